@@ -1,0 +1,31 @@
+/* How a tool meets a person: main(), errors, and the usual beginning and end of a tool.
+ *
+ *     static int run(void *args, struct err *e)
+ *     {
+ *             struct take_args *a = args;
+ *             struct source *s;
+ *             int rc;
+ *
+ *             if ((rc = cli_source(&a->common, &s, e)) < 0 || (rc = take_open(s, a->n, &s, e)) < 0)
+ *                     return rc;
+ *             return cli_drain(&a->common, s, e);
+ *     }
+ */
+#ifndef STOOK_CLI_CLI_H
+#define STOOK_CLI_CLI_H
+
+#include "lib/cli/opt.h"
+
+/* Parses, runs, reports; returns the exit status. Ignores SIGPIPE and SIGXFSZ first. */
+int tool_main(const struct tool *t, int argc, char **argv);
+
+/* The file operands (after tool->leading) as one source. */
+int cli_source(const struct common *c, int skip, struct source **ret, struct err *e) nodiscard;
+
+/* Writes everything from s to the output that the options ask for. Takes s and closes it. */
+int cli_drain(const struct common *c, struct source *s, struct err *e) nodiscard;
+
+/* "stook-sort: file:line:col: field "x": message (hint)\n", or one JSON object, control bytes made safe. */
+int err_format(const struct err *e, const char *program, bool json, struct buf *b);
+
+#endif

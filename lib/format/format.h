@@ -1,0 +1,79 @@
+/* Formats: bytes <-> batches. One format, one file, one row in the table of lib/format/format.c.
+ *
+ * Options of all formats live in the two structs below, filled by lib/cli from the shared option groups; a format reads those that
+ * concern it. */
+#ifndef STOOK_FORMAT_FORMAT_H
+#define STOOK_FORMAT_FORMAT_H
+
+#include "lib/io/in.h"
+#include "lib/io/out.h"
+#include "lib/table/reading.h"
+#include "lib/table/stream.h"
+
+struct read_opts {
+	const char *from;          /* --from: format name, NULL = find out */
+	const char *delimiter;     /* -t: one character, or \t; NULL = the format's */
+	bool no_header;            /* -N: names are then c1, c2, ... */
+	const char *header;        /* --header a,b,c: these names (with -N: there is no header line; without: it is replaced) */
+	const char *quote, *escape, *comment, *null; /* --quote C|none, --escape C, --comment C, --null TEXT */
+	const char *types;         /* --type a=num,b=int64 */
+	const char *schema;        /* --schema FILE */
+	const char *encoding, *binary;
+	int64_t sample;            /* --sample SIZE for jsonl; 0 = 1 MiB */
+	bool accept_unterminated;  /* --accept-unterminated */
+	enum on_bad on_bad;        /* --on-bad */
+	const char *side;          /* --on-bad side=FILE */
+	int64_t max_field;         /* --max-field SIZE; 0 = 1 GiB */
+	bool latency;              /* emit what there is within 100 ms when the input is slow (default on) */
+};
+
+struct write_opts {
+	const char *to;            /* --to: format name, may carry a codec ("csv.zst"), NULL = by suffix, or arrow/table */
+	const char *delimiter;     /* --out-delimiter */
+	bool no_header;            /* --no-header-out */
+	const char *null;          /* --null-out TEXT */
+	bool keep_null, rest;      /* --keep-null, --rest */
+	enum codec codec;          /* of the bytes around the format, or of Arrow bodies in files */
+	bool file;                 /* Arrow: the file format (with footer) instead of the stream */
+	int width;                 /* table: terminal cells, 0 = 80 */
+	bool colour;
+};
+
+/* Opens take ownership of `in` and `out`, also when they fail. Sources are closed by closing them; sinks commit their `out` in
+ * finish() and abort it in fail(). `sorted_hint` and the like travel as schema metadata. */
+struct format {
+	const char *name;          /* what --from and --to take */
+	const char *suffixes;      /* ".csv" or ".jsonl .ndjson" */
+	const char *help;
+	bool (*magic)(struct str head);  /* NULL: no magic; head has up to 16 bytes */
+	int (*read)(struct in *in, const struct read_opts *o, struct source **ret, struct err *e);
+	int (*write)(struct out *out, const struct schema *s, const struct write_opts *o, struct sink **ret, struct err *e);
+};
+
+extern const struct format *const formats[]; /* NULL terminated: arrow csv tsv jsonl text table ... */
+
+extern const struct format format_arrow, format_arrow_file, format_csv, format_tsv, format_jsonl, format_text, format_table,
+	format_markdown, format_json;
+
+const struct format *format_by_name(struct str name);
+const struct format *format_by_suffix(struct str name, size_t *stem); /* of "x.csv.gz" too: codec suffixes are skipped */
+int format_names(struct buf *b, bool readable, bool writable);        /* "arrow, csv, ..." for messages; 0 or -1 */
+
+/* One input, its format found by magic, --from, or suffix. ST_USAGE naming --from when it cannot be known. */
+int input_open(const char *name, const struct read_opts *o, struct source **ret, struct err *e) nodiscard;
+
+/* Inputs one after another as one source, concatenated by column name: the first fixes the schema; later ones may have their
+ * columns in another order, but must have the same ones. Each is opened when its turn comes. n = 0: stdin. Names are borrowed. */
+int inputs_open(int n, char *const *names, const struct read_opts *o, struct source **ret, struct err *e) nodiscard;
+
+/* The sink for an output: -o path (NULL: stdout) and options, per the rules of product.md section 3. */
+int output_open(const char *path, const struct write_opts *o, const struct schema *s, struct sink **ret, struct err *e) nodiscard;
+
+/* Value -> text, shared by csv, jsonl, table, text and map's text(): appends the plain text of row i (not null). Floats shortest,
+ * timestamps ISO, bool true/false, decimals with their scale, nested values as JSON. 0 or -1 (memory). */
+int value_print(const struct column *c, int64_t i, struct buf *b);
+/* The same as a JSON value: text quoted, num and json as is, nan/inf as strings, null as null. */
+int value_json(const struct column *c, int64_t i, struct buf *b);
+int json_quote(struct buf *b, struct str s);
+
+#endif

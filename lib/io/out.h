@@ -1,0 +1,35 @@
+/* Bytes out: stdout or an atomic file. The only place that creates, writes and renames outputs.
+ *
+ * A named output is written to an unnamed (O_TMPFILE, else hidden ".NAME.XXXXXX") file beside it, flushed, and given its name by
+ * out_commit(); until then, and after out_abort(), nothing appears under the name. FIFOs, devices and stdout are written through.
+ * Late errors (full disk found at fsync or close) are reported by out_commit(). out_write() is buffered; EPIPE gives ST_CLOSED. */
+#ifndef STOOK_IO_OUT_H
+#define STOOK_IO_OUT_H
+
+#include "lib/base/err.h"
+#include "lib/base/buf.h"
+
+#include <sys/uio.h>
+
+struct out;
+
+enum codec { CODEC_NONE, CODEC_GZIP, CODEC_ZSTD, CODEC_XZ, CODEC_BZ2, CODEC_LZ4, CODEC_COUNT };
+
+int out_open(struct out **ret, const char *path, enum codec codec, struct err *e) nodiscard; /* path NULL: stdout */
+int out_open_fd(struct out **ret, int fd, const char *name, struct err *e) nodiscard; /* owned from now on, written through */
+int out_open_mem(struct out **ret, struct buf *into, struct err *e) nodiscard;        /* tests: appends to *into */
+int out_write(struct out *o, const void *p, size_t n, struct err *e) nodiscard;
+int out_writev(struct out *o, const struct iovec *v, int n, struct err *e) nodiscard; /* large pieces are not copied */
+int out_flush(struct out *o, struct err *e) nodiscard;   /* hands everything to the kernel now */
+int out_commit(struct out *o, struct err *e) nodiscard;  /* all written, on disk, under its name */
+void out_abort(struct out *o);                           /* forget it; what went to a pipe is gone */
+void out_close(struct out *o);                           /* frees; aborts what was not committed */
+const char *out_name(const struct out *o);
+bool out_is_pipe(const struct out *o);                   /* a pipe, socket, FIFO: not a regular file, not a terminal */
+bool out_is_file(const struct out *o);                   /* named output or stdout redirected to a regular file */
+int64_t out_bytes(const struct out *o);                  /* plain bytes taken so far */
+
+/* ".gz" .. by name: the codec of a suffix and the length of what is before it. */
+enum codec codec_of_suffix(struct str name, size_t *stem);
+
+#endif

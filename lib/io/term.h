@@ -1,0 +1,20 @@
+/* The terminal: what may be shown on it, and how wide it is. Control bytes from data, names or hosts never reach it raw. */
+#ifndef STOOK_IO_TERM_H
+#define STOOK_IO_TERM_H
+
+#include "lib/base/buf.h"
+
+/* Appends s with control bytes, DEL, C1 controls, invalid UTF-8, bidi overrides and line separators written as \xNN or \u{NNNN}. 0 or -1. */
+int term_safe(struct buf *b, struct str s);
+
+/* The same, with the number of terminal cells the text takes (wide characters count 2, combining 0). */
+int term_safe_width(struct buf *b, struct str s, int *cells);
+
+int term_columns(int fd);   /* width in cells; $COLUMNS, else the window's, else 80 */
+bool term_is(int fd);
+bool term_colour(int fd);   /* a terminal, NO_COLOR unset, TERM not dumb */
+
+/* Writes the whole text to stderr, retrying; errors are ignored (there is nowhere to report them). */
+void term_err(struct str s);
+
+#endif

@@ -1,0 +1,222 @@
+/* Batches: see batch.h. */
+#include "lib/table/batch.h"
+
+#include <stdlib.h>
+
+struct batch *batch_new(const struct schema *schema, int64_t nrows)
+{
+	struct batch *b = calloc(1, sizeof *b);
+
+	if (!b)
+		return NULL;
+	atomic_init(&b->refs, 1);
+	b->schema = schema_ref(schema);
+	b->nrows = nrows;
+	b->cols = arena_array(&b->arena, struct column, (size_t)schema->nfields);
+	if (!b->cols) {
+		batch_unref(b);
+		return NULL;
+	}
+	for (int i = 0; i < schema->nfields; i++) {
+		b->cols[i].type = &schema->fields[i].type;
+		b->cols[i].length = nrows;
+	}
+	return b;
+}
+
+struct batch *batch_ref(struct batch *b)
+{
+	atomic_fetch_add_explicit(&b->refs, 1, memory_order_relaxed);
+	return b;
+}
+
+void batch_unref(struct batch *b)
+{
+	if (!b || atomic_fetch_sub_explicit(&b->refs, 1, memory_order_acq_rel) != 1)
+		return;
+	batch_unref(b->keep[0]);
+	batch_unref(b->keep[1]);
+	arena_free(&b->arena);
+	schema_unref(b->schema);
+	free(b);
+}
+
+void batch_keep(struct batch *b, struct batch *other)
+{
+	if (other)
+		b->keep[b->keep[0] != NULL] = batch_ref(other);
+}
+
+static void slice_origin(const struct batch *b, int64_t from, struct origin *o)
+{
+	int64_t column;
+
+	*o = b->origin;
+	o->row += from;
+	if (from && o->line) {
+		if (o->locate)
+			o->locate(&b->origin, from, -1, &o->line, &column);
+		else
+			o->line += from;
+		o->text = NULL; /* the text starts at another row: only line counting is left */
+		o->locate = NULL;
+	}
+}
+
+int batch_slice(struct batch *b, int64_t from, int64_t n, struct batch **ret, struct err *e)
+{
+	cleanup_batch struct batch *s = batch_new(b->schema, n);
+	int rc;
+
+	if (!s)
+		return err_oom(e);
+	for (int i = 0; i < b->schema->nfields; i++) {
+		if ((rc = column_slice(&b->cols[i], from, n, &s->arena, &s->cols[i], e)) < 0)
+			return rc;
+		s->cols[i].type = &s->schema->fields[i].type;
+	}
+	batch_keep(s, b);
+	slice_origin(b, from, &s->origin);
+	*ret = s;
+	s = NULL;
+	return 0;
+}
+
+int batch_gather(const struct batch *b, const uint32_t *idx, int64_t n, struct batch **ret, struct err *e)
+{
+	struct rows r;
+	int rc;
+
+	if ((rc = rows_init(&r, b->schema, e)) == 0 && (rc = rows_gather(&r, b, idx, n, e)) == 0)
+		rc = rows_take(&r, ret, e);
+	rows_free(&r);
+	if (rc == 0 && b->origin.name)
+		(*ret)->origin.name = arena_strdup(&(*ret)->arena, str_of(b->origin.name));
+	return rc;
+}
+
+int batch_rebind(struct batch *b, const struct schema *schema, struct batch **ret, struct err *e)
+{
+	struct batch *s = batch_new(schema, b->nrows);
+
+	if (!s)
+		return err_oom(e);
+	for (int i = 0; i < schema->nfields; i++) {
+		s->cols[i] = b->cols[i];
+		s->cols[i].type = &schema->fields[i].type;
+	}
+	s->origin = b->origin;
+	batch_keep(s, b);
+	*ret = s;
+	return 0;
+}
+
+int batch_err_at(const struct batch *b, int64_t row, int col, struct err *e)
+{
+	const struct origin *o = &b->origin;
+	int64_t line = 0, column = 0;
+
+	if (col >= 0 && col < b->schema->nfields) {
+		struct str name = b->schema->fields[col].name;
+
+		err_field(e, name.p, (int)name.n);
+	}
+	if (!o->name)
+		return -e->status;
+	if (o->locate)
+		o->locate(o, row, col, &line, &column);
+	else if (o->line)
+		line = o->line + row;
+	err_at(e, o->name, line, column);
+	e->row = o->row + row + 1;
+	return -e->status;
+}
+
+int rows_init(struct rows *r, const struct schema *schema, struct err *e)
+{
+	int rc;
+
+	*r = (struct rows){ .schema = schema_ref(schema) };
+	r->cols = calloc((size_t)schema->nfields + 1, sizeof *r->cols);
+	if (!r->cols)
+		return err_oom(e);
+	for (int i = 0; i < schema->nfields; i++)
+		if ((rc = builder_init(&r->cols[i], &schema->fields[i].type, e)) < 0)
+			return rc;
+	return 0;
+}
+
+void rows_free(struct rows *r)
+{
+	for (int i = 0; r->cols && i < r->schema->nfields; i++)
+		builder_free(&r->cols[i]);
+	free(r->cols);
+	schema_unref(r->schema);
+	*r = (struct rows){ 0 };
+}
+
+int rows_add(struct rows *r, const struct batch *b, int64_t from, int64_t n, struct err *e)
+{
+	int rc;
+
+	for (int i = 0; i < r->schema->nfields; i++)
+		if ((rc = builder_rows(&r->cols[i], &b->cols[i], from, n, e)) < 0)
+			return rc;
+	r->n += n;
+	return 0;
+}
+
+int rows_gather(struct rows *r, const struct batch *b, const uint32_t *idx, int64_t n, struct err *e)
+{
+	int rc;
+
+	for (int i = 0; i < r->schema->nfields; i++)
+		if ((rc = builder_gather(&r->cols[i], &b->cols[i], idx, n, e)) < 0)
+			return rc;
+	r->n += n;
+	return 0;
+}
+
+static int rows_batch(const struct rows *r, bool own, struct batch **ret, struct err *e)
+{
+	cleanup_batch struct batch *b = batch_new(r->schema, r->schema->nfields ? r->cols[0].n : r->n);
+	int rc;
+
+	if (!b)
+		return err_oom(e);
+	for (int i = 0; i < r->schema->nfields; i++) {
+		rc = own ? builder_column(&r->cols[i], &b->arena, &b->cols[i], e) : builder_view(&r->cols[i], &b->arena, &b->cols[i], e);
+		if (rc < 0)
+			return rc;
+		b->cols[i].type = &b->schema->fields[i].type;
+	}
+	*ret = b;
+	b = NULL;
+	return 0;
+}
+
+int rows_take(struct rows *r, struct batch **ret, struct err *e)
+{
+	int rc = rows_batch(r, true, ret, e);
+
+	if (rc < 0)
+		return rc;
+	for (int i = 0; i < r->schema->nfields; i++)
+		builder_reset(&r->cols[i]);
+	r->n = 0;
+	return 0;
+}
+
+int rows_view(const struct rows *r, struct batch **ret, struct err *e)
+{
+	return rows_batch(r, false, ret, e);
+}
+
+int64_t rows_bytes(const struct rows *r)
+{
+	int64_t sum = 0;
+
+	for (int i = 0; i < r->schema->nfields; i++)
+		sum += (int64_t)(r->cols[i].values.n + r->cols[i].offsets.n + r->cols[i].valid.n);
+	return sum;
+}

@@ -1,0 +1,72 @@
+/* Batches: some rows of a table, and where they came from.
+ *
+ * A batch is counted by reference (thread safe), immutable once shared, and owns its columns' memory through its arena and the
+ * batches it keeps. Rows are at most BATCH_ROWS, or about BATCH_BYTES, by convention; anything above 0 is legal. */
+#ifndef STOOK_TABLE_BATCH_H
+#define STOOK_TABLE_BATCH_H
+
+#include "lib/table/column.h"
+
+#define BATCH_ROWS 65536
+#define BATCH_BYTES (1 << 20)
+
+/* Where a batch's rows came from. `locate`, when set, finds the exact place of a field (both indices from 0; field -1 = the row's
+ * start) by scanning the raw text again: cheap to carry, paid for only when there is an error to report. */
+struct origin {
+	const char *name;        /* input name for messages; lives as long as the batch. NULL: unknown */
+	int64_t row;             /* data records of this input before this batch */
+	int64_t line;            /* line number of the first record; 0 = not a text input */
+	const void *text;        /* raw text of the batch, for `locate`; may be NULL */
+	size_t text_size;
+	const void *context;     /* for `locate`: dialect and the like */
+	void (*locate)(const struct origin *o, int64_t row, int field, int64_t *line, int64_t *column);
+};
+
+struct batch {
+	atomic_int refs;
+	const struct schema *schema; /* holds a reference */
+	int64_t nrows;
+	struct column *cols;         /* schema->nfields of them */
+	struct origin origin;
+	struct arena arena;
+	struct batch *keep[2];       /* batches whose memory our columns use */
+};
+
+/* A batch of nrows rows whose columns are all zero, to be filled by the caller. NULL when out of memory. */
+struct batch *batch_new(const struct schema *schema, int64_t nrows);
+struct batch *batch_ref(struct batch *b);
+void batch_unref(struct batch *b); /* NULL is fine */
+#define cleanup_batch __attribute__((cleanup(batch_unrefp)))
+static inline void batch_unrefp(struct batch **b) { batch_unref(*b); }
+
+/* Keeps `other` alive as long as b (at most two). */
+void batch_keep(struct batch *b, struct batch *other);
+
+/* Rows [from, from + n) of b, sharing its memory. The origin moves along. */
+int batch_slice(struct batch *b, int64_t from, int64_t n, struct batch **ret, struct err *e) nodiscard;
+
+/* Rows idx[0 .. n) of b, copied. The origin's name is kept, its places are not. */
+int batch_gather(const struct batch *b, const uint32_t *idx, int64_t n, struct batch **ret, struct err *e) nodiscard;
+
+/* The same columns under another schema of the same layout (renamed, other metadata). */
+int batch_rebind(struct batch *b, const struct schema *schema, struct batch **ret, struct err *e) nodiscard;
+
+/* Completes an error about row `row` (from 0, in the batch) and column `col` (-1: none): input name, line, column, row, field. */
+int batch_err_at(const struct batch *b, int64_t row, int col, struct err *e);
+
+/* Builders for all columns of a schema: collect rows, then take them as a batch. */
+struct rows {
+	const struct schema *schema; /* holds a reference */
+	struct builder *cols;
+	int64_t n;                   /* rows so far: kept by the functions below; who fills `cols` by hand counts for himself */
+};
+
+int rows_init(struct rows *r, const struct schema *schema, struct err *e) nodiscard;
+void rows_free(struct rows *r);
+int rows_add(struct rows *r, const struct batch *b, int64_t from, int64_t n, struct err *e) nodiscard;
+int rows_gather(struct rows *r, const struct batch *b, const uint32_t *idx, int64_t n, struct err *e) nodiscard;
+int rows_take(struct rows *r, struct batch **ret, struct err *e) nodiscard; /* the rows as a batch; r is empty again */
+int rows_view(const struct rows *r, struct batch **ret, struct err *e) nodiscard; /* borrowed: valid until r is touched */
+int64_t rows_bytes(const struct rows *r);
+
+#endif

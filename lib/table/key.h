@@ -1,0 +1,92 @@
+/* Keys: order-preserving byte strings. memcmp() order of encoded keys is the order asked for; equal bytes mean equal keys.
+ *
+ * sort, join, reduce, split, take -g and --check share this encoder. One key is a list of parts; the encoding of a row is the
+ * concatenation of its parts, each self-delimiting.
+ *
+ * A part: 1 byte for null (or its place), then
+ *     text, binary, json   the bytes with 00 -> 00 FF, then 00 00
+ *     numeric              sign, exponent and digits of the exact value (1 = 1.0 = 1e0; NaN last), any length;
+ *                          int64-like and float64 columns use 8 bytes when every input of the operation has that very type
+ *     bool, date, time...  big-endian with the sign bit flipped
+ * `desc` inverts the part. Nulls come last in ascending and in descending order, unless `nullsfirst`. */
+#ifndef STOOK_TABLE_KEY_H
+#define STOOK_TABLE_KEY_H
+
+#include "lib/table/reading.h"
+
+enum key_reading {
+	KEY_AUTO,  /* by the column's type: text by bytes, numbers by value */
+	KEY_NUM,   /* :num text read as numbers */
+	KEY_TEXT,  /* :text bytes, of numbers their digits as written */
+	KEY_NAT,   /* :nat file2 < file10: runs of digits compare as numbers, equal ones by bytes */
+	KEY_FOLD,  /* :fold ASCII and Unicode simple case folding, ties equal */
+	KEY_TIME,  /* :time ISO times by instant */
+};
+
+struct key_part {
+	struct str name;   /* the field, unescaped; n = 0 when at > 0 */
+	int at;            /* @N, from 1; 0 = by name */
+	enum key_reading reading;
+	bool desc, nullsfirst;
+};
+
+struct key_spec {
+	int n;
+	struct key_part *parts;
+};
+
+/* Parses KEY lists of product.md section 4, "day,price:num:desc,@3:nat": known modifiers are stripped from the right, what is
+ * left is the name; \ escapes , : = @ * and itself. ranges and globs (a..d, *_x) are resolved by fields_resolve(). */
+int key_parse(struct str text, struct arena *a, struct key_spec *ret, struct err *e) nodiscard;
+
+/* FIELDS of section 4 ("a,b", "a..d", "*_time", "@2") against a schema: indices in order, no duplicates; unknown names list what
+ * exists. Indices are allocated in `a`. */
+int fields_resolve(struct str text, const struct schema *s, struct arena *a, int **ret, int *n, struct err *e) nodiscard;
+
+/* One FIELD: its index in s. */
+int field_resolve(struct str text, const struct schema *s, int *ret, struct err *e) nodiscard;
+
+/* A spec bound to a schema. */
+struct key {
+	int n;
+	struct key_bound {
+		int col;
+		enum key_reading reading;
+		bool desc, nullsfirst;
+		bool exact;  /* numeric parts: always the general encoding, comparable across types (joins of unlike types) */
+	} *parts;
+};
+
+int key_bind(const struct key_spec *spec, const struct schema *s, struct arena *a, struct key *ret, struct err *e) nodiscard;
+
+/* Makes the keys of two inputs comparable, part by part (join): unlike numeric types get `exact`; text against a number is an
+ * ST_USAGE error unless a reading is named. */
+int key_match(struct key *left, const struct schema *ls, struct key *right, const struct schema *rs, struct err *e) nodiscard;
+
+/* Encoded keys of a batch: row i is bytes[offsets[i] .. offsets[i+1]). has_null[i] != 0 when a part of it is null. */
+struct keys {
+	int64_t n;
+	const uint8_t *bytes;
+	const uint32_t *offsets;
+	const uint8_t *has_null; /* NULL: no nulls at all */
+	int64_t fixed;           /* > 0: every key has this many bytes */
+};
+
+/* Encodes all rows of b into `a`. Bad values as in read_numbers(). */
+int keys_encode(const struct key *k, const struct batch *b, struct bad_values *bad, struct arena *a, struct keys *ret, struct err *e)
+	nodiscard;
+
+static inline struct str keys_at(const struct keys *k, int64_t i)
+{
+	return (struct str){ (const char *)k->bytes + k->offsets[i], k->offsets[i + 1] - k->offsets[i] };
+}
+
+/* Placement hash of row i's key (split --by, --weights): XXH3-64 with `seed` over each part's bytes for text, its canonical decimal
+ * text for numbers, parts separated by their 8-byte little-endian lengths. Fixed for ever (man pages stook-split). */
+int placement_hash(const struct key *k, const struct batch *b, uint64_t seed, struct bad_values *bad, struct arena *a,
+		   uint64_t **ret, struct err *e) nodiscard;
+
+/* The text "day,price:num:desc" of a bound key for stook.sorted. */
+int key_describe(const struct key *k, const struct schema *s, struct buf *b);
+
+#endif
