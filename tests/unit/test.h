@@ -51,7 +51,7 @@ struct test_entry {
 
 static inline int test_run(const struct test_entry *t, size_t n)
 {
-	int failed = 0;
+	volatile int failed = 0; /* survives longjmp */
 
 	for (size_t i = 0; i < n; i++) {
 		if (setjmp(test_out) == 0) {
