@@ -21,7 +21,7 @@ LIBS = -lzstd -llz4 -lz -lbz2 -llzma -lpcre2-8 -lgmp -ljansson -lm -lpthread
 FANOUT_LIBS = -lssh2 -larchive $(LIBS)
 
 LIB_SRC := $(wildcard lib/*/*.c)
-TOOL_SRC := $(filter-out tools/main.c tools/stook.c tools/bundle.c,$(wildcard tools/*.c))
+TOOL_SRC := $(filter-out tools/main.c tools/stook.c tools/bundle.c tools/all.c,$(wildcard tools/*.c))
 TOOLS := $(patsubst tools/%.c,%,$(TOOL_SRC))
 FANOUT_SRC := $(wildcard fanout/*.c)
 SHIM_SRC := $(wildcard fanout/shim*.c) $(wildcard fanout/wire*.c)
@@ -64,12 +64,12 @@ $(BIN)/stook: $(BUILD)/obj/tools/stook.o $(LIB)
 	@mkdir -p $(@D)
 	$(CC) $(HARDEN_LD) $(LDFLAGS) -Wl,--as-needed -o $@ $^ $(LIBS)
 
-$(BIN)/fanout: $(BUILD)/obj/main/fanout.o $(call obj,$(FANOUT_SRC) $(TOOL_SRC)) $(LIB)
+$(BIN)/fanout: $(BUILD)/obj/main/fanout.o $(call obj,$(FANOUT_SRC) $(TOOL_SRC) tools/all.c) $(LIB)
 	@mkdir -p $(@D)
 	$(CC) $(HARDEN_LD) $(LDFLAGS) -Wl,--as-needed -o $@ $^ $(FANOUT_LIBS)
 
 # What fanout ships: every filter and the far-side shim in one static program.
-$(BUILD)/libexec/stook-bundle: $(call obj,tools/bundle.c $(TOOL_SRC) $(SHIM_SRC)) $(LIB)
+$(BUILD)/libexec/stook-bundle: $(call obj,tools/bundle.c tools/all.c $(TOOL_SRC) $(SHIM_SRC)) $(LIB)
 	@mkdir -p $(@D)
 	$(CC) -static $(LDFLAGS) -Wl,--gc-sections -s -o $@ $^ $(LIBS)
 

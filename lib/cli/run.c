@@ -1,0 +1,134 @@
+/* main() of every tool: parse, run, report. */
+#include "lib/cli/cli.h"
+
+#include "lib/io/term.h"
+
+#include <fcntl.h>
+#include <gmp.h>
+#include <malloc.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#ifndef STOOK_VERSION
+#define STOOK_VERSION "0.1.0"
+#endif
+
+/* Writes help and the like: not table data, so straight to stdout. */
+static int put_stdout(const struct buf *b, struct err *e)
+{
+	struct out *o;
+	int rc = out_open(&o, NULL, CODEC_NONE, e);
+
+	if (rc == 0 && (rc = out_write(o, b->p, b->n, e)) == 0)
+		rc = out_commit(o, e);
+	if (rc != 0)
+		return rc;
+	out_close(o);
+	return 0;
+}
+
+static int show(const struct tool *t, const struct common *c, struct err *e)
+{
+	cleanup_buf struct buf b = { 0 };
+	int rc = c->help ? opt_help(t, &b) : buf_printf(&b, "stook-%s %s\n", t->name, STOOK_VERSION);
+
+	return rc ? err_oom(e) : put_stdout(&b, e);
+}
+
+static int run(const struct tool *t, int argc, char **argv, void *args, struct err *e)
+{
+	struct common *c = args;
+	int rc = opt_parse(t, argc, argv, args, e);
+
+	if (rc < 0)
+		return rc;
+	return c->help || c->version ? show(t, c, e) : t->run(args, e);
+}
+
+/* GMP cannot report failed allocation: say it and end, as any other out of memory would end. The stream has no end marker then,
+ * so nothing downstream takes what was written for the whole. */
+static _Noreturn void gmp_out_of_memory(void)
+{
+	term_err(STR("stook: out of memory (number too large)\n"));
+	_exit(ST_OSERR);
+}
+
+static void *gmp_alloc(size_t n)
+{
+	void *p = malloc(n);
+
+	if (!p)
+		gmp_out_of_memory();
+	return p;
+}
+
+static void *gmp_realloc(void *p, size_t old, size_t n)
+{
+	(void)old;
+	p = realloc(p, n);
+	if (!p)
+		gmp_out_of_memory();
+	return p;
+}
+
+static void gmp_free(void *p, size_t n)
+{
+	(void)n;
+	free(p);
+}
+
+/* Descriptors 0, 1, 2 must be taken, so that no data file ever becomes "stderr"; a closed stdout stays unwritable. */
+static void hold_standard_descriptors(void)
+{
+	for (int fd = 0; fd <= 2; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY) != fd)
+			_exit(ST_OSERR);
+}
+
+static void prepare_process(void)
+{
+	hold_standard_descriptors();
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);
+	mp_set_memory_functions(gmp_alloc, gmp_realloc, gmp_free);
+	mallopt(M_MMAP_THRESHOLD, 256 << 20); /* batches come and go: keep their pages instead of faulting them anew */
+	mallopt(M_TRIM_THRESHOLD, 256 << 20);
+}
+
+static void report(const struct tool *t, const struct common *c, const struct err *e)
+{
+	cleanup_buf struct buf b = { 0 };
+	char program[64] = "stook-";
+
+	if (strcmp(t->name, "fanout") == 0)
+		program[0] = '\0';
+	strncat(program, t->name, sizeof program - strlen(program) - 1);
+	if (err_format(e, program, c && c->errors == 1, &b) == 0)
+		term_err(buf_view(&b));
+	else
+		term_err(STR("stook: out of memory\n"));
+}
+
+int tool_main(const struct tool *t, int argc, char **argv)
+{
+	struct err e = { 0 };
+	void *args;
+	int rc, status;
+
+	prepare_process();
+	args = calloc(1, t->size);
+	rc = args ? run(t, argc, argv, args, &e) : err_oom(&e);
+	if (rc >= 0) {
+		status = rc; /* 0, or ST_NO */
+	} else if (e.status == ST_CLOSED) {
+		status = 0;
+	} else {
+		report(t, args, &e);
+		status = e.status;
+	}
+	if (args)
+		opt_free(args);
+	free(args);
+	return status;
+}

@@ -1,0 +1,145 @@
+/* Several inputs as one source. Each is opened when its turn comes; columns are matched by name with those of the first. */
+#include "lib/format/format.h"
+
+#include <stdlib.h>
+
+struct inputs {
+	struct source source;
+	int n, next;
+	char *const *names;
+	struct read_opts opts;
+	struct source *now;
+	int *map;        /* column i of ours is column map[i] of theirs; NULL: the same order */
+};
+
+static int differ(const struct inputs *in, const char *what, struct str name, struct err *e)
+{
+	err_set(e, ST_DATA, "%s \"%.*s\", unlike the first input \"%s\"", what, STR_ARG(name), in->names[0]);
+	err_at(e, in->names[in->next - 1], 0, 0);
+	return err_hint(e, "give it the same columns first: stook map 'keep ...'");
+}
+
+static int match_columns(struct inputs *in, struct err *e)
+{
+	const struct schema *ours = in->source.schema, *theirs = in->now->schema;
+	bool moved = false;
+
+	for (int i = 0; i < theirs->nfields; i++)
+		if (schema_find(ours, theirs->fields[i].name) < 0)
+			return differ(in, "has a column", theirs->fields[i].name, e);
+	for (int i = 0; i < ours->nfields; i++) {
+		int at = schema_find(theirs, ours->fields[i].name);
+
+		if (at < 0)
+			return differ(in, "has no column", ours->fields[i].name, e);
+		if (!type_equal(&theirs->fields[at].type, &ours->fields[i].type)) {
+			char a[64], b[64];
+
+			err_set(e, ST_DATA, "%s here, but %s in the first input \"%s\"", type_name(&theirs->fields[at].type, a, sizeof a),
+				type_name(&ours->fields[i].type, b, sizeof b), in->names[0]);
+			err_at(e, in->names[in->next - 1], 0, 0);
+			return err_field(e, ours->fields[i].name.p, (int)ours->fields[i].name.n);
+		}
+		in->map[i] = at;
+		moved |= at != i;
+	}
+	if (!moved)
+		in->map[0] = -1;
+	return 0;
+}
+
+static int open_next(struct inputs *in, struct err *e)
+{
+	int rc = input_open(in->names[in->next], &in->opts, &in->now, e);
+
+	if (rc < 0)
+		return rc;
+	in->next++;
+	return in->next == 1 ? 0 : match_columns(in, e);
+}
+
+/* Their batch under our schema, columns in our order. */
+static int adopt(struct inputs *in, struct batch *theirs, struct batch **ret, struct err *e)
+{
+	struct batch *b = batch_new(in->source.schema, theirs->nrows);
+
+	if (!b)
+		return err_oom(e);
+	for (int i = 0; i < b->schema->nfields; i++) {
+		b->cols[i] = theirs->cols[in->map[0] < 0 ? i : in->map[i]];
+		b->cols[i].type = &b->schema->fields[i].type;
+	}
+	if (in->map[0] < 0)
+		b->origin = theirs->origin;
+	else
+		b->origin = (struct origin){ .name = theirs->origin.name, .row = theirs->origin.row, .line = theirs->origin.line };
+	batch_keep(b, theirs);
+	*ret = b;
+	return 0;
+}
+
+static int next(struct source *s, struct batch **ret, struct err *e)
+{
+	struct inputs *in = (struct inputs *)s;
+	int rc;
+
+	for (;;) {
+		cleanup_batch struct batch *b = NULL;
+
+		if ((rc = source_next(in->now, &b, e)) < 0)
+			return rc;
+		if (b && in->next == 1) {
+			*ret = b;
+			b = NULL;
+			return 0;
+		}
+		if (b)
+			return adopt(in, b, ret, e);
+		if (in->next == in->n)
+			return 0;
+		source_close(in->now);
+		in->now = NULL;
+		if ((rc = open_next(in, e)) < 0)
+			return rc;
+	}
+}
+
+static void close_inputs(struct source *s)
+{
+	struct inputs *in = (struct inputs *)s;
+
+	source_close(in->now);
+	schema_unref(s->schema);
+	free(in->map);
+	free(in);
+}
+
+int inputs_open(int n, char *const *names, const struct read_opts *o, struct source **ret, struct err *e)
+{
+	struct inputs *in;
+	int rc;
+
+	if (n <= 1)
+		return input_open(n ? names[0] : "-", o, ret, e);
+	in = calloc(1, sizeof *in);
+	if (!in)
+		return err_oom(e);
+	in->n = n;
+	in->names = names;
+	in->opts = *o;
+	in->source.next = next;
+	in->source.close = close_inputs;
+	if ((rc = open_next(in, e)) < 0)
+		goto fail;
+	in->source.schema = schema_ref(in->now->schema);
+	in->map = calloc((size_t)in->source.schema->nfields + 1, sizeof *in->map);
+	if (!in->map) {
+		rc = err_oom(e);
+		goto fail;
+	}
+	*ret = &in->source;
+	return 0;
+fail:
+	close_inputs(&in->source);
+	return rc;
+}

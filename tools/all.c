@@ -1,0 +1,12 @@
+/* The table of filters. */
+#include "tools/tools.h"
+
+const struct tool *const all_tools[] = { &tool_cat, NULL };
+
+const struct tool *tool_by_name(struct str name)
+{
+	for (int i = 0; all_tools[i]; i++)
+		if (str_is(name, all_tools[i]->name))
+			return all_tools[i];
+	return NULL;
+}
