@@ -30,6 +30,7 @@ FUZZ_SRC := $(filter-out tests/fuzz/replay.c,$(wildcard tests/fuzz/*.c))
 
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 LIB := $(BUILD)/libstook.a
+ALL := $(BUILD)/libfanout.a
 BIN := $(BUILD)/bin
 PROGRAMS := $(addprefix $(BIN)/stook-,$(TOOLS))
 PROGRAMS += $(if $(wildcard tools/stook.c),$(BIN)/stook)
@@ -56,6 +57,11 @@ $(LIB): $(call obj,$(LIB_SRC))
 	@rm -f $@
 	ar rcs $@ $^
 
+# All tools and fanout, for programs that need some of their parts: unit tests, fuzz targets, the manual's generator.
+$(ALL): $(call obj,$(FANOUT_SRC) $(TOOL_SRC) tools/all.c)
+	@rm -f $@
+	ar rcs $@ $^
+
 $(BIN)/stook-%: $(BUILD)/obj/main/%.o $(BUILD)/obj/tools/%.o $(LIB)
 	@mkdir -p $(@D)
 	$(CC) $(HARDEN_LD) $(LDFLAGS) -Wl,--as-needed -o $@ $^ $(LIBS)
@@ -64,7 +70,7 @@ $(BIN)/stook: $(BUILD)/obj/tools/stook.o $(LIB)
 	@mkdir -p $(@D)
 	$(CC) $(HARDEN_LD) $(LDFLAGS) -Wl,--as-needed -o $@ $^ $(LIBS)
 
-$(BIN)/fanout: $(BUILD)/obj/main/fanout.o $(call obj,$(FANOUT_SRC) $(TOOL_SRC) tools/all.c) $(LIB)
+$(BIN)/fanout: $(BUILD)/obj/main/fanout.o $(ALL) $(LIB)
 	@mkdir -p $(@D)
 	$(CC) $(HARDEN_LD) $(LDFLAGS) -Wl,--as-needed -o $@ $^ $(FANOUT_LIBS)
 
@@ -73,19 +79,95 @@ $(BUILD)/libexec/stook-bundle: $(call obj,tools/bundle.c tools/all.c $(TOOL_SRC)
 	@mkdir -p $(@D)
 	$(CC) -static $(LDFLAGS) -Wl,--gc-sections -s -o $@ $^ $(LIBS)
 
-$(BUILD)/unit/%: $(BUILD)/obj/tests/unit/%.o $(LIB)
+$(BUILD)/unit/%: $(BUILD)/obj/tests/unit/%.o $(ALL) $(LIB)
 	@mkdir -p $(@D)
-	$(CC) $(HARDEN_LD) $(LDFLAGS) -o $@ $^ $(LIBS)
+	$(CC) $(HARDEN_LD) $(LDFLAGS) -Wl,--as-needed -o $@ $^ $(FANOUT_LIBS)
 
 # Fuzz targets with a main() that replays files and folders; `make fuzz` links the same objects with libFuzzer.
-$(BUILD)/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(BUILD)/obj/tests/fuzz/replay.o $(LIB)
+$(BUILD)/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(BUILD)/obj/tests/fuzz/replay.o $(ALL) $(LIB)
 	@mkdir -p $(@D)
-	$(CC) $(HARDEN_LD) $(LDFLAGS) -o $@ $^ $(LIBS)
+	$(CC) $(HARDEN_LD) $(LDFLAGS) -Wl,--as-needed -o $@ $^ $(FANOUT_LIBS)
 
+.PHONY: units replays fuzz check check-fast check-san demo bench man completion install uninstall help setup objects
+objects: $(call obj,$(LIB_SRC) $(TOOL_SRC) $(FANOUT_SRC)) # compile only
 units: $(UNITS) ## build the unit tests
-replays: $(REPLAYS) ## build the fuzz targets as replay programs
+replays: $(REPLAYS) ## build the fuzz targets as programs that replay a corpus
 
-clean: ## remove build/
-	rm -rf $(BUILD)
+# libFuzzer needs clang; its objects have their own folder.
+FUZZ_TARGETS := $(patsubst tests/fuzz/%.c,$(BUILD)/libfuzzer/%,$(FUZZ_SRC))
+fuzz: $(FUZZ_TARGETS) ## build the fuzz targets with libFuzzer (clang)
+FUZZ_FLAGS = -std=gnu11 -I. -D_GNU_SOURCE -pthread $(WARN) -O1 -g -ffp-contract=off -fsanitize=fuzzer-no-link,address -MMD -MP
+$(BUILD)/obj-fuzz/%.o: %.c
+	@mkdir -p $(@D)
+	clang $(FUZZ_FLAGS) -c -o $@ $<
+FUZZ_LIB_OBJ := $(patsubst %.c,$(BUILD)/obj-fuzz/%.o,$(LIB_SRC) $(TOOL_SRC) tools/all.c $(FANOUT_SRC))
+$(BUILD)/libfuzzer/libstook.a: $(FUZZ_LIB_OBJ)
+	@mkdir -p $(@D)
+	@rm -f $@
+	ar rcs $@ $^
+$(BUILD)/libfuzzer/%: $(BUILD)/obj-fuzz/tests/fuzz/%.o $(BUILD)/libfuzzer/libstook.a
+	clang -fsanitize=fuzzer,address -o $@ $^ $(FANOUT_LIBS)
+
+setup:
+	@./setup check
+
+check-fast: ## build, then the unit tests, case folders and corpora
+	@./setup check
+	@$(MAKE) --no-print-directory all units replays
+	@tests/run --fast --bin $(abspath $(BIN)) --units $(abspath $(BUILD)/unit) --replays $(abspath $(BUILD)/fuzz)
+
+check: ## everything: builds with gcc, clang's fuzzers and the sanitizers, then all tests
+	@tests/check
+
+demo: ## a tour of the tools on real data
+	@./setup build
+	@$(MAKE) --no-print-directory all
+	@examples/demo.sh $(abspath $(BIN))
+
+bench: ## compare with the peers that are installed; TASK=... chooses
+	@./setup bench
+	@$(MAKE) --no-print-directory all
+	@bench/run $(TASK)
+
+MAN := $(patsubst %,$(BUILD)/man/stook-%.1,$(TOOLS)) $(BUILD)/man/fanout.1
+GENERATE := $(BUILD)/bin-doc/generate
+man: $(MAN) $(BUILD)/man/stook.1 ## generate the manual pages
+completion: $(BUILD)/completion/stook ## generate the shell completion
+$(GENERATE): $(call obj,man/generate.c) $(ALL) $(LIB)
+	@mkdir -p $(@D)
+	$(CC) $(HARDEN_LD) $(LDFLAGS) -Wl,--as-needed -o $@ $^ $(FANOUT_LIBS)
+$(BUILD)/man/stook.1: man/stook.1
+	@mkdir -p $(@D)
+	cp $< $@
+$(BUILD)/man/stook-%.1: $(GENERATE)
+	@mkdir -p $(@D)
+	$(GENERATE) man $* >$@
+$(BUILD)/man/fanout.1: $(GENERATE)
+	@mkdir -p $(@D)
+	$(GENERATE) man fanout >$@
+$(BUILD)/completion/stook: $(GENERATE)
+	@mkdir -p $(@D)
+	$(GENERATE) completion >$@
+
+install: all man completion ## install under $(DESTDIR)$(PREFIX)
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/libexec/stook $(DESTDIR)$(PREFIX)/share/man/man1 \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions
+	install -m 755 $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin
+	install -m 755 $(BUNDLE) $(DESTDIR)$(PREFIX)/libexec/stook
+	install -m 644 $(MAN) $(BUILD)/man/stook.1 $(DESTDIR)$(PREFIX)/share/man/man1
+	install -m 644 $(BUILD)/completion/stook $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+
+uninstall: ## remove what install put there
+	rm -f $(addprefix $(DESTDIR)$(PREFIX)/bin/,$(notdir $(PROGRAMS))) $(DESTDIR)$(PREFIX)/libexec/stook/$(notdir $(BUNDLE)) \
+		$(addprefix $(DESTDIR)$(PREFIX)/share/man/man1/,$(notdir $(MAN)) stook.1) \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/stook
+	-rmdir $(DESTDIR)$(PREFIX)/libexec/stook 2>/dev/null
+
+help: ## show the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	@echo "  SAN=asan|ubsan|tsan builds with a sanitizer under build-SAN/; PREFIX=, DESTDIR= say where to install"
+
+clean: ## remove build folders
+	rm -rf build build-asan build-ubsan build-tsan
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
