@@ -29,7 +29,7 @@ bool out_is_pipe(const struct out *o);                   /* a pipe, socket, FIFO
 bool out_is_file(const struct out *o);                   /* named output or stdout redirected to a regular file */
 int64_t out_bytes(const struct out *o);                  /* plain bytes taken so far */
 
-/* ".gz" .. by name: the codec of a suffix and the length of what is before it. */
+/* The codec of a suffix (".gz" .. ) and the length of the name before it; CODEC_NONE: n. */
 enum codec codec_of_suffix(struct str name, size_t *stem);
 
 #endif

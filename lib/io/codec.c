@@ -1,0 +1,44 @@
+/* The table of codecs and how an input's first bytes choose one. */
+#include "lib/io/codec.h"
+
+static const struct codec_row *const rows[] = { &codec_gzip, &codec_zstd, &codec_xz, &codec_bz2, &codec_lz4 };
+#define NROWS (sizeof rows / sizeof *rows)
+
+const struct codec_row *codec_row(enum codec c)
+{
+	for (size_t i = 0; i < NROWS; i++)
+		if (rows[i]->codec == c)
+			return rows[i];
+	return NULL;
+}
+
+enum codec codec_of_suffix(struct str name, size_t *stem)
+{
+	for (size_t i = 0; i < NROWS; i++) {
+		if (str_ends(name, str_of(rows[i]->suffix))) {
+			*stem = name.n - strlen(rows[i]->suffix);
+			return rows[i]->codec;
+		}
+	}
+	*stem = name.n;
+	return CODEC_NONE;
+}
+
+int codec_detect(struct str head, bool all, const struct codec_row **ret)
+{
+	*ret = NULL;
+	for (size_t i = 0; i < NROWS; i++) {
+		struct str magic = rows[i]->magic;
+		size_t n = head.n < magic.n ? head.n : magic.n;
+
+		if (memcmp(head.p, magic.p, n) != 0)
+			continue;
+		if (head.n < CODEC_HEAD && !all)
+			return 0;
+		if (head.n >= magic.n && (!rows[i]->check || rows[i]->check(head))) {
+			*ret = rows[i];
+			return 1;
+		}
+	}
+	return 1;
+}

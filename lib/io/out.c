@@ -1,0 +1,331 @@
+/* Bytes out: see out.h.
+ *
+ * Plain bytes pass through the encoder, if there is one, into `block`, which goes to the descriptor when it is full; large pieces
+ * of uncompressed output skip it. The first failure sticks: whatever follows reports it again, and the name is never given. */
+#include "lib/io/out.h"
+
+#include "lib/io/codec.h"
+#include "lib/io/fd.h"
+#include "lib/io/place.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define BLOCK ((size_t)256 << 10)
+#define LARGE ((size_t)64 << 10)
+#define PIECES 64
+
+struct out {
+	char *name;
+	int fd;                 /* -1: memory, or closed */
+	struct buf *memory;
+	bool atomic, regular, pipe, done;
+	struct place place;     /* atomic only */
+	const struct codec_row *codec;
+	void *encoder;
+	struct buf block;
+	int64_t bytes;
+	int failed, failed_errno; /* the first failure: its status, negative */
+};
+
+static int fail(struct out *o, int errnum, struct err *e)
+{
+	err_sys(e, ST_IO, errnum, "cannot write");
+	o->failed = err_at(e, o->name, 0, 0);
+	o->failed_errno = errnum;
+	return o->failed;
+}
+
+/* The room for a block and the encoder. Frees o when it fails. */
+static int prepare(struct out **ret, struct out *o, enum codec codec, struct err *e)
+{
+	o->codec = codec_row(codec);
+	if (o->codec)
+		o->encoder = o->codec->encoder();
+	if ((o->codec && !o->encoder) || buf_reserve(&o->block, BLOCK)) {
+		out_close(o);
+		return err_oom(e);
+	}
+	*ret = o;
+	return 0;
+}
+
+static struct out *out_new(int fd, const char *name)
+{
+	struct out *o = calloc(1, sizeof *o);
+
+	if (o && !(o->name = strdup(name))) {
+		free(o);
+		o = NULL;
+	}
+	if (o) {
+		o->fd = fd;
+		o->place.dir = -1;
+	}
+	return o;
+}
+
+static int open_through(struct out **ret, int fd, const char *name, enum codec codec, struct err *e)
+{
+	struct out *o = out_new(fd, name);
+	struct stat st;
+
+	if (!o) {
+		close(fd);
+		return err_oom(e);
+	}
+	if (fstat(fd, &st) < 0) {
+		int rc = fail(o, errno, e);
+
+		out_close(o);
+		return rc;
+	}
+	o->regular = S_ISREG(st.st_mode);
+	o->pipe = S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode);
+	fd_widen(fd);
+	return prepare(ret, o, codec, e);
+}
+
+static int open_stdout(struct out **ret, enum codec codec, struct err *e)
+{
+	int fd = fd_dup(STDOUT_FILENO);
+
+	if (fd < 0 && errno == EBADF)
+		return err_set(e, ST_IO, "standard output is closed");
+	if (fd < 0)
+		return err_sys(e, ST_IO, errno, "cannot use standard output");
+	if ((fcntl(fd, F_GETFL) & O_ACCMODE) == O_RDONLY) {
+		close(fd);
+		return err_set(e, ST_IO, "standard output is not open for writing");
+	}
+	return open_through(ret, fd, "standard output", codec, e);
+}
+
+static int open_atomic(struct out **ret, const char *path, enum codec codec, struct err *e)
+{
+	struct out *o = out_new(-1, path);
+	int rc;
+
+	if (!o)
+		return err_oom(e);
+	o->atomic = o->regular = true;
+	if ((rc = place_open(&o->place, path, e)) < 0) {
+		out_close(o);
+		err_at(e, path, 0, 0);
+		return rc;
+	}
+	o->fd = rc;
+	return prepare(ret, o, codec, e);
+}
+
+int out_open(struct out **ret, const char *path, enum codec codec, struct err *e)
+{
+	struct stat st;
+	int fd;
+
+	if (!path)
+		return open_stdout(ret, codec, e);
+	if (stat(path, &st) < 0 || S_ISREG(st.st_mode))
+		return open_atomic(ret, path, codec, e);
+	fd = S_ISDIR(st.st_mode) ? (errno = EISDIR, -1) : fd_open(path, O_WRONLY | O_NOCTTY, 0);
+	if (fd < 0) {
+		err_sys(e, errno == EACCES || errno == EPERM ? ST_PERM : ST_CANTCREAT, errno, "cannot open for writing");
+		return err_at(e, path, 0, 0);
+	}
+	return open_through(ret, fd, path, codec, e);
+}
+
+int out_open_fd(struct out **ret, int fd, const char *name, struct err *e)
+{
+	return open_through(ret, fd, name, CODEC_NONE, e);
+}
+
+int out_open_mem(struct out **ret, struct buf *into, struct err *e)
+{
+	struct out *o = out_new(-1, "memory");
+
+	if (!o)
+		return err_oom(e);
+	o->memory = into;
+	return prepare(ret, o, CODEC_NONE, e);
+}
+
+/* Hands v[0 .. n) to the descriptor. */
+static int put(struct out *o, struct iovec *v, int n, struct err *e)
+{
+	for (int i = 0; o->memory && i < n; i++)
+		if (buf_add(o->memory, v[i].iov_base, v[i].iov_len))
+			return fail(o, ENOMEM, e);
+	if (!o->memory && fd_writev(o->fd, v, n) < 0)
+		return fail(o, errno, e);
+	return 0;
+}
+
+static int put_block(struct out *o, struct err *e)
+{
+	struct iovec v = { o->block.p, o->block.n };
+
+	o->block.n = 0;
+	return v.iov_len ? put(o, &v, 1, e) : 0;
+}
+
+static int encode(struct out *o, const void *p, size_t n, bool end, struct err *e)
+{
+	if (o->codec->encode(o->encoder, p, n, end, &o->block))
+		return fail(o, ENOMEM, e);
+	return o->block.n >= BLOCK ? put_block(o, e) : 0;
+}
+
+/* What is too large to be worth a copy goes out with the block before it, in one call. */
+static int put_large(struct out *o, const struct iovec *v, int n, struct err *e)
+{
+	struct iovec all[PIECES + 1] = { { o->block.p, o->block.n } };
+
+	memcpy(all + 1, v, (size_t)n * sizeof *v);
+	o->block.n = 0;
+	return put(o, all, n + 1, e);
+}
+
+static int write_pieces(struct out *o, const struct iovec *v, int n, size_t total, struct err *e)
+{
+	int rc;
+
+	if (total >= LARGE)
+		return put_large(o, v, n, e);
+	if (o->block.n + total > BLOCK && (rc = put_block(o, e)) < 0)
+		return rc;
+	for (int i = 0; i < n; i++)
+		if (buf_add(&o->block, v[i].iov_base, v[i].iov_len))
+			return fail(o, ENOMEM, e);
+	return 0;
+}
+
+static int write_some(struct out *o, const struct iovec *v, int n, struct err *e)
+{
+	size_t total = 0;
+	int rc;
+
+	for (int i = 0; i < n; i++)
+		total += v[i].iov_len;
+	o->bytes += (int64_t)total;
+	if (!o->codec)
+		return write_pieces(o, v, n, total, e);
+	for (int i = 0; i < n; i++)
+		if ((rc = encode(o, v[i].iov_base, v[i].iov_len, false, e)) < 0)
+			return rc;
+	return 0;
+}
+
+int out_writev(struct out *o, const struct iovec *v, int n, struct err *e)
+{
+	int rc;
+
+	if (o->failed)
+		return fail(o, o->failed_errno, e);
+	for (; n > 0; v += PIECES, n -= PIECES)
+		if ((rc = write_some(o, v, n < PIECES ? n : PIECES, e)) < 0)
+			return rc;
+	return 0;
+}
+
+int out_write(struct out *o, const void *p, size_t n, struct err *e)
+{
+	struct iovec v = { (void *)(uintptr_t)p, n };
+
+	if (!o->codec && !o->failed && n < LARGE && o->block.n + n <= BLOCK) {
+		if (n)
+			memcpy(o->block.p + o->block.n, p, n);
+		o->block.n += n;
+		o->bytes += (int64_t)n;
+		return 0;
+	}
+	return out_writev(o, &v, 1, e);
+}
+
+int out_flush(struct out *o, struct err *e)
+{
+	return o->failed ? fail(o, o->failed_errno, e) : put_block(o, e);
+}
+
+/* close() reports what a network file system could not store. */
+static int close_fd(struct out *o, struct err *e)
+{
+	int fd = o->fd;
+
+	o->fd = -1;
+	return fd >= 0 && close(fd) < 0 && errno != EINTR ? fail(o, errno, e) : 0;
+}
+
+static int finish(struct out *o, struct err *e)
+{
+	int rc;
+
+	if (o->failed)
+		return fail(o, o->failed_errno, e);
+	if ((o->codec && (rc = encode(o, NULL, 0, true, e)) < 0) || (rc = put_block(o, e)) < 0)
+		return rc;
+	if (o->atomic && (rc = place_commit(&o->place, o->fd, e)) < 0)
+		return err_at(e, o->name, 0, 0);
+	return close_fd(o, e);
+}
+
+int out_commit(struct out *o, struct err *e)
+{
+	int rc = finish(o, e);
+
+	if (rc == 0)
+		o->done = true;
+	else
+		out_abort(o);
+	return rc;
+}
+
+void out_abort(struct out *o)
+{
+	if (o->done)
+		return;
+	o->done = true;
+	if (!o->failed) {
+		o->failed = -ST_IO;
+		o->failed_errno = ECANCELED;
+	}
+	if (o->fd >= 0)
+		close(o->fd);
+	o->fd = -1;
+	place_close(&o->place);
+}
+
+void out_close(struct out *o)
+{
+	if (!o)
+		return;
+	out_abort(o);
+	place_close(&o->place);
+	if (o->encoder)
+		o->codec->encoder_free(o->encoder);
+	buf_free(&o->block);
+	free(o->name);
+	free(o);
+}
+
+const char *out_name(const struct out *o)
+{
+	return o->name;
+}
+
+bool out_is_pipe(const struct out *o)
+{
+	return o->pipe;
+}
+
+bool out_is_file(const struct out *o)
+{
+	return o->regular;
+}
+
+int64_t out_bytes(const struct out *o)
+{
+	return o->bytes;
+}
