@@ -196,7 +196,7 @@ static int parse_long(struct parser *p, const char *arg, struct err *e)
 {
 	size_t n = strcspn(arg + 2, "=");
 	const char *value = arg[2 + n] ? arg + 2 + n + 1 : NULL;
-	const struct opt *o;
+	const struct opt *o = NULL;
 	int rc = find_long(p->tool, (struct str){ arg + 2, n }, &o, e);
 
 	if (rc < 0)
