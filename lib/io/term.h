@@ -10,6 +10,11 @@ int term_safe(struct buf *b, struct str s);
 /* The same, with the number of terminal cells the text takes (wide characters count 2, combining 0). */
 int term_safe_width(struct buf *b, struct str s, int *cells);
 
+/* As much of s as fits into `most` cells; *used counts the bytes of s that were taken. */
+int term_safe_fit(struct buf *b, struct str s, int most, int *cells, size_t *used);
+
+int term_cells(uint32_t c); /* of one character that is no control: 0 combining, 1, 2 wide */
+
 int term_columns(int fd);   /* width in cells; $COLUMNS, else the window's, else 80 */
 bool term_is(int fd);
 bool term_colour(int fd);   /* a terminal, NO_COLOR unset, TERM not dumb */
