@@ -90,8 +90,13 @@ $(BUILD)/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(BUILD)/obj/tests/fuzz/replay.o $(
 
 .PHONY: units replays fuzz check check-fast check-san demo bench man completion install uninstall help setup objects
 objects: $(call obj,$(LIB_SRC) $(TOOL_SRC) $(FANOUT_SRC)) # compile only
-units: $(UNITS) ## build the unit tests
+units: $(UNITS) $(BUILD)/faults.so ## build the unit tests
 replays: $(REPLAYS) ## build the fuzz targets as programs that replay a corpus
+
+# Makes calls fail on purpose, preloaded by tests.
+$(BUILD)/faults.so: tests/faults/faults.c
+	@mkdir -p $(@D)
+	$(CC) -O1 -g -Wall -Wextra -shared -fPIC -o $@ $< -ldl
 
 # libFuzzer needs clang; its objects have their own folder.
 FUZZ_TARGETS := $(patsubst tests/fuzz/%.c,$(BUILD)/libfuzzer/%,$(FUZZ_SRC))
