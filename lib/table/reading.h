@@ -57,7 +57,7 @@ int not_a_number(const struct batch *b, int64_t row, int col, struct str value, 
  * ("2015-01-02", "2015-01-02T03:04:05.678Z", blank instead of T, offsets), and typed date/timestamp columns. */
 bool time_parse(struct str s, int64_t *us);   /* false: not a time. A date is its midnight; no offset: UTC */
 bool date_parse(struct str s, int32_t *days);
-size_t time_print(int64_t us, char dst[40]);  /* "2015-01-02T03:04:05.678Z", no fraction when zero */
-size_t date_print(int32_t days, char dst[16]);
+size_t time_print(int64_t us, char *dst);  /* "2015-01-02T03:04:05.678Z", no fraction when zero; room for 40 */
+size_t date_print(int32_t days, char *dst); /* room for 16 */
 
 #endif
