@@ -28,6 +28,10 @@ SHIM_SRC := $(wildcard fanout/shim*.c) $(wildcard fanout/wire*.c)
 UNIT_SRC := $(wildcard tests/unit/*.c)
 FUZZ_SRC := $(filter-out tests/fuzz/replay.c,$(wildcard tests/fuzz/*.c))
 
+# V=1 shows the commands.
+Q = $(if $(V),,@)
+say = $(if $(V),,@printf '  %-5s %s\n' $(1) $(patsubst $(BUILD)/%,%,$@))
+
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 LIB := $(BUILD)/libstook.a
 ALL := $(BUILD)/libfanout.a
@@ -46,47 +50,55 @@ all: $(PROGRAMS) $(if $(SAN),,$(BUNDLE)) ## build everything under build/
 
 $(BUILD)/obj/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -c -o $@ $<
+	$(call say,CC)
+	$(Q)$(CC) $(ALL_CFLAGS) -c -o $@ $<
 
 # One main() for all tools, compiled once for each with the name of its descriptor.
 $(BUILD)/obj/main/%.o: tools/main.c
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -DTOOL=tool_$(subst -,_,$*) -c -o $@ $<
+	$(call say,CC)
+	$(Q)$(CC) $(ALL_CFLAGS) -DTOOL=tool_$(subst -,_,$*) -c -o $@ $<
 
 $(LIB): $(call obj,$(LIB_SRC))
 	@rm -f $@
-	ar rcs $@ $^
+	$(Q)ar rcs $@ $^
 
 # All tools and fanout, for programs that need some of their parts: unit tests, fuzz targets, the manual's generator.
 $(ALL): $(call obj,$(FANOUT_SRC) $(TOOL_SRC) tools/all.c)
 	@rm -f $@
-	ar rcs $@ $^
+	$(Q)ar rcs $@ $^
 
 $(BIN)/stook-%: $(BUILD)/obj/main/%.o $(BUILD)/obj/tools/%.o $(LIB)
 	@mkdir -p $(@D)
-	$(CC) $(HARDEN_LD) $(LDFLAGS) -Wl,--as-needed -o $@ $^ $(LIBS)
+	$(call say,LINK)
+	$(Q)$(CC) $(HARDEN_LD) $(LDFLAGS) -Wl,--as-needed -o $@ $^ $(LIBS)
 
 $(BIN)/stook: $(BUILD)/obj/tools/stook.o $(LIB)
 	@mkdir -p $(@D)
-	$(CC) $(HARDEN_LD) $(LDFLAGS) -Wl,--as-needed -o $@ $^ $(LIBS)
+	$(call say,LINK)
+	$(Q)$(CC) $(HARDEN_LD) $(LDFLAGS) -Wl,--as-needed -o $@ $^ $(LIBS)
 
 $(BIN)/fanout: $(BUILD)/obj/main/fanout.o $(ALL) $(LIB)
 	@mkdir -p $(@D)
-	$(CC) $(HARDEN_LD) $(LDFLAGS) -Wl,--as-needed -o $@ $^ $(FANOUT_LIBS)
+	$(call say,LINK)
+	$(Q)$(CC) $(HARDEN_LD) $(LDFLAGS) -Wl,--as-needed -o $@ $^ $(FANOUT_LIBS)
 
 # What fanout ships: every filter and the far-side shim in one static program.
 $(BUILD)/libexec/stook-bundle: $(call obj,tools/bundle.c tools/all.c $(TOOL_SRC) $(SHIM_SRC)) $(LIB)
 	@mkdir -p $(@D)
-	$(CC) -static $(LDFLAGS) -Wl,--gc-sections -s -o $@ $^ $(LIBS)
+	$(call say,LINK)
+	$(Q)$(CC) -static $(LDFLAGS) -Wl,--gc-sections -s -o $@ $^ $(LIBS)
 
 $(BUILD)/unit/%: $(BUILD)/obj/tests/unit/%.o $(ALL) $(LIB)
 	@mkdir -p $(@D)
-	$(CC) $(HARDEN_LD) $(LDFLAGS) -Wl,--as-needed -o $@ $^ $(FANOUT_LIBS)
+	$(call say,LINK)
+	$(Q)$(CC) $(HARDEN_LD) $(LDFLAGS) -Wl,--as-needed -o $@ $^ $(FANOUT_LIBS)
 
 # Fuzz targets with a main() that replays files and folders; `make fuzz` links the same objects with libFuzzer.
 $(BUILD)/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(BUILD)/obj/tests/fuzz/replay.o $(ALL) $(LIB)
 	@mkdir -p $(@D)
-	$(CC) $(HARDEN_LD) $(LDFLAGS) -Wl,--as-needed -o $@ $^ $(FANOUT_LIBS)
+	$(call say,LINK)
+	$(Q)$(CC) $(HARDEN_LD) $(LDFLAGS) -Wl,--as-needed -o $@ $^ $(FANOUT_LIBS)
 
 .PHONY: units replays fuzz check check-fast check-san demo bench man completion install uninstall help setup objects
 objects: $(call obj,$(LIB_SRC) $(TOOL_SRC) $(FANOUT_SRC)) # compile only
@@ -96,7 +108,8 @@ replays: $(REPLAYS) ## build the fuzz targets as programs that replay a corpus
 # Makes calls fail on purpose, preloaded by tests.
 $(BUILD)/faults.so: tests/faults/faults.c
 	@mkdir -p $(@D)
-	$(CC) -O1 -g -Wall -Wextra -shared -fPIC -o $@ $< -ldl
+	$(call say,LINK)
+	$(Q)$(CC) -O1 -g -Wall -Wextra -shared -fPIC -o $@ $< -ldl
 
 # libFuzzer needs clang; its objects have their own folder.
 FUZZ_TARGETS := $(patsubst tests/fuzz/%.c,$(BUILD)/libfuzzer/%,$(FUZZ_SRC))
@@ -104,14 +117,16 @@ fuzz: $(FUZZ_TARGETS) ## build the fuzz targets with libFuzzer (clang)
 FUZZ_FLAGS = -std=gnu11 -I. -D_GNU_SOURCE -pthread $(WARN) -O1 -g -ffp-contract=off -fsanitize=fuzzer-no-link,address -MMD -MP
 $(BUILD)/obj-fuzz/%.o: %.c
 	@mkdir -p $(@D)
-	clang $(FUZZ_FLAGS) -c -o $@ $<
+	$(call say,CC)
+	$(Q)clang $(FUZZ_FLAGS) -c -o $@ $<
 FUZZ_LIB_OBJ := $(patsubst %.c,$(BUILD)/obj-fuzz/%.o,$(LIB_SRC) $(TOOL_SRC) tools/all.c $(FANOUT_SRC))
 $(BUILD)/libfuzzer/libstook.a: $(FUZZ_LIB_OBJ)
 	@mkdir -p $(@D)
 	@rm -f $@
-	ar rcs $@ $^
+	$(Q)ar rcs $@ $^
 $(BUILD)/libfuzzer/%: $(BUILD)/obj-fuzz/tests/fuzz/%.o $(BUILD)/libfuzzer/libstook.a
-	clang -fsanitize=fuzzer,address -o $@ $^ $(FANOUT_LIBS)
+	$(call say,LINK)
+	$(Q)clang -fsanitize=fuzzer,address -o $@ $^ $(FANOUT_LIBS)
 
 setup:
 	@./setup check
@@ -140,19 +155,20 @@ man: $(MAN) $(BUILD)/man/stook.1 ## generate the manual pages
 completion: $(BUILD)/completion/stook ## generate the shell completion
 $(GENERATE): $(call obj,man/generate.c) $(ALL) $(LIB)
 	@mkdir -p $(@D)
-	$(CC) $(HARDEN_LD) $(LDFLAGS) -Wl,--as-needed -o $@ $^ $(FANOUT_LIBS)
+	$(call say,LINK)
+	$(Q)$(CC) $(HARDEN_LD) $(LDFLAGS) -Wl,--as-needed -o $@ $^ $(FANOUT_LIBS)
 $(BUILD)/man/stook.1: man/stook.1
 	@mkdir -p $(@D)
-	cp $< $@
+	$(Q)cp $< $@
 $(BUILD)/man/stook-%.1: $(GENERATE)
 	@mkdir -p $(@D)
-	$(GENERATE) man $* >$@
+	$(Q)$(GENERATE) man $* >$@
 $(BUILD)/man/fanout.1: $(GENERATE)
 	@mkdir -p $(@D)
-	$(GENERATE) man fanout >$@
+	$(Q)$(GENERATE) man fanout >$@
 $(BUILD)/completion/stook: $(GENERATE)
 	@mkdir -p $(@D)
-	$(GENERATE) completion >$@
+	$(Q)$(GENERATE) completion >$@
 
 install: all man completion ## install under $(DESTDIR)$(PREFIX)
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/libexec/stook $(DESTDIR)$(PREFIX)/share/man/man1 \

@@ -19,7 +19,10 @@
 /* Parses, runs, reports; returns the exit status. Ignores SIGPIPE and SIGXFSZ first. */
 int tool_main(const struct tool *t, int argc, char **argv);
 
-/* The file operands (after tool->leading) as one source. */
+/* A source that adds the rows it passes to *rows. Takes `from`, also when it fails. */
+int cli_count(struct source *from, int64_t *rows, struct source **ret, struct err *e) nodiscard;
+
+/* The file operands from `skip` on as one source (none: stdin). */
 int cli_source(const struct common *c, int skip, struct source **ret, struct err *e) nodiscard;
 
 /* Writes everything from s to the output that the options ask for. Takes s and closes it. */

@@ -45,7 +45,7 @@ const struct opt opts_common[] = {
 	{ 0, "errors", OPT_CHOICE, ROLE_LOCAL, "text|json", AT(errors), "text|json", "how errors are written to stderr" },
 	{ 0, "stats", OPT_STR, ROLE_LOCAL, "FILE", AT(stats), NULL, "write one JSON object about the run to FILE" },
 	{ 'q', "quiet", OPT_FLAG, ROLE_LOCAL, NULL, AT(quiet), NULL, "no notes on stderr, only errors" },
-	{ 'v', "verbose", OPT_FLAG, ROLE_LOCAL, NULL, AT(verbose), NULL, "say more on stderr" },
+	{ 'v', "verbose", OPT_FLAG, ROLE_LOCAL, NULL, AT(verbose), NULL, "say what was done on stderr, as --stats does" },
 	{ 'h', "help", OPT_FLAG, ROLE_LOCAL, NULL, AT(help), NULL, "show this help" },
 	{ 'V', "version", OPT_FLAG, ROLE_LOCAL, NULL, AT(version), NULL, "show the version" },
 	{ 0 },

@@ -52,6 +52,12 @@ struct parsed_opt {
 	const char *value;     /* NULL for flags */
 };
 
+/* What a run did, for --stats and -v. Counted by cli_source() and cli_drain(). */
+struct counts {
+	int64_t rows_in, rows_out;
+	int64_t started_us;    /* monotonic clock */
+};
+
 /* The arguments every tool has. */
 struct common {
 	struct read_opts read;
@@ -62,9 +68,10 @@ struct common {
 	int64_t memory;        /* -S, bytes */
 	const char *tmpdir;    /* -T */
 	int64_t threads;       /* -j; 0 = all */
-	bool quiet, verbose, progress, help, version;
+	bool quiet, verbose, help, version;
 	int errors;            /* --errors text|json */
 	const char *stats;     /* --stats FILE */
+	struct counts *counts; /* never NULL after opt_parse() */
 	int noperands;
 	char **operands;
 	int nparsed;           /* every option in the order given, for fanout */

@@ -8,11 +8,21 @@
 #include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 
 #ifndef STOOK_VERSION
 #define STOOK_VERSION "0.1.0"
 #endif
+
+static int64_t now_us(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
 
 /* Writes help and the like: not table data, so straight to stdout. */
 static int put_stdout(const struct buf *b, struct err *e)
@@ -20,12 +30,12 @@ static int put_stdout(const struct buf *b, struct err *e)
 	struct out *o;
 	int rc = out_open(&o, NULL, CODEC_NONE, e);
 
-	if (rc == 0 && (rc = out_write(o, b->p, b->n, e)) == 0)
-		rc = out_commit(o, e);
-	if (rc != 0)
+	if (rc < 0)
 		return rc;
+	if ((rc = out_write(o, b->p, b->n, e)) == 0)
+		rc = out_commit(o, e);
 	out_close(o);
-	return 0;
+	return rc;
 }
 
 static int show(const struct tool *t, const struct common *c, struct err *e)
@@ -43,6 +53,7 @@ static int run(const struct tool *t, int argc, char **argv, void *args, struct e
 
 	if (rc < 0)
 		return rc;
+	c->counts->started_us = now_us();
 	return c->help || c->version ? show(t, c, e) : t->run(args, e);
 }
 
@@ -110,6 +121,44 @@ static void report(const struct tool *t, const struct common *c, const struct er
 		term_err(STR("stook: out of memory\n"));
 }
 
+/* --stats FILE: one JSON object about the run, written also when it failed. */
+static int write_stats(const struct tool *t, const struct common *c, int status, struct err *e)
+{
+	cleanup_buf struct buf b = { 0 };
+	struct rusage used;
+	struct out *o;
+	int rc;
+
+	getrusage(RUSAGE_SELF, &used);
+	if (buf_printf(&b, "{\"tool\": \"%s\", \"status\": %d, \"rows_in\": %lld, \"rows_out\": %lld, \"seconds\": %.3f, \"peak_bytes\": %lld}\n",
+		       t->name, status, (long long)c->counts->rows_in, (long long)c->counts->rows_out,
+		       (double)(now_us() - c->counts->started_us) / 1e6, (long long)used.ru_maxrss * 1024))
+		return err_oom(e);
+	if (c->verbose)
+		term_err(buf_view(&b));
+	if (!c->stats)
+		return 0;
+	if ((rc = out_open(&o, c->stats, CODEC_NONE, e)) < 0)
+		return rc;
+	if ((rc = out_write(o, b.p, b.n, e)) == 0)
+		rc = out_commit(o, e);
+	out_close(o);
+	return rc;
+}
+
+static int finish(const struct tool *t, const struct common *c, int status)
+{
+	struct err e = { 0 };
+
+	if (!c || !c->counts || (!c->stats && !c->verbose))
+		return status;
+	if (write_stats(t, c, status, &e) < 0) {
+		report(t, c, &e);
+		return status ? status : e.status;
+	}
+	return status;
+}
+
 int tool_main(const struct tool *t, int argc, char **argv)
 {
 	struct err e = { 0 };
@@ -127,6 +176,7 @@ int tool_main(const struct tool *t, int argc, char **argv)
 		report(t, args, &e);
 		status = e.status;
 	}
+	status = finish(t, args, status);
 	if (args)
 		opt_free(args);
 	free(args);
