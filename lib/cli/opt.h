@@ -63,7 +63,6 @@ struct common {
 	struct read_opts read;
 	struct write_opts write;
 	const char *on_bad;    /* --on-bad as given: skip|null|fail|side=FILE */
-	const char *max_errors;
 	const char *output;    /* -o */
 	int64_t memory;        /* -S, bytes */
 	const char *tmpdir;    /* -T */
