@@ -2,10 +2,10 @@
  * settled without looking at key bytes. The table is at most half full. */
 #include "lib/op/keytab.h"
 
+#include "lib/base/hash.h"
+
 #include <stdlib.h>
 #include <sys/random.h>
-#define XXH_INLINE_ALL
-#include <xxhash.h>
 
 struct keytab_slot {
 	uint32_t tag;
@@ -29,7 +29,7 @@ void keytab_free(struct keytab *t)
 
 uint64_t keytab_hash(const struct keytab *t, struct str key)
 {
-	return XXH3_64bits_withSeed(key.p, key.n, t->seed);
+	return hash64(key.p, key.n, t->seed);
 }
 
 void keytab_prefetch(const struct keytab *t, uint64_t hash)

@@ -1,0 +1,38 @@
+/* O_TMPFILE where the file system has it; else a random name that is unlinked at once. */
+#include "lib/io/temp.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static int named(const char *dir)
+{
+	char path[4096];
+	int fd, n = snprintf(path, sizeof path, "%s/.stook.XXXXXX", dir);
+
+	if (n < 0 || (size_t)n >= sizeof path) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	fd = mkostemp(path, O_CLOEXEC);
+	if (fd >= 0)
+		unlink(path);
+	return fd;
+}
+
+int temp_open(const char *dir, int *fd, struct err *e)
+{
+	if (!dir || !*dir)
+		dir = getenv("TMPDIR");
+	if (!dir || !*dir)
+		dir = "/tmp";
+	*fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	if (*fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL || errno == ENOENT))
+		*fd = named(dir);
+	if (*fd >= 0)
+		return 0;
+	err_sys(e, ST_CANTCREAT, errno, "temporary file in \"%s\"", dir);
+	return err_hint(e, "name a writable directory: -T DIR, or TMPDIR");
+}

@@ -1,0 +1,11 @@
+/* Temporary files without a name: they vanish with the last descriptor, whatever ends the process. */
+#ifndef STOOK_IO_TEMP_H
+#define STOOK_IO_TEMP_H
+
+#include "lib/base/err.h"
+
+/* Opens a new, empty file for reading and writing (0600, close-on-exec) in `dir` (NULL: $TMPDIR, else /tmp). ST_CANTCREAT naming the
+ * directory when it cannot be. */
+int temp_open(const char *dir, int *fd, struct err *e) nodiscard;
+
+#endif

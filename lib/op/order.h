@@ -1,0 +1,22 @@
+/* Order as a claim: whoever relies on sorted input compares neighbours as it reads (--check, --merge). */
+#ifndef STOOK_OP_ORDER_H
+#define STOOK_OP_ORDER_H
+
+#include "lib/base/buf.h"
+#include "lib/table/key.h"
+
+struct order { /* zeroed: nothing seen yet */
+	struct buf last; /* key of the last row seen */
+	bool any;
+};
+
+void order_free(struct order *o);
+
+/* Compares the keys of the next rows with their predecessors. *ret = the first row that is smaller than the one before it (with
+ * `strict`: not greater), or -1. */
+int order_check(struct order *o, const struct keys *k, bool strict, int64_t *ret, struct err *e) nodiscard;
+
+/* Fills *e with `status`: row `row` of b is out of order by the key. Returns -status. */
+int order_error(const struct batch *b, int64_t row, const struct key *key, enum status status, struct err *e);
+
+#endif

@@ -1,0 +1,313 @@
+/* Run generation and merge. Rows are collected in a run until the budget is reached; the run is sorted and put away in a temporary
+ * file; at the end all runs are merged, or, when there is only one, given out from memory. Runs are numbered in input order and the
+ * merge prefers the lower number, so the whole sort is stable. */
+#include "lib/op/sorter.h"
+
+#include "lib/op/merger.h"
+#include "lib/op/order.h"
+#include "lib/op/run.h"
+#include "lib/op/spill.h"
+
+#include <stdlib.h>
+
+#define FAN_IN 64   /* runs merged at once */
+#define TOP_SLACK 65536
+
+struct sorter {
+	struct source source;
+	struct source *from;
+	struct sort_opts opts;
+	struct arena arena;     /* of the key */
+	struct key key;
+	struct run *run;        /* being filled */
+	struct source **runs;   /* put away */
+	int nruns, runs_cap;
+	struct source *result;  /* NULL until the input has been read */
+};
+
+int sort_bind(const struct key_spec *spec, const struct schema *s, struct arena *a, struct key *ret, struct err *e)
+{
+	struct key_spec all = { .n = s->nfields };
+
+	if (spec->n)
+		return key_bind(spec, s, a, ret, e);
+	all.parts = arena_array(a, struct key_part, (size_t)all.n);
+	if (!all.parts)
+		return err_oom(e);
+	for (int i = 0; i < all.n; i++)
+		all.parts[i].at = i + 1;
+	return key_bind(&all, s, a, ret, e);
+}
+
+static void sorter_close(struct source *s)
+{
+	struct sorter *o = (struct sorter *)s;
+
+	source_close(o->from);
+	if (o->run)
+		source_close(&o->run->source);
+	for (int i = 0; i < o->nruns; i++)
+		source_close(o->runs[i]);
+	free(o->runs);
+	source_close(o->result);
+	schema_unref(s->schema);
+	arena_free(&o->arena);
+	free(o);
+}
+
+static int fresh_run(struct sorter *s, struct err *e)
+{
+	int rc = run_open(s->source.schema, &s->key, &s->run, e);
+
+	if (rc < 0)
+		return rc;
+	s->run->on_bad = s->opts.on_bad;
+	s->run->unique = s->opts.unique;
+	s->run->limit = s->opts.limit;
+	return 0;
+}
+
+static int add_run(struct sorter *s, struct source *run, struct err *e)
+{
+	if (s->nruns == s->runs_cap) {
+		int cap = s->runs_cap ? s->runs_cap * 2 : 16;
+		void *v = reallocarray(s->runs, (size_t)cap, sizeof *s->runs);
+
+		if (!v) {
+			source_close(run);
+			return err_oom(e);
+		}
+		s->runs = v;
+		s->runs_cap = cap;
+	}
+	s->runs[s->nruns++] = run;
+	return 0;
+}
+
+static struct merge_opts merge_options(const struct sorter *s)
+{
+	return (struct merge_opts){ .on_bad = s->opts.on_bad == BAD_SKIP ? BAD_NULL : s->opts.on_bad, .unique = s->opts.unique,
+				    .limit = s->opts.limit };
+}
+
+/* Runs from..nruns become one merged source. */
+static int merge_runs(struct sorter *s, int from, struct source **ret, struct err *e)
+{
+	struct merge_opts o = merge_options(s);
+	int n = s->nruns - from;
+
+	s->nruns = from;
+	return merge_open(s->runs + from, n, s->source.schema, &s->key, &o, ret, e);
+}
+
+/* Too many runs for one merge: the last FAN_IN of them become one. */
+static int collapse(struct sorter *s, struct err *e)
+{
+	struct source *merged, *stored;
+	int rc = merge_runs(s, s->nruns - FAN_IN, &merged, e);
+
+	if (rc < 0)
+		return rc;
+	rc = spill_source(merged, s->opts.tmpdir, &stored, e);
+	source_close(merged);
+	return rc < 0 ? rc : add_run(s, stored, e);
+}
+
+/* Sorts the run in memory and puts it away. */
+static int put_away(struct sorter *s, struct err *e)
+{
+	struct source *stored;
+	int rc = run_sort(s->run, e);
+
+	if (rc == 0)
+		rc = spill_source(&s->run->source, s->opts.tmpdir, &stored, e);
+	source_close(&s->run->source);
+	s->run = NULL;
+	if (rc == 0)
+		rc = add_run(s, stored, e);
+	return rc < 0 ? rc : fresh_run(s, e);
+}
+
+/* The budget is reached. Rows that unique or a limit exclude need no place; if that frees half of it, go on in memory. */
+static int make_room(struct sorter *s, struct err *e)
+{
+	int rc;
+
+	if (s->opts.unique || s->opts.limit >= 0) {
+		if ((rc = run_shrink(s->run, e)) < 0)
+			return rc;
+		if (s->run->bytes < s->opts.memory / 2)
+			return 0;
+	}
+	return put_away(s, e);
+}
+
+static int take_batch(struct sorter *s, struct batch *b, struct err *e)
+{
+	int rc = run_add(s->run, b, e);
+
+	if (rc < 0)
+		return rc;
+	if (s->opts.limit >= 0 && s->run->n / 2 >= s->opts.limit + TOP_SLACK / 2)
+		return run_shrink(s->run, e);
+	return s->opts.memory > 0 && s->run->bytes > s->opts.memory ? make_room(s, e) : 0;
+}
+
+static int read_all(struct sorter *s, struct err *e)
+{
+	int rc;
+
+	for (;;) {
+		cleanup_batch struct batch *b = NULL;
+
+		if ((rc = source_next(s->from, &b, e)) < 0 || !b)
+			return rc;
+		if ((rc = take_batch(s, b, e)) < 0)
+			return rc;
+	}
+}
+
+/* What has been collected becomes the result: the last run straight from memory, behind those put away. */
+static int finish(struct sorter *s, struct err *e)
+{
+	struct source *last = &s->run->source;
+	int rc = run_sort(s->run, e);
+
+	if (rc < 0)
+		return rc;
+	s->run = NULL;
+	if (!s->nruns) {
+		s->result = last;
+		return 0;
+	}
+	if ((rc = add_run(s, last, e)) < 0)
+		return rc;
+	return merge_runs(s, 0, &s->result, e);
+}
+
+static int generate(struct sorter *s, struct err *e)
+{
+	int rc = fresh_run(s, e);
+
+	if (rc == 0)
+		rc = read_all(s, e);
+	source_close(s->from);
+	s->from = NULL;
+	return rc < 0 ? rc : finish(s, e);
+}
+
+static int sorter_next(struct source *source, struct batch **ret, struct err *e)
+{
+	struct sorter *s = (struct sorter *)source;
+	int rc;
+
+	if (!s->result && (rc = generate(s, e)) < 0)
+		return rc;
+	return source_next(s->result, ret, e);
+}
+
+/* A sorter with its key bound and its schema made, without an input. */
+static int sorter_new(const struct schema *schema, const struct sort_opts *o, struct sorter **ret, struct err *e)
+{
+	struct sorter *s = calloc(1, sizeof *s);
+	struct schema *sorted;
+	int rc;
+
+	if (!s)
+		return err_oom(e);
+	s->source.next = sorter_next;
+	s->source.close = sorter_close;
+	s->opts = *o;
+	rc = sort_bind(o->key, schema, &s->arena, &s->key, e);
+	if (rc == 0 && (rc = schema_sorted(schema, &s->key, &sorted, e)) == 0) {
+		s->source.schema = sorted;
+		*ret = s;
+		return 0;
+	}
+	sorter_close(&s->source);
+	return rc;
+}
+
+int sort_open(struct source *from, const struct sort_opts *o, struct source **ret, struct err *e)
+{
+	struct sorter *s;
+	int rc = sorter_new(from->schema, o, &s, e);
+
+	if (rc < 0) {
+		source_close(from);
+		return rc;
+	}
+	s->from = from;
+	*ret = &s->source;
+	return 0;
+}
+
+static int merge_inputs(struct sorter *s, struct source **from, int n, struct err *e)
+{
+	struct merge_opts o = { .on_bad = s->opts.on_bad, .unique = s->opts.unique, .limit = s->opts.limit };
+
+	for (int i = 0; i < n; i++) {
+		struct source *mine = from[i];
+		int rc;
+
+		from[i] = NULL;
+		if ((rc = conform_open(mine, s->source.schema, &from[i], e)) < 0) {
+			from[i] = NULL;
+			return rc;
+		}
+	}
+	return merge_open(from, n, s->source.schema, &s->key, &o, &s->result, e);
+}
+
+int sort_merge_open(struct source **from, int n, const struct sort_opts *o, struct source **ret, struct err *e)
+{
+	struct sorter *s;
+	int rc = sorter_new(from[0]->schema, o, &s, e);
+
+	if (rc < 0) {
+		for (int i = 0; i < n; i++)
+			source_close(from[i]);
+		return rc;
+	}
+	if ((rc = merge_inputs(s, from, n, e)) < 0) {
+		sorter_close(&s->source);
+		return rc;
+	}
+	*ret = &s->source;
+	return 0;
+}
+
+static int check_batch(struct order *order, const struct key *key, const struct sort_opts *o, struct batch *b, struct arena *a, struct err *e)
+{
+	struct bad_values bad = { .policy = o->on_bad == BAD_SKIP ? BAD_NULL : o->on_bad, .bad_row = -1 };
+	struct keys keys;
+	int64_t wrong;
+	int rc;
+
+	if ((rc = keys_encode(key, b, &bad, a, &keys, e)) < 0)
+		return rc;
+	if (bad.bad_row >= 0)
+		return -e->status;
+	if ((rc = order_check(order, &keys, o->unique, &wrong, e)) < 0)
+		return rc;
+	return wrong < 0 ? 0 : order_error(b, wrong, key, ST_NO, e);
+}
+
+int sort_check(struct source *from, const struct sort_opts *o, struct err *e)
+{
+	cleanup_arena struct arena mine = { 0 }, a = { 0 };
+	struct order order = { 0 };
+	struct key key;
+	int rc = sort_bind(o->key, from->schema, &mine, &key, e);
+
+	while (rc == 0) {
+		cleanup_batch struct batch *b = NULL;
+
+		if ((rc = source_next(from, &b, e)) < 0 || !b)
+			break;
+		arena_reset(&a);
+		rc = check_batch(&order, &key, o, b, &a, e);
+	}
+	order_free(&order);
+	return rc;
+}
