@@ -22,6 +22,7 @@ struct sorter {
 	struct run *run;        /* being filled */
 	struct source **runs;   /* put away */
 	int nruns, runs_cap;
+	int ncollapsed;         /* the first of them are merges of FAN_IN runs already */
 	struct source *result;  /* NULL until the input has been read */
 };
 
@@ -100,17 +101,19 @@ static int merge_runs(struct sorter *s, int from, struct source **ret, struct er
 	return merge_open(s->runs + from, n, s->source.schema, &s->key, &o, ret, e);
 }
 
-/* Too many runs for one merge: the last FAN_IN of them become one. */
+/* Too many runs for one merge: those not merged yet become one. */
 static int collapse(struct sorter *s, struct err *e)
 {
 	struct source *merged, *stored;
-	int rc = merge_runs(s, s->nruns - FAN_IN, &merged, e);
+	int rc = merge_runs(s, s->ncollapsed, &merged, e);
 
 	if (rc < 0)
 		return rc;
 	rc = spill_source(merged, s->opts.tmpdir, &stored, e);
 	source_close(merged);
-	return rc < 0 ? rc : add_run(s, stored, e);
+	if (rc == 0 && (rc = add_run(s, stored, e)) == 0)
+		s->ncollapsed++;
+	return rc;
 }
 
 /* Sorts the run in memory and puts it away. */
@@ -125,6 +128,8 @@ static int put_away(struct sorter *s, struct err *e)
 	s->run = NULL;
 	if (rc == 0)
 		rc = add_run(s, stored, e);
+	if (rc == 0 && s->nruns - s->ncollapsed == FAN_IN)
+		rc = collapse(s, e);
 	return rc < 0 ? rc : fresh_run(s, e);
 }
 
@@ -242,21 +247,28 @@ int sort_open(struct source *from, const struct sort_opts *o, struct source **re
 	return 0;
 }
 
+/* Every source gets the columns of `schema`; when that fails all are closed. */
+static int conform_all(struct source **from, int n, const struct schema *schema, struct err *e)
+{
+	int rc = 0;
+
+	for (int i = 0; i < n && rc == 0; i++) {
+		struct source *mine = from[i];
+
+		from[i] = NULL;
+		rc = conform_open(mine, schema, &from[i], e);
+	}
+	for (int i = 0; i < n && rc < 0; i++)
+		source_close(from[i]);
+	return rc;
+}
+
 static int merge_inputs(struct sorter *s, struct source **from, int n, struct err *e)
 {
 	struct merge_opts o = { .on_bad = s->opts.on_bad, .unique = s->opts.unique, .limit = s->opts.limit };
+	int rc = conform_all(from, n, s->source.schema, e);
 
-	for (int i = 0; i < n; i++) {
-		struct source *mine = from[i];
-		int rc;
-
-		from[i] = NULL;
-		if ((rc = conform_open(mine, s->source.schema, &from[i], e)) < 0) {
-			from[i] = NULL;
-			return rc;
-		}
-	}
-	return merge_open(from, n, s->source.schema, &s->key, &o, &s->result, e);
+	return rc < 0 ? rc : merge_open(from, n, s->source.schema, &s->key, &o, &s->result, e);
 }
 
 int sort_merge_open(struct source **from, int n, const struct sort_opts *o, struct source **ret, struct err *e)

@@ -1,0 +1,148 @@
+/* stook sort: order records by keys. */
+#include "lib/cli/cli.h"
+#include "lib/cli/keys.h"
+#include "lib/op/sorter.h"
+
+#include <stdlib.h>
+
+struct sort_args {
+	struct common common;
+	struct strv keys;
+	bool merge, check, unique;
+	int64_t limit;
+	struct key_spec spec; /* of keys */
+};
+
+static void defaults(void *args)
+{
+	((struct sort_args *)args)->limit = -1;
+}
+
+static int check(void *args, struct err *e)
+{
+	struct sort_args *a = args;
+
+	if (a->merge && a->check)
+		return err_set(e, ST_USAGE, "--merge and --check exclude each other");
+	if (a->check && a->limit >= 0)
+		return err_set(e, ST_USAGE, "--check reads everything: it takes no -n");
+	return cli_keys(&a->keys, &a->common.arena, &a->spec, e);
+}
+
+static struct sort_opts options(const struct sort_args *a)
+{
+	return (struct sort_opts){ .key = &a->spec, .on_bad = a->common.read.on_bad, .unique = a->unique, .limit = a->limit,
+				   .memory = a->common.memory, .tmpdir = a->common.tmpdir };
+}
+
+static int run_check(const struct sort_args *a, const struct sort_opts *o, struct err *e)
+{
+	struct source *s;
+	int rc = cli_source(&a->common, 0, &s, e);
+
+	if (rc < 0)
+		return rc;
+	rc = sort_check(s, o, e);
+	source_close(s);
+	return rc;
+}
+
+/* Every operand is a source of its own. */
+static int open_all(const struct common *c, struct source **v, int n, struct err *e)
+{
+	for (int i = 0; i < n; i++) {
+		int rc = input_open(c->noperands ? c->operands[i] : "-", &c->read, &v[i], e);
+
+		if (rc < 0) {
+			while (i-- > 0)
+				source_close(v[i]);
+			return rc;
+		}
+	}
+	return 0;
+}
+
+static int open_merge(const struct sort_args *a, const struct sort_opts *o, struct source **ret, struct err *e)
+{
+	int n = a->common.noperands ? a->common.noperands : 1, rc;
+	struct source **v = calloc((size_t)n, sizeof *v);
+
+	if (!v)
+		return err_oom(e);
+	rc = open_all(&a->common, v, n, e);
+	if (rc == 0)
+		rc = sort_merge_open(v, n, o, ret, e);
+	free(v);
+	return rc;
+}
+
+static int run(void *args, struct err *e)
+{
+	const struct sort_args *a = args;
+	struct sort_opts o = options(a);
+	struct source *s;
+	int rc;
+
+	if (a->check)
+		return run_check(a, &o, e);
+	if (a->merge)
+		rc = open_merge(a, &o, &s, e);
+	else if ((rc = cli_source(&a->common, 0, &s, e)) == 0)
+		rc = sort_open(s, &o, &s, e);
+	return rc < 0 ? rc : cli_drain(&a->common, s, e);
+}
+
+static void share(const void *args, struct share_plan *ret)
+{
+	static const char *merge[] = { "--merge" };
+	const struct sort_args *a = args;
+
+	ret->how = a->merge || a->check ? SHARE_GATHER : SHARE_COMBINE;
+	ret->why = a->check ? "--check needs every neighbour" : "--merge takes whole inputs";
+	ret->merge = (struct strv){ 1, merge };
+}
+
+#define AT(member) offsetof(struct sort_args, member)
+
+static const struct opt opts[] = {
+	{ 'k', "key", OPT_LIST, ROLE_PLAIN, "KEYS", AT(keys), NULL,
+	  "order by KEYS: field[:num|text|nat|fold|time][:desc][:nullsfirst],... (default: all fields, left to right)" },
+	{ 'n', "limit", OPT_COUNT, ROLE_PLAIN, "N", AT(limit), NULL, "give the first N records only, in memory for about N" },
+	{ 'u', "unique", OPT_FLAG, ROLE_PLAIN, NULL, AT(unique), NULL, "give the first record of each key only" },
+	{ 'm', "merge", OPT_FLAG, ROLE_PLAIN, NULL, AT(merge), NULL, "merge inputs that are sorted already; verified while reading" },
+	{ 'c', "check", OPT_FLAG, ROLE_PLAIN, NULL, AT(check), NULL,
+	  "write nothing; exit 1 naming the first record out of order (with -u: or repeated), if there is one" },
+	{ 0 },
+};
+
+static const struct opt *const groups[] = { opts, opts_read, opts_write, opts_common, NULL };
+
+static const struct example examples[] = {
+	{ "stook sort -k shop,price:num:desc sales.csv", "By shop, in each the dearest first." },
+	{ "stook sort -k n:num:desc -n 20 words.csv", "The twenty largest." },
+	{ "stook sort -k id,ts:desc -u -S 1G dump.csv.gz -o orders.csv", "One record for each pair of id and time, larger than memory." },
+	{ "stook sort --merge -k time part-1.arrow part-2.arrow -o all.arrow", "Sorted parts into one." },
+	{ "stook sort --check -k id:num ids.csv", "Is it sorted? The exit status says so." },
+	{ 0 },
+};
+
+const struct tool tool_sort = {
+	.name = "sort",
+	.summary = "order by keys, larger than memory; merge, check, unique, top N",
+	.operands = "[FILE]...",
+	.description =
+		"Writes the records of all inputs in the order of their keys. Text compares by its bytes, whatever the locale; numeric\n"
+		"columns and text read with :num compare by exact value, of any length. :nat orders file2 before file10, :fold ignores case,\n"
+		":time compares instants. Nulls come last, also with :desc, unless :nullsfirst. The sort is stable: records with equal keys\n"
+		"keep their order. Without -k, whole records are compared, field by field.\n"
+		".Pp\n"
+		"Memory is bounded by -S: what does not fit is put away in compressed, checksummed files without a name in -T or $TMPDIR.\n"
+		"The result carries its order as the metadata stook.sorted.\n",
+	.groups = groups,
+	.size = sizeof(struct sort_args),
+	.defaults = defaults,
+	.check = check,
+	.run = run,
+	.share = share,
+	.examples = examples,
+};
