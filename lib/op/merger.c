@@ -3,11 +3,10 @@
  * Invariant: the cursor at the root is not before any other; equal keys go by the cursor's number. */
 #include "lib/op/merger.h"
 
+#include "lib/op/grow.h"
 #include "lib/op/order.h"
 #include "lib/op/pick.h"
 #include "lib/op/radix.h"
-
-#include <stdlib.h>
 
 struct cursor {
 	struct source *from;
@@ -72,11 +71,10 @@ static int hold(struct merger *m, struct batch *b, uint32_t *slot, struct err *e
 {
 	if (m->nheld == m->held_cap) {
 		uint32_t cap = m->held_cap ? m->held_cap * 2 : 16;
-		void *v = reallocarray(m->held, cap, sizeof *m->held);
+		int rc = GROW(m->held, cap, e);
 
-		if (!v)
-			return err_oom(e);
-		m->held = v;
+		if (rc < 0)
+			return rc;
 		m->held_cap = cap;
 	}
 	m->held[m->nheld] = batch_ref(b);

@@ -2,9 +2,8 @@
  * when they are given out. Invariant: v is in order of arrival until it is sorted, so a stable sort keeps equal keys so. */
 #include "lib/op/run.h"
 
+#include "lib/op/grow.h"
 #include "lib/op/pick.h"
-
-#include <stdlib.h>
 
 static void forget_rows(struct run *r)
 {
@@ -83,19 +82,12 @@ int run_open(const struct schema *schema, const struct key *key, struct run **re
 static int grow_batches(struct run *r, struct err *e)
 {
 	uint32_t cap = r->cap ? r->cap * 2 : 16;
-	void *b, *k, *a;
+	int rc;
 
 	if (r->nbatches < r->cap)
 		return 0;
-	if (!(b = reallocarray(r->batches, cap, sizeof *r->batches)))
-		return err_oom(e);
-	r->batches = b;
-	if (!(k = reallocarray(r->keys, cap, sizeof *r->keys)))
-		return err_oom(e);
-	r->keys = k;
-	if (!(a = reallocarray(r->arenas, cap, sizeof *r->arenas)))
-		return err_oom(e);
-	r->arenas = a;
+	if ((rc = GROW(r->batches, cap, e)) < 0 || (rc = GROW(r->keys, cap, e)) < 0 || (rc = GROW(r->arenas, cap, e)) < 0)
+		return rc;
 	r->cap = cap;
 	return 0;
 }
@@ -103,15 +95,14 @@ static int grow_batches(struct run *r, struct err *e)
 static int grow_entries(struct run *r, int64_t more, struct err *e)
 {
 	int64_t cap = r->vcap ? r->vcap : 1024;
-	void *v;
+	int rc;
 
 	while (cap < r->n + more)
 		cap += cap / 2;
 	if (cap == r->vcap)
 		return 0;
-	if (!(v = reallocarray(r->v, (size_t)cap, sizeof *r->v)))
-		return err_oom(e);
-	r->v = v;
+	if ((rc = GROW(r->v, cap, e)) < 0)
+		return rc;
 	r->vcap = cap;
 	return 0;
 }

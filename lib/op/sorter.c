@@ -3,12 +3,11 @@
  * merge prefers the lower number, so the whole sort is stable. */
 #include "lib/op/sorter.h"
 
+#include "lib/op/grow.h"
 #include "lib/op/merger.h"
 #include "lib/op/order.h"
 #include "lib/op/run.h"
 #include "lib/op/spill.h"
-
-#include <stdlib.h>
 
 #define FAN_IN 64   /* runs merged at once */
 #define TOP_SLACK 65536
@@ -71,14 +70,12 @@ static int fresh_run(struct sorter *s, struct err *e)
 static int add_run(struct sorter *s, struct source *run, struct err *e)
 {
 	if (s->nruns == s->runs_cap) {
-		int cap = s->runs_cap ? s->runs_cap * 2 : 16;
-		void *v = reallocarray(s->runs, (size_t)cap, sizeof *s->runs);
+		int cap = s->runs_cap ? s->runs_cap * 2 : 16, rc = GROW(s->runs, cap, e);
 
-		if (!v) {
+		if (rc < 0) {
 			source_close(run);
-			return err_oom(e);
+			return rc;
 		}
-		s->runs = v;
 		s->runs_cap = cap;
 	}
 	s->runs[s->nruns++] = run;

@@ -1,0 +1,688 @@
+/* Build: batches of the right side are kept, each distinct key has a number (keytab), and the rows of a key form a list in right
+ * order (first[number], last[number], next[row]). Probe: a left batch's keys are looked up at once, then its pairs are given out in
+ * pieces of at most BATCH_ROWS. Right and full joins mark the rows that matched and give the others out last.
+ * Invariant: row r of the build side is refs[r]; NONE ends a list. */
+#include "lib/op/joiner.h"
+
+#include "lib/format/format.h"
+#include "lib/op/grow.h"
+#include "lib/op/keytab.h"
+#include "lib/op/pick.h"
+
+#define NONE UINT32_MAX
+
+struct build {
+	struct batch **batches;
+	struct arena *arenas;   /* keys of batch i */
+	uint32_t nbatches, batches_cap;
+	struct rowref *refs;    /* of all rows */
+	uint32_t *next;         /* the next row of the same key */
+	uint8_t *matched;       /* right and full: one byte a row */
+	int64_t n, cap;
+	struct keytab keys;
+	uint32_t *first, *last; /* by key number */
+	uint32_t lists_cap;
+};
+
+struct probe {
+	struct batch *batch;
+	struct keys keys;
+	struct arena arena;
+	struct bad_values bad;
+	uint32_t *found;        /* key number of each row, or NONE */
+	int64_t n;              /* rows before the first bad one */
+	int64_t row;            /* the next to be given out */
+	uint32_t list;          /* where in its list of matches it stands; NONE: at the beginning */
+	struct err failure;     /* to be raised after row n */
+};
+
+struct joiner {
+	struct source source;
+	struct source *left, *right;
+	struct join_opts opts;
+	struct arena arena;     /* of the bound keys and the map */
+	struct key lkey, rkey;
+	int nleft;              /* left columns */
+	int *right_col;         /* output column nleft + i is right column right_col[i] */
+	int nright;
+	struct build build;
+	struct probe probe;
+	bool built;
+	int64_t rest;           /* the next right row to be looked at in the last phase */
+	uint32_t *idx;          /* rows of one output batch, BATCH_ROWS of them: left rows, */
+	struct rowref *refs;    /* and right rows */
+};
+
+static bool wants_rest(enum join_kind k)
+{
+	return k == JOIN_RIGHT || k == JOIN_FULL;
+}
+
+static bool pads_left(enum join_kind k)
+{
+	return k == JOIN_LEFT || k == JOIN_FULL;
+}
+
+static bool left_only(enum join_kind k)
+{
+	return k == JOIN_SEMI || k == JOIN_ANTI;
+}
+
+static void build_free(struct build *b)
+{
+	for (uint32_t i = 0; i < b->nbatches; i++) {
+		batch_unref(b->batches[i]);
+		arena_free(&b->arenas[i]);
+	}
+	free(b->batches);
+	free(b->arenas);
+	free(b->refs);
+	free(b->next);
+	free(b->matched);
+	free(b->first);
+	free(b->last);
+	keytab_free(&b->keys);
+}
+
+static void joiner_close(struct source *s)
+{
+	struct joiner *j = (struct joiner *)s;
+
+	source_close(j->left);
+	source_close(j->right);
+	build_free(&j->build);
+	batch_unref(j->probe.batch);
+	arena_free(&j->probe.arena);
+	free(j->idx);
+	free(j->refs);
+	schema_unref(s->schema);
+	arena_free(&j->arena);
+	free(j);
+}
+
+/* Build side. */
+
+static int grow_rows(struct build *b, int64_t more, bool mark, struct err *e)
+{
+	int64_t cap = b->cap ? b->cap : 1024;
+	int rc;
+
+	if (b->n + more >= NONE)
+		return err_set(e, ST_OSERR, "the right input has more than 2^32 rows; split both inputs by the key first");
+	while (cap < b->n + more)
+		cap *= 2;
+	if (cap == b->cap)
+		return 0;
+	if ((rc = GROW(b->refs, cap, e)) < 0 || (rc = GROW(b->next, cap, e)) < 0)
+		return rc;
+	if (mark) {
+		if ((rc = GROW(b->matched, cap, e)) < 0)
+			return rc;
+		memset(b->matched + b->n, 0, (size_t)(cap - b->n));
+	}
+	b->cap = cap;
+	return 0;
+}
+
+static int grow_lists(struct build *b, struct err *e)
+{
+	uint32_t cap = b->lists_cap ? b->lists_cap * 2 : 1024;
+	int rc;
+
+	if (b->keys.n < b->lists_cap)
+		return 0;
+	if ((rc = GROW(b->first, cap, e)) < 0 || (rc = GROW(b->last, cap, e)) < 0)
+		return rc;
+	b->lists_cap = cap;
+	return 0;
+}
+
+/* Appends row `row` to the list of its key. */
+static int link_row(struct build *b, uint32_t row, struct str key, struct err *e)
+{
+	uint32_t number, before = b->keys.n;
+	int rc = grow_lists(b, e);
+
+	if (rc < 0 || (rc = keytab_add(&b->keys, key, &number, e)) < 0)
+		return rc;
+	if (number == before)
+		b->first[number] = row;
+	else
+		b->next[b->last[number]] = row;
+	b->last[number] = row;
+	return 0;
+}
+
+static bool row_skipped(const struct bad_values *bad, int64_t row)
+{
+	return bad->skip && bit_get(bad->skip, row);
+}
+
+static int link_batch(struct joiner *j, const struct keys *k, const struct bad_values *bad, struct err *e)
+{
+	struct build *b = &j->build;
+	int rc = grow_rows(b, k->n, wants_rest(j->opts.kind), e);
+
+	for (int64_t i = 0; i < k->n && rc == 0; i++) {
+		uint32_t row = (uint32_t)b->n;
+
+		if (row_skipped(bad, i))
+			continue;
+		b->refs[row] = (struct rowref){ b->nbatches, (uint32_t)i };
+		b->next[row] = NONE;
+		b->n++;
+		if (!k->has_null || !k->has_null[i])
+			rc = link_row(b, row, keys_at(k, i), e);
+	}
+	return rc;
+}
+
+static int grow_batches(struct build *b, struct err *e)
+{
+	uint32_t cap = b->batches_cap ? b->batches_cap * 2 : 16;
+	int rc;
+
+	if (b->nbatches < b->batches_cap)
+		return 0;
+	if ((rc = GROW(b->batches, cap, e)) < 0 || (rc = GROW(b->arenas, cap, e)) < 0)
+		return rc;
+	b->batches_cap = cap;
+	return 0;
+}
+
+static int build_add(struct joiner *j, struct batch *batch, struct err *e)
+{
+	struct bad_values bad = { .policy = j->opts.on_bad, .bad_row = -1 };
+	struct build *b = &j->build;
+	struct keys keys;
+	struct arena *a;
+	int rc = grow_batches(b, e);
+
+	if (rc < 0)
+		return rc;
+	a = &b->arenas[b->nbatches];
+	*a = (struct arena){ 0 };
+	rc = keys_encode(&j->rkey, batch, &bad, a, &keys, e);
+	if (rc == 0 && bad.bad_row >= 0)
+		rc = -e->status;
+	if (rc == 0)
+		rc = link_batch(j, &keys, &bad, e);
+	if (rc < 0) {
+		arena_free(a);
+		return rc;
+	}
+	b->batches[b->nbatches++] = batch_ref(batch);
+	return 0;
+}
+
+static int build_all(struct joiner *j, struct err *e)
+{
+	int rc = 0;
+
+	keytab_init(&j->build.keys, false);
+	while (rc == 0) {
+		cleanup_batch struct batch *b = NULL;
+
+		if ((rc = source_next(j->right, &b, e)) < 0)
+			return rc;
+		if (!b)
+			break;
+		if (b->nrows)
+			rc = build_add(j, b, e);
+	}
+	source_close(j->right);
+	j->right = NULL;
+	j->built = true;
+	return rc;
+}
+
+/* Probe side. */
+
+/* Looks all keys of the batch up: hashes first, so that the table's lines are on their way when they are needed. */
+static int find_all(struct joiner *j, struct err *e)
+{
+	struct probe *p = &j->probe;
+	const struct keytab *t = &j->build.keys;
+	uint64_t *hashes = arena_alloc(&p->arena, (size_t)p->n * sizeof *hashes);
+
+	p->found = arena_alloc(&p->arena, (size_t)p->n * sizeof *p->found);
+	if (!hashes || !p->found)
+		return err_oom(e);
+	for (int64_t i = 0; i < p->n; i++) {
+		hashes[i] = keytab_hash(t, keys_at(&p->keys, i));
+		keytab_prefetch(t, hashes[i]);
+	}
+	for (int64_t i = 0; i < p->n; i++) {
+		bool null = p->keys.has_null && p->keys.has_null[i];
+
+		p->found[i] = null ? NONE : keytab_find_hashed(t, hashes[i], keys_at(&p->keys, i));
+	}
+	return 0;
+}
+
+static int probe_load(struct joiner *j, struct err *e)
+{
+	struct probe *p = &j->probe;
+	int rc;
+
+	batch_unref(p->batch);
+	p->batch = NULL;
+	arena_reset(&p->arena);
+	p->row = p->n = 0;
+	p->list = NONE;
+	p->bad = (struct bad_values){ .policy = j->opts.on_bad, .bad_row = -1 };
+	if ((rc = source_next(j->left, &p->batch, e)) < 0 || !p->batch)
+		return rc;
+	if ((rc = keys_encode(&j->lkey, p->batch, &p->bad, &p->arena, &p->keys, e)) < 0)
+		return rc;
+	p->n = p->bad.bad_row >= 0 ? p->bad.bad_row : p->batch->nrows;
+	if (p->bad.bad_row >= 0)
+		p->failure = *e;
+	return find_all(j, e);
+}
+
+/* Notes the pair of left row p->row with the next of its matches; moves on. */
+static void pair_row(struct joiner *j, int64_t *n)
+{
+	struct probe *p = &j->probe;
+	struct build *b = &j->build;
+	uint32_t number = p->found[p->row];
+	uint32_t match = p->list != NONE ? p->list : number != NONE ? b->first[number] : NONE;
+
+	if (match == NONE) {
+		if (pads_left(j->opts.kind)) {
+			j->idx[*n] = (uint32_t)p->row;
+			j->refs[(*n)++] = (struct rowref){ 0, ROW_NULL };
+		}
+		p->row++;
+		return;
+	}
+	j->idx[*n] = (uint32_t)p->row;
+	j->refs[(*n)++] = b->refs[match];
+	if (b->matched)
+		b->matched[match] = 1;
+	p->list = b->next[match];
+	p->row += p->list == NONE;
+}
+
+/* Notes up to BATCH_ROWS output rows of the current left batch. */
+static int64_t pair_rows(struct joiner *j)
+{
+	struct probe *p = &j->probe;
+	int64_t n = 0;
+
+	while (p->row < p->n && n < BATCH_ROWS) {
+		if (row_skipped(&p->bad, p->row)) {
+			p->row++;
+		} else if (left_only(j->opts.kind)) {
+			j->idx[n] = (uint32_t)p->row;
+			n += (p->found[p->row++] != NONE) == (j->opts.kind == JOIN_SEMI);
+		} else {
+			pair_row(j, &n);
+		}
+	}
+	return n;
+}
+
+/* Output. */
+
+/* The right columns of refs[0 .. n) into the builders behind the left ones. */
+static int put_right(struct joiner *j, struct rows *rows, int64_t n, struct err *e)
+{
+	int rc = 0;
+
+	for (int i = 0; i < j->nright && rc == 0; i++)
+		rc = pick_column(&rows->cols[j->nleft + i], j->build.batches, j->right_col[i], j->refs, n, e);
+	return rc;
+}
+
+static bool all_in_order(const uint32_t *idx, int64_t n)
+{
+	for (int64_t i = 0; i < n; i++)
+		if (idx[i] != (uint32_t)i)
+			return false;
+	return true;
+}
+
+/* The left columns: a copy of the batch's when every row is there once, gathered otherwise. */
+static int put_left(struct joiner *j, struct rows *rows, int64_t n, struct err *e)
+{
+	const struct batch *b = j->probe.batch;
+	bool whole = n == b->nrows && all_in_order(j->idx, n);
+	int rc = 0;
+
+	for (int i = 0; i < j->nleft && rc == 0; i++)
+		rc = whole ? builder_rows(&rows->cols[i], &b->cols[i], 0, n, e) : builder_gather(&rows->cols[i], &b->cols[i], j->idx, n, e);
+	return rc;
+}
+
+static int emit(struct joiner *j, int64_t n, struct batch **ret, struct err *e)
+{
+	struct rows rows;
+	int rc;
+
+	if (left_only(j->opts.kind) && n == j->probe.batch->nrows)
+		return batch_rebind(j->probe.batch, j->source.schema, ret, e);
+	rc = rows_init(&rows, j->source.schema, e);
+	if (rc == 0 && (rc = put_left(j, &rows, n, e)) == 0 && !left_only(j->opts.kind))
+		rc = put_right(j, &rows, n, e);
+	rows.n = n;
+	if (rc == 0)
+		rc = rows_take(&rows, ret, e);
+	rows_free(&rows);
+	if (rc == 0 && j->probe.batch->origin.name)
+		(*ret)->origin.name = arena_strdup(&(*ret)->arena, str_of(j->probe.batch->origin.name));
+	return rc;
+}
+
+/* Rows of the right side alone: the key columns of the left take the right's values. */
+
+static int put_printed(struct builder *b, struct batch *const *batches, int col, const struct rowref *refs, int64_t n, struct err *e)
+{
+	cleanup_buf struct buf text = { 0 };
+	int rc = 0;
+
+	for (int64_t i = 0; i < n && rc == 0; i++) {
+		const struct column *c = &batches[refs[i].batch]->cols[col];
+
+		text.n = 0;
+		if (column_is_null(c, refs[i].row))
+			rc = builder_null(b, 1, e);
+		else if (value_print(c, refs[i].row, &text))
+			rc = err_oom(e);
+		else
+			rc = builder_str(b, buf_view(&text), e);
+	}
+	return rc;
+}
+
+static int put_rest_column(struct joiner *j, struct builder *b, int col, int64_t n, struct err *e)
+{
+	const struct batch *one = j->build.batches[0];
+
+	for (int i = 0; i < j->lkey.n; i++) {
+		int from = j->rkey.parts[i].col;
+
+		if (j->lkey.parts[i].col != col)
+			continue;
+		if (type_equal(&one->schema->fields[from].type, b->type))
+			return pick_column(b, j->build.batches, from, j->refs, n, e);
+		return put_printed(b, j->build.batches, from, j->refs, n, e);
+	}
+	return builder_null(b, n, e);
+}
+
+static int emit_rest(struct joiner *j, int64_t n, struct batch **ret, struct err *e)
+{
+	struct rows rows;
+	int rc = rows_init(&rows, j->source.schema, e);
+
+	for (int i = 0; i < j->nleft && rc == 0; i++)
+		rc = put_rest_column(j, &rows.cols[i], i, n, e);
+	if (rc == 0)
+		rc = put_right(j, &rows, n, e);
+	rows.n = n;
+	if (rc == 0)
+		rc = rows_take(&rows, ret, e);
+	rows_free(&rows);
+	return rc;
+}
+
+static int next_rest(struct joiner *j, struct batch **ret, struct err *e)
+{
+	struct build *b = &j->build;
+	int64_t n = 0;
+
+	for (; j->rest < b->n && n < BATCH_ROWS; j->rest++)
+		if (!b->matched[j->rest])
+			j->refs[n++] = b->refs[j->rest];
+	return n ? emit_rest(j, n, ret, e) : 0;
+}
+
+static int joiner_next(struct source *s, struct batch **ret, struct err *e)
+{
+	struct joiner *j = (struct joiner *)s;
+	struct probe *p = &j->probe;
+	int rc;
+
+	if (!j->built && (rc = build_all(j, e)) < 0)
+		return rc;
+	while (j->left) {
+		int64_t n = p->batch ? pair_rows(j) : 0;
+
+		if (n)
+			return emit(j, n, ret, e);
+		if (p->bad.bad_row >= 0 && p->batch) {
+			*e = p->failure;
+			return -e->status;
+		}
+		if ((rc = probe_load(j, e)) < 0)
+			return rc;
+		if (!p->batch) {
+			source_close(j->left);
+			j->left = NULL;
+		}
+	}
+	return wants_rest(j->opts.kind) ? next_rest(j, ret, e) : 0;
+}
+
+/* The result's columns. */
+
+static bool is_key(const struct key *k, int col)
+{
+	for (int i = 0; i < k->n; i++)
+		if (k->parts[i].col == col)
+			return true;
+	return false;
+}
+
+/* Is `name` taken, by an output column so far or by a right column that will keep its name? */
+static bool taken(const struct joiner *j, const struct schema *out, const struct schema *right, struct str name)
+{
+	if (schema_find(out, name) >= 0)
+		return true;
+	for (int i = 0; i < right->nfields; i++)
+		if (!is_key(&j->rkey, i) && str_eq(right->fields[i].name, name))
+			return true;
+	return false;
+}
+
+/* The name of a right column that the left has too. */
+static int free_name(const struct joiner *j, const struct schema *out, const struct schema *right, struct str name, struct arena *a,
+		     struct str *ret, struct err *e)
+{
+	for (int i = 2;; i++) {
+		char *z = j->opts.suffix ? arena_printf(a, "%.*s%s", STR_ARG(name), j->opts.suffix) :
+					   arena_printf(a, "%.*s_%d", STR_ARG(name), i);
+
+		if (!z)
+			return err_oom(e);
+		*ret = str_of(z);
+		if (!taken(j, out, right, *ret))
+			return 0;
+		if (!j->opts.suffix)
+			continue;
+		err_set(e, ST_USAGE, "both inputs have \"%.*s\", and the name \"%s\" is taken too", STR_ARG(name), z);
+		return err_hint(e, "another --suffix, or rename first: stook map 'rename ...'");
+	}
+}
+
+static int add_field(struct schema *out, const struct field *f, struct str name, bool nullable, struct err *e)
+{
+	struct field mine = *f;
+
+	mine.name = name;
+	mine.nullable = f->nullable || nullable;
+	return schema_add_field(out, &mine, e);
+}
+
+static int add_right(struct joiner *j, struct schema *out, const struct schema *right, struct err *e)
+{
+	const struct schema *left = j->left->schema;
+	int rc = 0;
+
+	j->right_col = arena_array(&j->arena, int, (size_t)right->nfields);
+	if (!j->right_col)
+		return err_oom(e);
+	for (int i = 0; i < right->nfields && rc == 0; i++) {
+		struct str name = right->fields[i].name;
+
+		if (is_key(&j->rkey, i))
+			continue;
+		if (schema_find(left, name) >= 0)
+			rc = free_name(j, out, right, name, &j->arena, &name, e);
+		if (rc == 0)
+			rc = add_field(out, &right->fields[i], name, pads_left(j->opts.kind), e);
+		j->right_col[j->nright++] = i;
+	}
+	return rc;
+}
+
+/* Left keys take right values in right-only rows: their types must allow it. */
+static int check_rest_types(const struct joiner *j, const struct schema *left, const struct schema *right, struct err *e)
+{
+	char a[64], b[64];
+
+	for (int i = 0; i < j->lkey.n && wants_rest(j->opts.kind); i++) {
+		const struct field *l = &left->fields[j->lkey.parts[i].col], *r = &right->fields[j->rkey.parts[i].col];
+
+		if (type_equal(&l->type, &r->type) || l->type.id == T_UTF8)
+			continue;
+		err_set(e, ST_USAGE, "the key is %s on the left and %s on the right: rows of the right alone have no place in it",
+			type_name(&l->type, a, sizeof a), type_name(&r->type, b, sizeof b));
+		err_hint(e, "declare one type for both: --type %.*s=num", STR_ARG(l->name));
+		return err_field(e, l->name.p, (int)l->name.n);
+	}
+	return 0;
+}
+
+static int make_schema(struct joiner *j, struct err *e)
+{
+	const struct schema *left = j->left->schema;
+	struct schema *out = schema_new();
+	int rc = 0;
+
+	if (!out)
+		return err_oom(e);
+	j->source.schema = out;
+	j->nleft = left->nfields;
+	for (int i = 0; i < left->nfields && rc == 0; i++)
+		rc = add_field(out, &left->fields[i], left->fields[i].name, wants_rest(j->opts.kind), e);
+	if (rc == 0 && !left_only(j->opts.kind))
+		rc = add_right(j, out, j->right->schema, e);
+	if (rc == 0)
+		rc = schema_copy_meta(out, left, e);
+	if (wants_rest(j->opts.kind))
+		schema_drop_meta(out, STR("stook.sorted"));
+	return rc;
+}
+
+static int prepare(struct joiner *j, struct err *e)
+{
+	const struct schema *l = j->left->schema, *r = j->right->schema;
+	int rc;
+
+	if (j->opts.left->n == 0)
+		return err_set(e, ST_USAGE, "join needs a key: -k FIELD[=FIELD]");
+	if ((rc = key_bind(j->opts.left, l, &j->arena, &j->lkey, e)) < 0 ||
+	    (rc = key_bind(j->opts.right, r, &j->arena, &j->rkey, e)) < 0 || (rc = key_match(&j->lkey, l, &j->rkey, r, e)) < 0 ||
+	    (rc = check_rest_types(j, l, r, e)) < 0 || (rc = make_schema(j, e)) < 0)
+		return rc;
+	j->idx = calloc(BATCH_ROWS, sizeof *j->idx);
+	j->refs = calloc(BATCH_ROWS, sizeof *j->refs);
+	return j->idx && j->refs ? 0 : err_oom(e);
+}
+
+int join_open(struct source *left, struct source *right, const struct join_opts *o, struct source **ret, struct err *e)
+{
+	struct joiner *j = calloc(1, sizeof *j);
+	int rc;
+
+	if (!j) {
+		source_close(left);
+		source_close(right);
+		return err_oom(e);
+	}
+	j->source.next = joiner_next;
+	j->source.close = joiner_close;
+	j->left = left;
+	j->right = right;
+	j->opts = *o;
+	j->probe.bad.bad_row = -1;
+	if ((rc = prepare(j, e)) < 0) {
+		joiner_close(&j->source);
+		return rc;
+	}
+	*ret = &j->source;
+	return 0;
+}
+
+/* Pairs. */
+
+/* Position of the first unescaped `c` in s, or s.n. */
+static size_t find_plain(struct str s, char c)
+{
+	for (size_t i = 0; i < s.n; i++) {
+		if (s.p[i] == '\\')
+			i++;
+		else if (s.p[i] == c)
+			return i;
+	}
+	return s.n;
+}
+
+static int one_part(struct str text, struct arena *a, struct key_part *ret, struct err *e)
+{
+	struct key_spec one;
+	int rc = key_parse(text, a, &one, e);
+
+	if (rc < 0)
+		return rc;
+	if (one.n != 1)
+		return err_set(e, ST_USAGE, "-k: \"%.*s\" is not one field", STR_ARG(text));
+	*ret = one.parts[0];
+	return 0;
+}
+
+static int parse_pair(struct str text, struct arena *a, struct key_part *left, struct key_part *right, struct err *e)
+{
+	size_t at = find_plain(text, '=');
+	int rc = one_part(at < text.n ? str_from(text, at + 1) : text, a, right, e);
+
+	if (rc < 0)
+		return rc;
+	if (right->desc || right->nullsfirst)
+		return err_set(e, ST_USAGE, "-k: \"%.*s\": a join asks for equality, not for an order", STR_ARG(text));
+	*left = *right;
+	if (at == text.n)
+		return 0;
+	if ((rc = one_part((struct str){ text.p, at }, a, left, e)) < 0)
+		return rc;
+	if (left->reading != KEY_AUTO || left->desc || left->nullsfirst)
+		return err_set(e, ST_USAGE, "-k: \"%.*s\": a reading stands at the end of the pair and is for both sides: a=b:num",
+			       STR_ARG(text));
+	left->reading = right->reading;
+	return 0;
+}
+
+int join_pairs(struct str text, struct arena *a, struct key_spec *left, struct key_spec *right, struct err *e)
+{
+	int cap = 1, rc = 0;
+
+	for (size_t i = 0; i < text.n; i++)
+		cap += text.p[i] == ',';
+	*left = *right = (struct key_spec){ 0 };
+	left->parts = arena_array(a, struct key_part, (size_t)cap);
+	right->parts = arena_array(a, struct key_part, (size_t)cap);
+	if (!left->parts || !right->parts)
+		return err_oom(e);
+	while (rc == 0) {
+		size_t n = find_plain(text, ',');
+
+		rc = parse_pair((struct str){ text.p, n }, a, &left->parts[left->n++], &right->parts[right->n++], e);
+		if (n == text.n)
+			break;
+		text = str_from(text, n + 1);
+	}
+	return rc;
+}

@@ -1,0 +1,134 @@
+/* stook join: match two inputs by keys. */
+#include "lib/cli/cli.h"
+#include "lib/op/joiner.h"
+
+struct join_args {
+	struct common common;
+	struct strv pairs;
+	bool kinds[JOIN_ANTI + 1]; /* --inner, --left, ... as given */
+	const char *suffix;
+	enum join_kind kind;
+	struct key_spec left, right;
+};
+
+static int pick_kind(struct join_args *a, struct err *e)
+{
+	int n = 0;
+
+	for (int i = JOIN_INNER; i <= JOIN_ANTI; i++)
+		if (a->kinds[i]) {
+			a->kind = (enum join_kind)i;
+			n++;
+		}
+	return n > 1 ? err_set(e, ST_USAGE, "--inner, --left, --right, --full, --semi and --anti exclude each other") : 0;
+}
+
+static const char *join_lists(const struct strv *v, struct arena *a)
+{
+	const char *all = v->v[0];
+
+	for (int i = 1; i < v->n && all; i++)
+		all = arena_printf(a, "%s,%s", all, v->v[i]);
+	return all;
+}
+
+static int check_operands(const struct common *c, struct err *e)
+{
+	if (c->noperands != 2)
+		return err_set(e, ST_USAGE, "join takes two inputs, LEFT and RIGHT; \"-\" is standard input");
+	if (strcmp(c->operands[0], "-") == 0 && strcmp(c->operands[1], "-") == 0)
+		return err_set(e, ST_USAGE, "standard input can be one of the two inputs only");
+	return 0;
+}
+
+static int check(void *args, struct err *e)
+{
+	struct join_args *a = args;
+	const char *pairs;
+	int rc = pick_kind(a, e);
+
+	if (rc < 0)
+		return rc;
+	if (a->pairs.n == 0)
+		return err_set(e, ST_USAGE, "join needs a key: -k FIELD[=FIELD][:num],...");
+	pairs = join_lists(&a->pairs, &a->common.arena);
+	if (!pairs)
+		return err_oom(e);
+	if ((rc = join_pairs(str_of(pairs), &a->common.arena, &a->left, &a->right, e)) < 0)
+		return rc;
+	return check_operands(&a->common, e);
+}
+
+static int run(void *args, struct err *e)
+{
+	const struct join_args *a = args;
+	const struct join_opts o = { .kind = a->kind, .left = &a->left, .right = &a->right, .suffix = a->suffix,
+				     .on_bad = a->common.read.on_bad };
+	struct source *left, *right, *s;
+	int rc = input_open(a->common.operands[0], &a->common.read, &left, e);
+
+	if (rc < 0)
+		return rc;
+	if ((rc = input_open(a->common.operands[1], &a->common.read, &right, e)) < 0) {
+		source_close(left);
+		return rc;
+	}
+	if ((rc = join_open(left, right, &o, &s, e)) < 0)
+		return rc;
+	return cli_drain(&a->common, s, e);
+}
+
+static void share(const void *args, struct share_plan *ret)
+{
+	const struct join_args *a = args;
+
+	ret->how = a->kind == JOIN_RIGHT || a->kind == JOIN_FULL ? SHARE_GATHER : SHARE_RECORD;
+	ret->why = "right rows without a match are known only when the whole left has been seen";
+	ret->first_operand_only = true;
+}
+
+#define AT(member) offsetof(struct join_args, member)
+#define KIND(name, kind, help) { 0, name, OPT_FLAG, ROLE_PLAIN, NULL, AT(kinds) + (kind) * sizeof(bool), NULL, help }
+
+static const struct opt opts[] = {
+	{ 'k', "key", OPT_LIST, ROLE_PLAIN, "PAIRS", AT(pairs), NULL,
+	  "fields that must be equal: name, left=right, each with :num, :text, :nat, :fold or :time behind it to say how it is read" },
+	KIND("inner", JOIN_INNER, "records that match (default)"),
+	KIND("left", JOIN_LEFT, "also left records without a match, their right fields null"),
+	KIND("right", JOIN_RIGHT, "also right records without a match, last, their left fields null"),
+	KIND("full", JOIN_FULL, "also the records of either side without a match"),
+	KIND("semi", JOIN_SEMI, "left records that have a match, each once, without right fields"),
+	KIND("anti", JOIN_ANTI, "left records that have no match"),
+	{ 0, "suffix", OPT_STR, ROLE_PLAIN, "TEXT", AT(suffix), NULL,
+	  "appended to the names of right fields that the left has too (default: _2, or the next number that is free)" },
+	{ 0 },
+};
+
+static const struct opt *const groups[] = { opts, opts_read, opts_write, opts_common, NULL };
+
+static const struct example examples[] = {
+	{ "stook join --left -k country=code sales.csv countries.csv", "Every sale, with what is known of its country." },
+	{ "stook join --anti -k id new.csv seen.csv", "What is new." },
+	{ "stook join -k id:num,day orders.jsonl prices.csv -o priced.arrow", "Two keys; ids are compared as numbers." },
+	{ "stook sort -k user log.arrow | stook join -k user - users.csv", "The left side from a pipe; its order is kept." },
+	{ 0 },
+};
+
+const struct tool tool_join = {
+	.name = "join",
+	.summary = "match two inputs: inner, left, right, full, semi, anti",
+	.operands = "LEFT RIGHT",
+	.description =
+		"Writes the pairs of records of LEFT and RIGHT whose keys are equal: the fields of LEFT, then those of RIGHT that are not\n"
+		"keys. The order is that of LEFT, and for each of its records that of RIGHT; records of RIGHT without a match come last.\n"
+		"RIGHT is held in memory, LEFT streams past it: let the smaller input be RIGHT.\n"
+		".Pp\n"
+		"Text is equal when its bytes are, numbers are equal by value (1.0 and 1), and a null equals nothing, not even a null. Text\n"
+		"against a numeric field is an error unless the key says how it is read (id:num or id:text).\n",
+	.groups = groups,
+	.size = sizeof(struct join_args),
+	.check = check,
+	.run = run,
+	.share = share,
+	.examples = examples,
+};
