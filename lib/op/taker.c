@@ -330,7 +330,7 @@ static int keep_rows(struct taker *t, const uint32_t *idx, int64_t n, struct err
 /* Drops what is not among the `sample` smallest; of equal priorities the earlier rows stay. */
 static int shrink_sample(struct taker *t, struct err *e)
 {
-	int64_t want = t->opts.sample, equal, n = 0;
+	int64_t want = t->opts.sample, equal = 0, n = 0;
 	uint32_t *idx;
 	int rc;
 
