@@ -1,0 +1,284 @@
+/* The table of aggregates, their grammar, and what all families share: see agg.h.
+ *
+ * An item is cut at unescaped separators only; names keep their escapes until a schema resolves them. */
+#include "lib/agg/agg.h"
+
+#include <stdlib.h>
+
+const struct agg_family *const agg_families[] = { &agg_count, &agg_sum, &agg_mean, &agg_min, &agg_max, &agg_first, &agg_last,
+	&agg_distinct, NULL };
+
+static const struct {
+	const char *name;
+	enum key_reading reading;
+} readings[] = { { "num", KEY_NUM }, { "text", KEY_TEXT }, { "nat", KEY_NAT }, { "fold", KEY_FOLD }, { "time", KEY_TIME } };
+
+#define NREADINGS (sizeof readings / sizeof *readings)
+
+int agg_help(struct buf *b)
+{
+	for (int i = 0; agg_families[i]; i++)
+		if (buf_printf(b, "%-28s %s\n", agg_families[i]->signature, agg_families[i]->help))
+			return -1;
+	return 0;
+}
+
+/* Where the first unescaped c is, or s.n. */
+static size_t find_plain(struct str s, char c)
+{
+	size_t i;
+
+	for (i = 0; i < s.n && s.p[i] != c; i++)
+		i += s.p[i] == '\\' && i + 1 < s.n;
+	return i < s.n ? i : s.n;
+}
+
+/* Cuts *s at the first unescaped c: returns what is before it, leaves what follows in *s (empty at the end). */
+static struct str cut(struct str *s, char c)
+{
+	size_t n = find_plain(*s, c);
+	struct str head = { s->p, n };
+
+	*s = n < s->n ? str_from(*s, n + 1) : (struct str){ s->p + s->n, 0 };
+	return head;
+}
+
+static struct str unescape(struct str s, struct arena *a)
+{
+	char *p = arena_alloc(a, s.n + 1);
+	size_t n = 0;
+
+	for (size_t i = 0; p && i < s.n; i++) {
+		i += s.p[i] == '\\' && i + 1 < s.n;
+		p[n++] = s.p[i];
+	}
+	return (struct str){ p, n };
+}
+
+static const struct agg_family *family_find(struct str func)
+{
+	for (int i = 0; agg_families[i]; i++)
+		if (str_is(func, agg_families[i]->name))
+			return agg_families[i];
+	return NULL;
+}
+
+static int unknown_function(struct str func, struct err *e)
+{
+	cleanup_buf struct buf names = { 0 };
+
+	for (int i = 0; agg_families[i]; i++)
+		if (buf_printf(&names, "%s%s", i ? ", " : "", agg_families[i]->name))
+			return err_oom(e);
+	return err_set(e, ST_USAGE, "-a: no aggregate \"%.*s\"; there are: %.*s", STR_ARG(func), STR_ARG(buf_view(&names)));
+}
+
+/* Strips known readings from the right of the field part. */
+static int strip_reading(struct agg_spec *s, struct str *fields, struct err *e)
+{
+	struct str rest = *fields, last = { 0 };
+	size_t at = 0;
+
+	while (find_plain(rest, ':') < rest.n) {
+		cut(&rest, ':');
+		at = fields->n - rest.n;
+		last = rest;
+	}
+	for (size_t i = 0; at && i < NREADINGS; i++) {
+		if (!str_is(last, readings[i].name))
+			continue;
+		if (!s->family->reads && readings[i].reading != KEY_NUM)
+			return err_set(e, ST_USAGE, "-a %.*s: %s takes no :%s", STR_ARG(s->text), s->family->name, readings[i].name);
+		s->reading = readings[i].reading;
+		fields->n = at - 1;
+		return 0;
+	}
+	return 0;
+}
+
+static int parse_fields(struct agg_spec *s, struct str fields, struct err *e)
+{
+	int rc;
+
+	if (!fields.n && !s->family->min_fields)
+		return 0;
+	if ((rc = strip_reading(s, &fields, e)) < 0)
+		return rc;
+	while (fields.n && s->nfields < s->family->max_fields)
+		s->fields[s->nfields++] = s->nfields + 1 < s->family->max_fields ? cut(&fields, ':') : cut(&fields, '\0');
+	if (s->nfields < s->family->min_fields || fields.n || (s->nfields && !s->fields[s->nfields - 1].n))
+		return err_set(e, ST_USAGE, "-a %.*s: the form is %s", STR_ARG(s->text), s->family->signature);
+	return 0;
+}
+
+static int default_name(struct agg_spec *s, struct arena *a, struct err *e)
+{
+	struct str n = s->func;
+	char *p;
+
+	for (int i = 0; i < s->nfields; i++) {
+		struct str f = unescape(s->fields[i], a);
+
+		p = f.p ? arena_printf(a, "%.*s_%.*s", STR_ARG(n), STR_ARG(f)) : NULL;
+		if (!p)
+			return err_oom(e);
+		n = str_of(p);
+	}
+	s->out = n;
+	return 0;
+}
+
+/* Back to text: the same for any way of writing the same request. */
+static int canonical(struct agg_spec *s, struct arena *a, struct err *e)
+{
+	cleanup_buf struct buf b = { 0 };
+	int rc = 0;
+
+	for (size_t i = 0; i < s->out.n && !rc; i++) {
+		if (strchr(",:=\\", s->out.p[i]) && s->out.p[i])
+			rc = buf_byte(&b, '\\');
+		rc |= buf_byte(&b, (uint8_t)s->out.p[i]);
+	}
+	rc |= buf_byte(&b, '=') | buf_str(&b, s->func);
+	for (int i = 0; i < s->nfields && !rc; i++)
+		rc = buf_byte(&b, ':') | buf_str(&b, s->fields[i]);
+	for (size_t i = 0; i < NREADINGS && !rc; i++)
+		if (readings[i].reading == s->reading)
+			rc = buf_printf(&b, ":%s", readings[i].name);
+	s->text = (struct str){ rc ? NULL : arena_dup(a, b.p, b.n), b.n };
+	return s->text.p ? 0 : err_oom(e);
+}
+
+static int parse_item(struct str item, struct arena *a, struct agg_spec *s, struct err *e)
+{
+	struct str rest = item;
+	int rc;
+
+	*s = (struct agg_spec){ .text = item };
+	if (find_plain(item, '=') < item.n) {
+		s->out = unescape(cut(&rest, '='), a);
+		if (!s->out.p)
+			return err_oom(e);
+		if (!s->out.n)
+			return err_set(e, ST_USAGE, "-a %.*s: a name is missing before =", STR_ARG(item));
+	}
+	s->func = cut(&rest, ':');
+	s->family = family_find(s->func);
+	if (!s->family)
+		return unknown_function(s->func, e);
+	if ((rc = parse_fields(s, rest, e)) < 0 || (!s->out.n && (rc = default_name(s, a, e)) < 0))
+		return rc;
+	return canonical(s, a, e);
+}
+
+int agg_parse(struct str text, struct arena *a, struct agg_specs *ret, struct err *e)
+{
+	do {
+		struct agg_spec *v = arena_array(a, struct agg_spec, (size_t)ret->n + 1);
+		struct str item = cut(&text, ',');
+		int rc;
+
+		if (!v)
+			return err_oom(e);
+		if (ret->n)
+			memcpy(v, ret->v, (size_t)ret->n * sizeof *v);
+		ret->v = v;
+		if ((rc = parse_item(item, a, &v[ret->n], e)) < 0)
+			return rc;
+		ret->n++;
+	} while (text.n);
+	return 0;
+}
+
+int agg_bind(const struct agg_spec *spec, const struct schema *s, bool merge, struct agg *ret, struct err *e)
+{
+	int rc;
+
+	*ret = (struct agg){ .family = spec->family, .spec = *spec, .schema = schema_ref(s), .nargs = spec->nfields,
+			      .size = spec->family->size };
+	for (int i = 0; !merge && i < spec->nfields; i++) {
+		if ((rc = field_resolve(spec->fields[i], s, &ret->cols[i], e)) < 0)
+			return rc;
+	}
+	if (spec->family->more) {
+		ret->more = calloc(1, spec->family->more);
+		if (!ret->more)
+			return err_oom(e);
+	}
+	return spec->family->bind(ret, merge, e);
+}
+
+void agg_free(struct agg *a)
+{
+	if (a->family && a->family->drop && (a->more || !a->family->more))
+		a->family->drop(a);
+	free(a->groups);
+	free(a->more);
+	schema_unref(a->schema);
+	*a = (struct agg){ 0 };
+}
+
+int agg_reserve(struct agg *a, uint32_t ngroups, struct err *e)
+{
+	size_t size = a->size;
+
+	if (ngroups > a->cap) {
+		uint64_t cap = (uint64_t)a->cap + a->cap / 2 + 64;
+		uint8_t *p;
+
+		if (cap < ngroups)
+			cap = ngroups;
+		if (cap > UINT32_MAX)
+			cap = UINT32_MAX;
+		p = realloc(a->groups, cap * size);
+		if (!p)
+			return err_oom(e);
+		a->groups = p;
+		a->cap = (uint32_t)cap;
+	}
+	if (ngroups > a->ngroups) {
+		memset(a->groups + a->ngroups * size, 0, (ngroups - a->ngroups) * size);
+		a->ngroups = ngroups;
+	}
+	return 0;
+}
+
+int agg_say_reading(const struct agg *a, int col, struct err *e)
+{
+	struct str name = a->schema->fields[a->cols[col]].name;
+	const char *f = a->family->name;
+
+	return err_set(e, ST_USAGE, "field \"%.*s\" is text: say which reading %s means, %s:%.*s:num or %s:%.*s:text", STR_ARG(name), f,
+		       f, STR_ARG(name), f, STR_ARG(name));
+}
+
+int agg_bad_type(const struct agg *a, int col, struct err *e)
+{
+	const struct field *f = &a->schema->fields[a->cols[col]];
+	char name[128];
+
+	return err_set(e, ST_USAGE, "field \"%.*s\" is %s: %s cannot compute on it", STR_ARG(f->name),
+		       type_name(&f->type, name, sizeof name), a->family->name);
+}
+
+int agg_state_kind(struct agg *a, const char *const *names, int n, struct err *e)
+{
+	for (int i = 0; i < a->schema->nfields; i++) {
+		struct str f = a->schema->fields[i].name;
+
+		if (f.n <= a->spec.out.n || !str_starts(f, a->spec.out) || f.p[a->spec.out.n] != ':')
+			continue;
+		for (int k = 0; k < n; k++)
+			if (str_is(str_from(f, a->spec.out.n + 1), names[k])) {
+				a->state_col = i;
+				return k;
+			}
+	}
+	return err_set(e, ST_DATA, "the partial states hold no %.*s", STR_ARG(a->spec.text));
+}
+
+int agg_bad_state(const struct agg *a, const struct batch *b, int64_t row, int k, struct err *e)
+{
+	err_set(e, ST_DATA, "a partial state of %.*s is damaged", STR_ARG(a->spec.text));
+	return batch_err_at(b, row, a->state_col + k, e);
+}

@@ -1,0 +1,67 @@
+/* count: rows of a group, or with a field its values that are not null. State: one int64. */
+#include "lib/agg/agg.h"
+
+static const char *const states[] = { "count" };
+
+static int count_bind(struct agg *a, bool merge, struct err *e)
+{
+	a->result = a->state[0] = (struct agg_field){ "count", TYPE_INT64, false };
+	a->nstate = 1;
+	a->need[0] = AGG_VALUES;
+	return merge ? agg_state_kind(a, states, 1, e) : 0;
+}
+
+static int count_update(struct agg *a, const struct agg_batch *b, struct err *e)
+{
+	int64_t *state = AGG_STATE(a, int64_t, 0);
+	const struct column *c = a->nargs ? b->args[0].col : NULL;
+
+	(void)e;
+	if (c && c->null_count) {
+		for (int64_t i = 0; i < b->n; i++)
+			if (b->ids[i] != NO_GROUP && !column_is_null(c, i))
+				state[b->ids[i]]++;
+		return 0;
+	}
+	for (int64_t i = 0; i < b->n; i++)
+		if (b->ids[i] != NO_GROUP)
+			state[b->ids[i]]++;
+	return 0;
+}
+
+static int count_finish(struct agg *a, uint32_t from, uint32_t n, struct builder *out, struct err *e)
+{
+	int rc = 0;
+
+	for (uint32_t g = from; g < from + n && rc == 0; g++)
+		rc = builder_fixed(out, AGG_STATE(a, int64_t, g), e);
+	return rc;
+}
+
+static int count_load(struct agg *a, const struct batch *b, const uint32_t *ids, struct err *e)
+{
+	const struct column *c = &b->cols[a->state_col];
+
+	if (c->type->id != T_INT64)
+		return agg_bad_state(a, b, 0, 0, e);
+	for (int64_t i = 0; i < b->nrows; i++) {
+		int64_t *state = AGG_STATE(a, int64_t, ids[i]);
+
+		if (column_is_null(c, i) || column_i64(c, i) < 0 || __builtin_add_overflow(*state, column_i64(c, i), state))
+			return agg_bad_state(a, b, i, 0, e);
+	}
+	return 0;
+}
+
+const struct agg_family agg_count = {
+	.name = "count",
+	.max_fields = 1,
+	.size = sizeof(int64_t),
+	.signature = "count[:FIELD]",
+	.help = "rows, or values of FIELD that are not null",
+	.bind = count_bind,
+	.update = count_update,
+	.finish = count_finish,
+	.dump = count_finish,
+	.load = count_load,
+};

@@ -1,0 +1,271 @@
+/* Exact sums of doubles: see floatsum.h.
+ *
+ * Invariant: the value is exactly hi + lo, or, after promotion, exactly the sum of chunk[i] * 2^(32 i - 1074). Chunks overlap: each
+ * takes at most 32 bits an addition, so 2^30 additions fit between two propagations of carries. */
+#include "lib/agg/floatsum.h"
+
+#include "lib/agg/round.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#define MIN_EXP (-1074)
+#define CARRY_EVERY (UINT32_C(1) << 30)
+#define TEXT_DIGITS (SUPER_CHUNKS * 8)
+
+void floatsums_free(struct floatsums *p)
+{
+	for (uint32_t i = 0; i < p->n; i++)
+		free(p->v[i]);
+	free(p->v);
+	*p = (struct floatsums){ 0 };
+}
+
+/* Every chunk but the top one into [0, 2^32). The value does not change. */
+static void superacc_carry(struct superacc *a)
+{
+	for (int i = 0; i + 1 < SUPER_CHUNKS; i++) {
+		int64_t carry = a->chunk[i] >> 32;
+
+		a->chunk[i] -= carry * (INT64_C(1) << 32);
+		a->chunk[i + 1] += carry;
+	}
+	a->pending = 0;
+}
+
+/* v = mantissa * 2^exp with an integer mantissa of at most 53 bits. v is finite. */
+static int64_t split(double v, long *exp)
+{
+	int e;
+
+	frexp(v, &e);
+	*exp = (e < MIN_EXP + 53 ? MIN_EXP + 53 : e) - 53;
+	return (int64_t)ldexp(v, (int)-*exp);
+}
+
+static void superacc_add(struct superacc *a, double v)
+{
+	long exp;
+	int64_t m = split(v, &exp);
+	unsigned place = (unsigned)(exp - MIN_EXP), i = place / 32;
+	unsigned __int128 wide = (unsigned __int128)(uint64_t)(m < 0 ? -m : m) << (place % 32);
+
+	if (a->pending++ >= CARRY_EVERY)
+		superacc_carry(a);
+	for (; wide; wide >>= 32, i++)
+		a->chunk[i] += m < 0 ? -(int64_t)(uint32_t)wide : (int64_t)(uint32_t)wide;
+}
+
+static struct superacc *promote(struct floatsum *s, struct floatsums *p)
+{
+	struct superacc *a;
+
+	if (s->big)
+		return p->v[s->big - 1];
+	if (p->n == p->cap) {
+		uint32_t cap = p->cap ? p->cap * 2 : 16;
+		struct superacc **v = cap > p->cap ? realloc(p->v, cap * sizeof(struct superacc *)) : NULL;
+
+		if (!v)
+			return NULL;
+		p->v = v;
+		p->cap = cap;
+	}
+	a = calloc(1, sizeof *a);
+	if (!a)
+		return NULL;
+	p->v[p->n++] = a;
+	superacc_add(a, s->hi);
+	superacc_add(a, s->lo);
+	s->hi = s->lo = 0;
+	s->big = p->n;
+	return a;
+}
+
+int floatsum_add_slow(struct floatsum *s, double v, struct floatsums *p)
+{
+	struct superacc *a;
+
+	s->any = 1;
+	if (special_of(v)) {
+		s->special = (uint8_t)special_add(s->special, special_of(v));
+		return 0;
+	}
+	a = promote(s, p);
+	if (!a)
+		return -1;
+	superacc_add(a, v);
+	return 0;
+}
+
+/* n += m * 2^(exp - base), exp >= base */
+static void add_shifted(mpz_t n, int64_t m, long exp, long base)
+{
+	mpz_t t;
+
+	mpz_init_set_si(t, m);
+	mpz_mul_2exp(t, t, (mp_bitcnt_t)(exp - base));
+	mpz_add(n, n, t);
+	mpz_clear(t);
+}
+
+static void superacc_exact(const struct superacc *from, mpz_t n)
+{
+	struct superacc a = *from;
+	uint32_t words[SUPER_CHUNKS - 1];
+	mpz_t top;
+
+	superacc_carry(&a);
+	for (int i = 0; i + 1 < SUPER_CHUNKS; i++)
+		words[i] = (uint32_t)a.chunk[i];
+	mpz_import(n, SUPER_CHUNKS - 1, -1, sizeof words[0], 0, 0, words);
+	mpz_init_set_si(top, a.chunk[SUPER_CHUNKS - 1]);
+	mpz_mul_2exp(top, top, 32 * (SUPER_CHUNKS - 1));
+	mpz_add(n, n, top);
+	mpz_clear(top);
+}
+
+void floatsum_exact(const struct floatsum *s, const struct floatsums *p, mpz_t n, long *exp2)
+{
+	long eh, el;
+	int64_t hi, lo;
+
+	if (s->big) {
+		superacc_exact(p->v[s->big - 1], n);
+		*exp2 = MIN_EXP;
+		return;
+	}
+	hi = split(s->hi, &eh);
+	lo = split(s->lo, &el);
+	*exp2 = lo && el < eh ? el : eh;
+	mpz_set_ui(n, 0);
+	add_shifted(n, hi, eh, *exp2);
+	if (lo)
+		add_shifted(n, lo, el, *exp2);
+}
+
+static double round_exact(const struct floatsum *s, int64_t count, const struct floatsums *p)
+{
+	mpz_t n, d;
+	long exp2;
+	double v;
+
+	mpz_init(n);
+	mpz_init_set_si(d, count);
+	floatsum_exact(s, p, n, &exp2);
+	v = round_ratio(n, d, exp2);
+	mpz_clears(n, d, NULL);
+	return v;
+}
+
+double floatsum_round(const struct floatsum *s, const struct floatsums *p)
+{
+	if (s->special)
+		return special_f64(s->special);
+	return s->big ? round_exact(s, 1, p) : s->hi + 0.0;
+}
+
+double floatsum_mean(const struct floatsum *s, int64_t count, const struct floatsums *p)
+{
+	if (s->special)
+		return special_f64(s->special);
+	if (!s->big && s->lo == 0 && count <= (int64_t)1 << 53)
+		return s->hi / (double)count + 0.0;
+	return round_exact(s, count, p);
+}
+
+int floatsum_print(const struct floatsum *s, const struct floatsums *p, struct buf *b)
+{
+	static const char *const names[] = { "", "nan", "inf", "-inf" };
+	mp_bitcnt_t zeros;
+	long exp2;
+	mpz_t n;
+	int rc;
+
+	if (s->special)
+		return buf_puts(b, names[s->special]);
+	mpz_init(n);
+	floatsum_exact(s, p, n, &exp2);
+	if (mpz_sgn(n) == 0) {
+		rc = buf_byte(b, '0');
+	} else if ((rc = buf_reserve(b, mpz_sizeinbase(n, 16) + 32)) == 0) {
+		zeros = mpz_scan1(n, 0);
+		mpz_tdiv_q_2exp(n, n, zeros);
+		mpz_get_str((char *)b->p + b->n, 16, n);
+		b->n += strlen((const char *)b->p + b->n);
+		rc = buf_printf(b, "p%ld", exp2 + (long)zeros);
+	}
+	mpz_clear(n);
+	return rc;
+}
+
+/* |n| * 2^exp2 fits the chunks and is a multiple of their unit. */
+static bool in_range(const mpz_t n, long exp2)
+{
+	return exp2 >= MIN_EXP && exp2 <= 2200 && (long)mpz_sizeinbase(n, 2) + exp2 - MIN_EXP <= 32 * (SUPER_CHUNKS - 1) + 31;
+}
+
+/* Adds n * 2^exp2, as two doubles when that is exact, else word by word. */
+static enum dec_read add_mpz(struct floatsum *s, mpz_t n, long exp2, struct floatsums *p)
+{
+	uint32_t words[SUPER_CHUNKS + 2] = { 0 };
+	struct superacc *a;
+	size_t count;
+
+	if (mpz_sizeinbase(n, 2) <= 53 && exp2 <= 960)
+		return floatsum_add(s, ldexp((double)mpz_get_si(n), (int)exp2), p) ? DEC_NOMEM : DEC_OK;
+	if (mpz_sizeinbase(n, 2) <= 106 && exp2 <= 900) {
+		int64_t low = (int64_t)(mpz_get_ui(n) & ((UINT64_C(1) << 53) - 1)) * mpz_sgn(n);
+
+		mpz_tdiv_q_2exp(n, n, 53);
+		if (floatsum_add(s, ldexp((double)mpz_get_si(n), (int)exp2 + 53), p) ||
+		    floatsum_add(s, ldexp((double)low, (int)exp2), p))
+			return DEC_NOMEM;
+		return DEC_OK;
+	}
+	a = promote(s, p);
+	if (!a)
+		return DEC_NOMEM;
+	if (a->pending++ >= CARRY_EVERY)
+		superacc_carry(a);
+	s->any = 1;
+	mpz_mul_2exp(n, n, (mp_bitcnt_t)(exp2 - MIN_EXP));
+	mpz_export(words, &count, -1, sizeof words[0], 0, 0, n);
+	for (size_t i = 0; i < count && i < SUPER_CHUNKS; i++)
+		a->chunk[i] += mpz_sgn(n) < 0 ? -(int64_t)words[i] : (int64_t)words[i];
+	return DEC_OK;
+}
+
+static bool parse_exp(struct str s, long *ret)
+{
+	int64_t v;
+
+	if (num_parse_i64(s, &v) != DEC_OK || v < MIN_EXP || v > 2200)
+		return false;
+	*ret = (long)v;
+	return true;
+}
+
+enum dec_read floatsum_add_text(struct floatsum *s, struct str text, struct floatsums *p)
+{
+	const char *mark = text.n ? memchr(text.p, 'p', text.n) : NULL;
+	size_t digits = mark ? (size_t)(mark - text.p) : text.n;
+	char z[TEXT_DIGITS + 2];
+	enum dec_read why = DEC_BAD;
+	double v;
+	long exp2 = 0;
+	mpz_t n;
+
+	if (str_is(text, "nan") || str_is(text, "inf") || str_is(text, "-inf"))
+		return num_parse_f64(text, &v) == DEC_OK && floatsum_add_slow(s, v, p) == 0 ? DEC_OK : DEC_NOMEM;
+	if (!digits || digits >= sizeof z || memchr(text.p, 0, digits) || text.p[0] == '+' || memchr(text.p, ' ', digits) ||
+	    (mark && !parse_exp(str_from(text, digits + 1), &exp2)))
+		return DEC_BAD;
+	memcpy(z, text.p, digits);
+	z[digits] = 0;
+	mpz_init(n);
+	if (mpz_set_str(n, z, 16) == 0 && in_range(n, exp2))
+		why = add_mpz(s, n, exp2, p);
+	mpz_clear(n);
+	return why;
+}
