@@ -1,7 +1,14 @@
 /* The table of filters. */
 #include "tools/tools.h"
 
-const struct tool *const all_tools[] = { &tool_cat, &tool_join, &tool_sort, &tool_take, NULL };
+const struct tool *const all_tools[] = {
+	&tool_cat,
+	&tool_join,
+	&tool_reduce,
+	&tool_sort,
+	&tool_take,
+	NULL,
+};
 
 const struct tool *tool_by_name(struct str name)
 {

@@ -104,8 +104,12 @@ static int parse_fields(struct agg_spec *s, struct str fields, struct err *e)
 		return 0;
 	if ((rc = strip_reading(s, &fields, e)) < 0)
 		return rc;
-	while (fields.n && s->nfields < s->family->max_fields)
-		s->fields[s->nfields++] = s->nfields + 1 < s->family->max_fields ? cut(&fields, ':') : cut(&fields, '\0');
+	for (; fields.n && s->nfields + 1 < s->family->max_fields; s->nfields++)
+		s->fields[s->nfields] = cut(&fields, ':');
+	if (fields.n && s->nfields < s->family->max_fields) { /* the last one may hold colons of its own */
+		s->fields[s->nfields++] = fields;
+		fields.n = 0;
+	}
 	if (s->nfields < s->family->min_fields || fields.n || (s->nfields && !s->fields[s->nfields - 1].n))
 		return err_set(e, ST_USAGE, "-a %.*s: the form is %s", STR_ARG(s->text), s->family->signature);
 	return 0;
@@ -280,5 +284,5 @@ int agg_state_kind(struct agg *a, const char *const *names, int n, struct err *e
 int agg_bad_state(const struct agg *a, const struct batch *b, int64_t row, int k, struct err *e)
 {
 	err_set(e, ST_DATA, "a partial state of %.*s is damaged", STR_ARG(a->spec.text));
-	return batch_err_at(b, row, a->state_col + k, e);
+	return b ? batch_err_at(b, row, a->state_col + k, e) : -e->status;
 }

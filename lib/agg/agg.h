@@ -122,7 +122,7 @@ int agg_say_reading(const struct agg *a, int col, struct err *e);
 int agg_bad_type(const struct agg *a, int col, struct err *e);
 /* Which of `names` (n of them) the first state column "OUT:NAME" in a->schema has: its index; sets state_col. < 0: ST_DATA. */
 int agg_state_kind(struct agg *a, const char *const *names, int n, struct err *e) nodiscard;
-/* A state that no dump() wrote: ST_DATA at row i, state column k. */
+/* A state that no dump() wrote: ST_DATA at row i, state column k of b (NULL: no place). */
 int agg_bad_state(const struct agg *a, const struct batch *b, int64_t row, int k, struct err *e);
 
 #endif

@@ -28,11 +28,11 @@ static int distinct_type(struct agg *a, bool merge, struct type *ret, struct err
 
 	if (merge) {
 		if (t->id != T_LIST)
-			return agg_bad_state(a, &(struct batch){ 0 }, 0, 0, e);
+			return agg_bad_state(a, NULL, 0, 0, e);
 		t = &t->children[0].type;
 	}
 	if (!type_has_bytes(t) && t->id != T_NULL)
-		return merge ? agg_bad_state(a, &(struct batch){ 0 }, 0, 0, e) : agg_bad_type(a, 0, e);
+		return merge ? agg_bad_state(a, NULL, 0, 0, e) : agg_bad_type(a, 0, e);
 	*ret = *t;
 	return 0;
 }

@@ -22,7 +22,7 @@ static int minmax_bind(struct agg *a, bool merge, struct err *e)
 		return rc;
 	t = &a->schema->fields[merge ? a->state_col : a->cols[0]].type;
 	if (!type_has_bytes(t) && t->id != T_NULL)
-		return merge ? agg_bad_state(a, &(struct batch){ 0 }, 0, 0, e) : agg_bad_type(a, 0, e);
+		return merge ? agg_bad_state(a, NULL, 0, 0, e) : agg_bad_type(a, 0, e);
 	if (!merge && type_is_text(t) && a->spec.reading == KEY_AUTO)
 		return agg_say_reading(a, 0, e);
 	a->need[0] = AGG_KEYS;

@@ -15,7 +15,7 @@ static int pick_bind(struct agg *a, bool merge, struct err *e)
 		return rc;
 	t = &a->schema->fields[merge ? a->state_col : a->cols[0]].type;
 	if (!type_has_bytes(t) && t->id != T_NULL)
-		return merge ? agg_bad_state(a, &(struct batch){ 0 }, 0, 0, e) : agg_bad_type(a, 0, e);
+		return merge ? agg_bad_state(a, NULL, 0, 0, e) : agg_bad_type(a, 0, e);
 	a->need[0] = AGG_VALUES;
 	a->result = a->state[0] = (struct agg_field){ names[0], *t, true };
 	a->nstate = 1;

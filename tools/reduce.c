@@ -1,0 +1,100 @@
+/* stook reduce: group records and aggregate each group. */
+#include "lib/cli/cli.h"
+#include "lib/op/reducer.h"
+
+struct reduce_args {
+	struct common common;
+	const char *group;
+	struct strv aggs;
+	bool partial, merge, sorted;
+};
+
+static const struct opt opts[] = {
+	{ 'g', "group", OPT_STR, ROLE_PLAIN, "FIELDS", offsetof(struct reduce_args, group), NULL,
+	  "group by these fields, each with a reading if needed (day,price:num); without it all records are one group" },
+	{ 'a', "aggregate", OPT_LIST, ROLE_PLAIN, "AGG,...", offsetof(struct reduce_args, aggs), NULL,
+	  "what to compute for each group: [OUT=]FUNC[:FIELD[:READING]], for example n=count,total=sum:price" },
+	{ 0, "sorted", OPT_FLAG, ROLE_PLAIN, NULL, offsetof(struct reduce_args, sorted), NULL,
+	  "write groups in the order of their keys instead of first-seen order" },
+	{ 0, "partial", OPT_FLAG, ROLE_PLAIN, NULL, offsetof(struct reduce_args, partial), NULL,
+	  "write partial states for a later --merge instead of results" },
+	{ 0, "merge", OPT_FLAG, ROLE_PLAIN, NULL, offsetof(struct reduce_args, merge), NULL,
+	  "the operands are partial states: fold them in the order given" },
+	{ 0 },
+};
+
+static struct reduce_opts options(const struct reduce_args *a)
+{
+	return (struct reduce_opts){ a->group, a->aggs.n, a->aggs.v, a->partial, a->merge, a->sorted, a->common.read.on_bad };
+}
+
+static int check(void *args, struct err *e)
+{
+	struct reduce_opts o = options(args);
+
+	return reduce_check(&o, e);
+}
+
+static int run(void *args, struct err *e)
+{
+	const struct reduce_args *a = args;
+	struct reduce_opts o = options(a);
+	struct source *s;
+	int rc = cli_source(&a->common, 0, &s, e);
+
+	if (rc < 0 || (rc = reduce_open(s, &o, &s, e)) < 0)
+		return rc;
+	return cli_drain(&a->common, s, e);
+}
+
+/* Shards are reduced to partial states, folded here in order. */
+static void share(const void *args, struct share_plan *ret)
+{
+	static const char *partial[] = { "--partial" }, *merge[] = { "--merge" };
+	const struct reduce_args *a = args;
+
+	ret->how = SHARE_COMBINE;
+	if (!a->partial)
+		ret->remote = (struct strv){ 1, partial };
+	if (!a->merge)
+		ret->merge = (struct strv){ 1, merge };
+}
+
+static const struct opt *const groups[] = { opts, opts_read, opts_write, opts_common, NULL };
+
+static const struct example examples[] = {
+	{ "stook reduce -g country,day -a n=count,total=sum:price,mean:price sales.csv",
+	  "Count, sum and mean of every country and day." },
+	{ "stook reduce -g w -a n=count words.arrows | stook sort -k n:desc -n 20", "The twenty most frequent words." },
+	{ "stook reduce -a first=min:day:text,last=max:day:text,users=distinct:user log.csv",
+	  "One line about the whole file: first and last day, number of users." },
+	{ "stook reduce -g k -a sum:v --partial a.csv -o a.arrows && stook reduce -g k -a sum:v --partial b.csv -o b.arrows && stook reduce --merge a.arrows b.arrows",
+	  "Aggregate in parts, here or elsewhere, and fold the parts: the result is that of the whole, byte for byte." },
+	{ 0 },
+};
+
+const struct tool tool_reduce = {
+	.name = "reduce",
+	.summary = "group records and aggregate each group; partial states as records, merged later or elsewhere",
+	.operands = "[FILE]...",
+	.description =
+		"Groups the records by the fields of\n.Fl g\nand writes one record a group, in the order in which the groups were first seen:\n"
+		"the key fields in the spelling seen first, then the aggregates of\n.Fl a .\nText keys are equal by bytes, numbers by exact\n"
+		"value; missing values are a group of their own.\n"
+		".Pp\nThe aggregates are\n.Cm count ,\n.Cm sum ,\n.Cm mean ,\n.Cm min ,\n.Cm max ,\n.Cm first ,\n.Cm last\nand\n.Cm distinct .\n"
+		"A result is called OUT, or FUNC_FIELD when no OUT is given. Missing values are skipped;\n.Cm count\nwithout a field counts\n"
+		"records. Without any value,\n.Cm count\nand\n.Cm distinct\ngive 0 and the others nothing.\n"
+		".Pp\n.Cm sum\nof text and num reads decimal numbers and adds them exactly, with the scale of the longest fraction;\n"
+		"of int64 it gives int64, and a result beyond its range is an error; of float64 it gives the exact sum rounded once,\n"
+		"whatever the order of the records.\n.Cm mean\nis rounded once from exact sum and count.\n"
+		".Cm min\nand\n.Cm max\nof text must say which reading is meant\n.Pq Cm max:price:num , max:name:text ;\nNaN is last.\n"
+		".Pp\nWith\n.Fl -partial\nthe output is a table of partial states: the key fields,\n.Ql :first\n"
+		"(the place of the group in first-seen order)\nand for each aggregate its state columns. Keep it as an Arrow stream or file;\n"
+		".Fl -merge\nfolds such tables in the order given, in one go or in any tree of merges that keeps the order.\n",
+	.groups = groups,
+	.size = sizeof(struct reduce_args),
+	.check = check,
+	.run = run,
+	.share = share,
+	.examples = examples,
+};
