@@ -25,6 +25,9 @@ int cli_count(struct source *from, int64_t *rows, struct source **ret, struct er
 /* The file operands from `skip` on as one source (none: stdin). */
 int cli_source(const struct common *c, int skip, struct source **ret, struct err *e) nodiscard;
 
+/* Threads to use: -j, else the processors this process may use. */
+int cli_threads(const struct common *c);
+
 /* Writes everything from s to the output that the options ask for. Takes s and closes it. */
 int cli_drain(const struct common *c, struct source *s, struct err *e) nodiscard;
 

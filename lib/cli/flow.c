@@ -1,6 +1,9 @@
 /* The usual beginning and end of a tool: operands -> source, source -> output; and counting what passes. */
 #include "lib/cli/cli.h"
 
+#include "lib/cli/limits.h"
+#include "lib/table/ahead.h"
+
 #include <stdlib.h>
 
 /* Passes batches through and adds their rows to a counter. */
@@ -39,11 +42,18 @@ int cli_count(struct source *from, int64_t *rows, struct source **ret, struct er
 	return 0;
 }
 
+int cli_threads(const struct common *c)
+{
+	return c->threads > 0 ? (int)c->threads : limits_threads();
+}
+
 int cli_source(const struct common *c, int skip, struct source **ret, struct err *e)
 {
 	struct source *s;
 	int rc = inputs_open(c->noperands - skip, c->operands + skip, &c->read, &s, e);
 
+	if (rc == 0 && cli_threads(c) > 1)
+		rc = source_ahead(s, &s, e);
 	return rc < 0 ? rc : cli_count(s, &c->counts->rows_in, ret, e);
 }
 
@@ -56,6 +66,12 @@ int cli_drain(const struct common *c, struct source *from, struct err *e)
 	if ((rc = cli_count(from, &c->counts->rows_out, &s, e)) < 0)
 		return rc;
 	rc = output_open(c->output, &c->write, s->schema, &sink, e);
+	if (rc == 0 && cli_threads(c) > 1) {
+		struct sink *plain = sink;
+
+		sink = NULL;
+		rc = sink_behind(plain, &sink, e);
+	}
 	if (rc == 0)
 		rc = stream_copy(s, sink, e);
 	sink_close(sink);
