@@ -185,7 +185,8 @@ static int check_redirect(const struct out *out, const struct format *f, struct 
 	return err_hint(e, "use -o FILE, which goes by the suffix and is complete or absent; or --to %s", named->name);
 }
 
-int output_open(const char *path, const struct write_opts *o, const struct schema *s, struct sink **ret, struct err *e)
+static int output_start(const char *path, const struct write_opts *o, const struct schema *s, struct sink **ret, struct out **held,
+			struct err *e)
 {
 	struct write_opts mine = *o;
 	const struct format *f;
@@ -205,5 +206,20 @@ int output_open(const char *path, const struct write_opts *o, const struct schem
 		out_close(out);
 		return rc;
 	}
+	if (held) {
+		out_hold(out);
+		*held = out;
+	}
 	return f->write(out, s, &mine, ret, e);
+}
+
+int output_open(const char *path, const struct write_opts *o, const struct schema *s, struct sink **ret, struct err *e)
+{
+	return output_start(path, o, s, ret, NULL, e);
+}
+
+int output_open_held(const char *path, const struct write_opts *o, const struct schema *s, struct sink **ret, struct out **out,
+		     struct err *e)
+{
+	return output_start(path, o, s, ret, out, e);
 }

@@ -69,6 +69,11 @@ int inputs_open(int n, char *const *names, const struct read_opts *o, struct sou
 /* The sink for an output: -o path (NULL: stdout) and options, per the rules of product.md section 3. */
 int output_open(const char *path, const struct write_opts *o, const struct schema *s, struct sink **ret, struct err *e) nodiscard;
 
+/* One of several files that appear together: the sink's finish() puts everything on disk, out_commit(*out) then names it, before
+ * the sink is closed. `path` is not NULL. */
+int output_open_held(const char *path, const struct write_opts *o, const struct schema *s, struct sink **ret, struct out **out,
+		     struct err *e) nodiscard;
+
 /* Value -> text, shared by csv, jsonl, table, text and map's text(): appends the plain text of row i (not null). Floats shortest,
  * timestamps ISO, bool true/false, decimals with their scale, nested values as JSON. 0 or -1 (memory). */
 int value_print(const struct column *c, int64_t i, struct buf *b);

@@ -22,6 +22,7 @@ struct out {
 	int fd;                 /* -1: memory, or closed */
 	struct buf *memory;
 	bool atomic, regular, pipe, done;
+	bool held, stored;      /* out_hold() was called; everything has been handed to the descriptor */
 	struct place place;     /* atomic only */
 	const struct codec_row *codec;
 	void *encoder;
@@ -264,8 +265,11 @@ static int finish(struct out *o, struct err *e)
 
 	if (o->failed)
 		return fail(o, o->failed_errno, e);
-	if ((o->codec && (rc = encode(o, NULL, 0, true, e)) < 0) || (rc = put_block(o, e)) < 0)
+	if (!o->stored && ((o->codec && (rc = encode(o, NULL, 0, true, e)) < 0) || (rc = put_block(o, e)) < 0))
 		return rc;
+	o->stored = true;
+	if (o->held)
+		return o->atomic && fsync(o->fd) < 0 ? fail(o, errno, e) : 0;
 	if (o->atomic && (rc = place_commit(&o->place, o->fd, e)) < 0)
 		return err_at(e, o->name, 0, 0);
 	return close_fd(o, e);
@@ -275,11 +279,17 @@ int out_commit(struct out *o, struct err *e)
 {
 	int rc = finish(o, e);
 
-	if (rc == 0)
-		o->done = true;
-	else
+	if (rc < 0)
 		out_abort(o);
+	else
+		o->done = !o->held;
+	o->held = false;
 	return rc;
+}
+
+void out_hold(struct out *o)
+{
+	o->held = true;
 }
 
 void out_abort(struct out *o)

@@ -22,6 +22,8 @@ int out_write(struct out *o, const void *p, size_t n, struct err *e) nodiscard;
 int out_writev(struct out *o, const struct iovec *v, int n, struct err *e) nodiscard; /* large pieces are not copied */
 int out_flush(struct out *o, struct err *e) nodiscard;   /* hands everything to the kernel now */
 int out_commit(struct out *o, struct err *e) nodiscard;  /* all written, on disk, under its name */
+void out_hold(struct out *o);                            /* several files as one: the next out_commit() of a named output puts
+                                                            everything on disk, the one after it gives the name */
 void out_abort(struct out *o);                           /* forget it; what went to a pipe is gone */
 void out_close(struct out *o);                           /* frees; aborts what was not committed */
 const char *out_name(const struct out *o);
