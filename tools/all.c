@@ -6,6 +6,7 @@ const struct tool *const all_tools[] = {
 	&tool_join,
 	&tool_reduce,
 	&tool_sort,
+	&tool_split,
 	&tool_take,
 	NULL,
 };
