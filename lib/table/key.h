@@ -3,12 +3,14 @@
  * sort, join, reduce, split, take -g and --check share this encoder. One key is a list of parts; the encoding of a row is the
  * concatenation of its parts, each self-delimiting.
  *
- * A part: 1 byte for null (or its place), then
+ * A part: 1 byte, 1 for a value, 2 for null (0 under `nullsfirst`), then
  *     text, binary, json   the bytes with 00 -> 00 FF, then 00 00
- *     numeric              sign, exponent and digits of the exact value (1 = 1.0 = 1e0; NaN last), any length;
- *                          int64-like and float64 columns use 8 bytes when every input of the operation has that very type
- *     bool, date, time...  big-endian with the sign bit flipped
- * `desc` inverts the part. Nulls come last in ascending and in descending order, unless `nullsfirst`. */
+ *     numeric              one byte of sign and exponent, then the digits of the exact value in base 100 (1 = 1.0 = 1e0; NaN last), any
+ *                          length, as in the key encoding of SQLite 4: see keycode.c; ints but uint64 and floats use 8 bytes
+ *     bool, date, time...  big-endian with the sign bit flipped, 1 or 8 bytes
+ *     exact dates, times   seconds and nanoseconds, 12 bytes
+ * `desc` inverts what follows the first byte. Nulls come last in ascending and in descending order, unless `nullsfirst`; parts of fixed
+ * width keep it for nulls. */
 #ifndef STOOK_TABLE_KEY_H
 #define STOOK_TABLE_KEY_H
 
@@ -49,18 +51,19 @@ int field_resolve(struct str text, const struct schema *s, int *ret, struct err 
 /* A spec bound to a schema. */
 struct key {
 	int n;
+	const char *option; /* the option that gave it, for hints; NULL: -k */
 	struct key_bound {
 		int col;
 		enum key_reading reading;
 		bool desc, nullsfirst;
-		bool exact;  /* numeric parts: always the general encoding, comparable across types (joins of unlike types) */
+		bool exact;  /* numbers, times: the general encoding, comparable across types (joins of unlike types) */
 	} *parts;
 };
 
 int key_bind(const struct key_spec *spec, const struct schema *s, struct arena *a, struct key *ret, struct err *e) nodiscard;
 
-/* Makes the keys of two inputs comparable, part by part (join): unlike numeric types get `exact`; text against a number is an
- * ST_USAGE error unless a reading is named. */
+/* Makes the keys of two inputs comparable, part by part (join): a reading named on one side counts for both, unlike types of numbers
+ * or times get `exact`; text against a number is an ST_USAGE error unless a reading is named. */
 int key_match(struct key *left, const struct schema *ls, struct key *right, const struct schema *rs, struct err *e) nodiscard;
 
 /* Encoded keys of a batch: row i is bytes[offsets[i] .. offsets[i+1]). has_null[i] != 0 when a part of it is null. */
@@ -72,7 +75,8 @@ struct keys {
 	int64_t fixed;           /* > 0: every key has this many bytes */
 };
 
-/* Encodes all rows of b into `a`. Bad values as in read_numbers(). */
+/* Encodes all rows of b into `a`. Bad values as in read_numbers(): a value that is null for being bad has a null's key, and keys from
+ * bad->bad_row on are empty. */
 int keys_encode(const struct key *k, const struct batch *b, struct bad_values *bad, struct arena *a, struct keys *ret, struct err *e)
 	nodiscard;
 
@@ -81,8 +85,10 @@ static inline struct str keys_at(const struct keys *k, int64_t i)
 	return (struct str){ (const char *)k->bytes + k->offsets[i], k->offsets[i + 1] - k->offsets[i] };
 }
 
-/* Placement hash of row i's key (split --by, --weights): XXH3-64 with `seed` over each part's bytes for text, its canonical decimal
- * text for numbers, parts separated by their 8-byte little-endian lengths. Fixed for ever (man pages stook-split). */
+/* Placement hash of row i's key (split --by, --weights): XXH3-64 with `seed` over the key's text. One part: text by its bytes (under
+ * :fold the folded ones), numbers by their canonical decimal text (nan, inf, -inf), bools as true and false, dates and times as the
+ * decimal text of their seconds since the epoch, null as eight bytes FF. Several parts: each preceded by its length as 8 bytes little
+ * endian, null by the length 2^64 - 1 alone. Equal keys have equal hashes whatever their types. Fixed for ever (man page stook-split). */
 int placement_hash(const struct key *k, const struct batch *b, uint64_t seed, struct bad_values *bad, struct arena *a,
 		   uint64_t **ret, struct err *e) nodiscard;
 

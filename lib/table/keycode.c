@@ -1,0 +1,863 @@
+/* The bytes of keys and their placement hashes: see key.h.
+ *
+ * A part is prepared once a batch: its column is looked at as one of the shapes below. When all parts have a fixed width the keys are
+ * written column by column with a stride; else row by row, each part appending itself.
+ *
+ * Numbers in the general encoding follow SQLite 4's key encoding (D. R. Hipp, "Key Encoding", sqlite.org/src4): a value is
+ * +-0.d1d2d3... * 100^E in base-100 digits, d1 > 0, the last digit > 0. For positive numbers:
+ *
+ *     82 .. BE      E + 30 + 82 for E in -30 .. 30        81 E4 / BF E4   E below or above, as four bytes, sign flipped
+ *     2 d + 1       each digit but the last               2 d             the last digit: even, so it ends the number
+ *
+ * Zero is 80, infinity C0, NaN C1; a negative number is the complement of its absolute value's bytes. */
+#include "lib/table/key.h"
+
+#include "lib/base/fold.h"
+#include "lib/base/hash.h"
+#include "lib/base/utf8.h"
+#include "lib/table/fields.h"
+
+#include <math.h>
+
+enum shape {
+	SHAPE_NULL,    /* all null */
+	SHAPE_BOOL,
+	SHAPE_I64,
+	SHAPE_F64,
+	SHAPE_INSTANT, /* seconds and nanoseconds */
+	SHAPE_NUMBER,  /* any numbers in the general encoding */
+	SHAPE_TEXT,
+	SHAPE_NAT,
+	SHAPE_FOLD,
+};
+
+static const uint8_t widths[] = { [SHAPE_BOOL] = 1, [SHAPE_I64] = 8, [SHAPE_F64] = 8, [SHAPE_INSTANT] = 12, [SHAPE_FOLD] = 0 }; /* 0: any */
+
+enum { MARK_NULL_FIRST, MARK_VALUE, MARK_NULL_LAST };
+
+struct part {
+	enum shape shape;
+	bool desc;
+	uint8_t null_mark;
+	const struct column *c;
+	const uint8_t *valid;
+	const int64_t *i64;     /* SHAPE_I64, SHAPE_INSTANT */
+	int64_t per_second;     /* units a second, or minus the seconds a unit: SHAPE_INSTANT and hashes of times */
+	struct numbers nums;    /* SHAPE_NUMBER, SHAPE_F64, SHAPE_I64 of numbers */
+	struct str *text;       /* SHAPE_TEXT .. SHAPE_FOLD of values that had to be printed; NULL: the column's own */
+};
+
+struct coder {
+	const struct key *k;
+	const struct batch *b;
+	struct part *parts;
+	int64_t n;              /* rows to encode */
+	struct bad_values *bad;
+	struct arena *a;
+	struct err *e;
+	uint8_t *p;             /* the bytes so far, in the arena */
+	size_t len, cap;
+};
+
+/* ---- preparing the parts ---- */
+
+static int prepare_numbers(struct coder *k, const struct key_bound *kb, struct part *p)
+{
+	const struct field *f = &k->b->schema->fields[kb->col];
+	int64_t bad_before = k->bad->bad_row;
+	int rc = read_numbers(k->b, kb->col, NULL, 0, k->bad, k->a, &p->nums, k->e);
+
+	if (rc < 0)
+		return rc;
+	if (k->bad->bad_row != bad_before) {
+		cleanup_buf struct buf name = { 0 };
+
+		if (field_escape(f->name, &name))
+			return err_oom(k->e);
+		err_hint(k->e, "text: %s %.*s:text; skip such rows: --on-bad skip", k->k->option ? k->k->option : "-k", (int)name.n, (char *)name.p);
+	}
+	p->valid = p->nums.valid;
+	p->shape = kb->exact || p->nums.kind == NUMS_DEC ? SHAPE_NUMBER : p->nums.kind == NUMS_F64 ? SHAPE_F64 : SHAPE_I64;
+	p->i64 = p->nums.i64;
+	return 0;
+}
+
+/* A fixed column of 4 or 8 bytes as int64. */
+static const int64_t *widened(const struct column *c, struct arena *a)
+{
+	const int32_t *narrow = (const void *)c->values;
+	int64_t *v;
+
+	if (c->type->width == 8)
+		return (const void *)c->values;
+	if ((v = arena_alloc(a, (size_t)c->length * sizeof *v)))
+		for (int64_t i = 0; i < c->length; i++)
+			v[i] = narrow[i];
+	return v;
+}
+
+static int64_t units_per_second(const struct type *t)
+{
+	static const int64_t units[] = { [UNIT_S] = 1, [UNIT_MS] = 1000, [UNIT_US] = 1000000, [UNIT_NS] = 1000000000 };
+
+	return t->id == T_DATE32 ? -86400 : t->id == T_DATE64 ? 1000 : units[t->unit];
+}
+
+static int prepare_fixed(struct coder *k, const struct key_bound *kb, struct part *p)
+{
+	p->shape = kb->exact ? SHAPE_INSTANT : SHAPE_I64;
+	p->i64 = widened(p->c, k->a);
+	p->per_second = p->c->type->id == T_INTERVAL ? 0 : units_per_second(p->c->type);
+	return p->i64 ? 0 : err_oom(k->e);
+}
+
+static int prepare_times(struct coder *k, const struct key_bound *kb, struct part *p)
+{
+	struct times t;
+	int rc = read_times(k->b, kb->col, NULL, 0, k->bad, k->a, &t, k->e);
+
+	p->shape = kb->exact ? SHAPE_INSTANT : SHAPE_I64;
+	p->i64 = t.us;
+	p->valid = t.valid;
+	p->per_second = 1000000;
+	return rc;
+}
+
+/* Numbers as they are written: the text that a typed value prints as. 0 or -1. */
+static int print_number(const struct numbers *n, int64_t row, struct buf *b)
+{
+	struct dec d;
+
+	if (n->kind == NUMS_F64) {
+		if (buf_reserve(b, 32))
+			return -1;
+		b->n += num_print_f64(n->f64[row], (char *)b->p + b->n);
+		return 0;
+	}
+	return numbers_dec(n, row, &d) ? dec_print(d, &n->pool, b) : -1;
+}
+
+static int print_value(const struct part *p, int64_t row, struct buf *b)
+{
+	switch (p->shape) {
+	case SHAPE_BOOL:
+		return buf_puts(b, column_bool(p->c, row) ? "true" : "false");
+	case SHAPE_TEXT:
+		return buf_add(b, p->c->values + row * p->c->type->width, (size_t)p->c->type->width);
+	default:
+		return print_number(&p->nums, row, b);
+	}
+}
+
+static int print_time(const struct type *t, int64_t v, struct buf *b)
+{
+	if (buf_reserve(b, 40))
+		return -1;
+	b->n += t->id == T_DATE32 ? date_print((int32_t)v, (char *)b->p + b->n) : time_print(v, (char *)b->p + b->n);
+	return 0;
+}
+
+/* Typed values under a reading of text: all printed beforehand. */
+static int prepare_printed(struct coder *k, const struct key_bound *kb, struct part *p)
+{
+	cleanup_buf struct buf b = { 0 };
+	struct times t = { 0 };
+	const struct type *type = p->c->type;
+	bool time = type->id == T_DATE32 || type->id == T_DATE64 || type->id == T_TIMESTAMP;
+	int rc = 0;
+
+	p->shape = type->id == T_BOOL ? SHAPE_BOOL : SHAPE_TEXT;
+	if (time)
+		rc = read_times(k->b, kb->col, NULL, 0, k->bad, k->a, &t, k->e);
+	else if (type_is_numeric(type))
+		rc = prepare_numbers(k, kb, p);
+	if (rc < 0)
+		return rc;
+	p->text = arena_array(k->a, struct str, (size_t)k->b->nrows);
+	if (!p->text)
+		return err_oom(k->e);
+	for (int64_t i = 0; i < k->b->nrows; i++) {
+		if (column_is_null(p->c, i))
+			continue;
+		b.n = 0;
+		if (time ? print_time(type, type->id == T_DATE32 ? ((const int32_t *)(const void *)p->c->values)[i] : t.us[i], &b) :
+			   print_value(p, i, &b))
+			return err_oom(k->e);
+		p->text[i] = (struct str){ arena_dup(k->a, b.p, b.n), b.n };
+		if (!p->text[i].p)
+			return err_oom(k->e);
+	}
+	return 0;
+}
+
+static int prepare_text(struct coder *k, const struct key_bound *kb, struct part *p)
+{
+	int rc = p->c->type->layout == LAY_VAR ? 0 : prepare_printed(k, kb, p);
+
+	p->shape = kb->reading == KEY_NAT ? SHAPE_NAT : kb->reading == KEY_FOLD ? SHAPE_FOLD : SHAPE_TEXT;
+	return rc;
+}
+
+static int prepare(struct coder *k, const struct key_bound *kb, struct part *p)
+{
+	const struct type *t = k->b->cols[kb->col].type;
+	bool text = t->layout == LAY_VAR || t->id == T_FIXED_BINARY;
+
+	p->c = &k->b->cols[kb->col];
+	p->valid = p->c->valid;
+	p->desc = kb->desc;
+	p->null_mark = kb->nullsfirst ? MARK_NULL_FIRST : MARK_NULL_LAST;
+	if (t->id == T_NULL)
+		return 0;
+	if (kb->reading == KEY_TEXT || kb->reading == KEY_NAT || kb->reading == KEY_FOLD)
+		return prepare_text(k, kb, p);
+	if (kb->reading == KEY_NUM || type_is_numeric(t))
+		return prepare_numbers(k, kb, p);
+	if (kb->reading == KEY_TIME && t->id == T_UTF8)
+		return prepare_times(k, kb, p);
+	if (text)
+		return prepare_text(k, kb, p);
+	if (t->id == T_BOOL) {
+		p->shape = SHAPE_BOOL;
+		return 0;
+	}
+	return prepare_fixed(k, kb, p);
+}
+
+static bool is_null(const struct part *p, int64_t row)
+{
+	return p->shape == SHAPE_NULL || (p->valid && !bit_get(p->valid, row));
+}
+
+static void release(struct coder *k)
+{
+	for (int i = 0; k->parts && i < k->k->n; i++)
+		numbers_free(&k->parts[i].nums);
+}
+
+static int prepare_all(struct coder *k)
+{
+	int rc;
+
+	k->parts = arena_array(k->a, struct part, (size_t)k->k->n);
+	if (!k->parts)
+		return err_oom(k->e);
+	for (int i = 0; i < k->k->n; i++)
+		if ((rc = prepare(k, &k->k->parts[i], &k->parts[i])) < 0)
+			return rc;
+	k->n = k->bad->bad_row >= 0 && k->bad->bad_row < k->b->nrows ? k->bad->bad_row : k->b->nrows;
+	return 0;
+}
+
+/* ---- fixed parts ---- */
+
+static void store_u64(uint8_t *dst, uint64_t v)
+{
+	v = __builtin_bswap64(v);
+	memcpy(dst, &v, 8);
+}
+
+static uint64_t order_i64(int64_t v)
+{
+	return (uint64_t)v ^ 1ull << 63;
+}
+
+/* -0 is 0; one NaN, above infinity. */
+static uint64_t order_f64(double v)
+{
+	uint64_t bits;
+
+	if (v != v)
+		return UINT64_MAX;
+	v += 0.0;
+	memcpy(&bits, &v, sizeof bits);
+	return bits >> 63 ? ~bits : bits | 1ull << 63;
+}
+
+static void split_instant(const struct part *p, int64_t v, int64_t *s, uint32_t *ns)
+{
+	int64_t rest;
+
+	if (p->per_second < 0) {
+		*s = v * -p->per_second;
+		*ns = 0;
+		return;
+	}
+	*s = v / p->per_second - (v % p->per_second < 0);
+	rest = v - *s * p->per_second;
+	*ns = (uint32_t)(rest * (1000000000 / p->per_second));
+}
+
+static void put_instant(const struct part *p, int64_t row, uint8_t *dst)
+{
+	int64_t s;
+	uint32_t ns;
+
+	split_instant(p, p->i64[row], &s, &ns);
+	ns = __builtin_bswap32(ns);
+	store_u64(dst, order_i64(s));
+	memcpy(dst + 8, &ns, 4);
+}
+
+static void put_fixed(const struct part *p, int64_t row, uint8_t *dst)
+{
+	switch (p->shape) {
+	case SHAPE_BOOL:
+		*dst = column_bool(p->c, row);
+		break;
+	case SHAPE_I64:
+		store_u64(dst, order_i64(p->i64[row]));
+		break;
+	case SHAPE_F64:
+		store_u64(dst, order_f64(p->nums.f64[row]));
+		break;
+	default:
+		put_instant(p, row, dst);
+	}
+}
+
+static void invert(uint8_t *p, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		p[i] = (uint8_t)~p[i];
+}
+
+/* One part of all keys, `stride` bytes apart. */
+static inline __attribute__((always_inline)) void column_of(const struct part *p, enum shape shape, int64_t n, uint8_t *dst, size_t stride)
+{
+	struct part fixed = *p;
+	size_t width = widths[shape];
+
+	fixed.shape = shape;
+	for (int64_t i = 0; i < n; i++, dst += stride) {
+		if (is_null(p, i)) {
+			*dst = p->null_mark;
+			memset(dst + 1, 0, width);
+			continue;
+		}
+		*dst = MARK_VALUE;
+		put_fixed(&fixed, i, dst + 1);
+		if (p->desc)
+			invert(dst + 1, width);
+	}
+}
+
+static void put_column(const struct part *p, int64_t n, uint8_t *dst, size_t stride)
+{
+	switch (p->shape) {
+	case SHAPE_I64:
+		column_of(p, SHAPE_I64, n, dst, stride);
+		break;
+	case SHAPE_F64:
+		column_of(p, SHAPE_F64, n, dst, stride);
+		break;
+	case SHAPE_BOOL:
+		column_of(p, SHAPE_BOOL, n, dst, stride);
+		break;
+	case SHAPE_INSTANT:
+		column_of(p, SHAPE_INSTANT, n, dst, stride);
+		break;
+	default:
+		for (int64_t i = 0; i < n; i++)
+			dst[(size_t)i * stride] = p->null_mark;
+	}
+}
+
+/* ---- the bytes of keys of any length ---- */
+
+static int more_room(struct coder *k, size_t need)
+{
+	size_t cap = k->cap * 2 + need;
+	uint8_t *p;
+
+	if (cap > UINT32_MAX)
+		cap = UINT32_MAX;
+	if (cap - k->len < need)
+		return err_set(k->e, ST_OSERR, "the keys of one batch exceed 4 GiB");
+	if (!(p = arena_alloc(k->a, cap)))
+		return err_oom(k->e);
+	if (k->len)
+		memcpy(p, k->p, k->len);
+	k->p = p;
+	k->cap = cap;
+	return 0;
+}
+
+static inline int room(struct coder *k, size_t need)
+{
+	return k->cap - k->len >= need ? 0 : more_room(k, need);
+}
+
+/* Bytes with 00 as 00 FF, then 00 00; room for 2 n + 2. */
+static uint8_t *put_escaped(uint8_t *dst, const char *p, size_t n)
+{
+	while (n) {
+		const char *zero = memchr(p, 0, n);
+		size_t run = zero ? (size_t)(zero - p) + 1 : n;
+
+		memcpy(dst, p, run);
+		dst += run;
+		if (zero)
+			*dst++ = 0xff;
+		p += run;
+		n -= run;
+	}
+	dst[0] = dst[1] = 0;
+	return dst + 2;
+}
+
+static bool is_digit(char c)
+{
+	return (unsigned char)(c - '0') < 10;
+}
+
+/* A run of digits: '0', so that it stands among other bytes where digits stand, the number of digits without leading zeros, these
+ * digits. Lengths from 255 on take four bytes more. */
+static uint8_t *put_run(uint8_t *dst, const char *p, size_t n)
+{
+	while (n && *p == '0') {
+		p++;
+		n--;
+	}
+	*dst++ = '0';
+	*dst++ = n < 255 ? (uint8_t)n : 255;
+	if (n >= 255)
+		for (int shift = 24; shift >= 0; shift -= 8)
+			*dst++ = (uint8_t)(n >> shift);
+	memcpy(dst, p, n);
+	return dst + n;
+}
+
+/* Texts that differ in leading zeros only are told apart by their bytes, which follow if there are digits at all. Room: 5 n + 8. */
+static uint8_t *put_natural(uint8_t *dst, const char *p, size_t n)
+{
+	bool digits = false;
+
+	for (size_t i = 0, end; i < n; i = end) {
+		for (end = i + 1; is_digit(p[i]) && end < n && is_digit(p[end]); end++)
+			;
+		if (is_digit(p[i])) {
+			dst = put_run(dst, p + i, end - i);
+			digits = true;
+			continue;
+		}
+		*dst++ = (uint8_t)p[i];
+		if (!p[i])
+			*dst++ = 0xff;
+	}
+	dst[0] = dst[1] = 0;
+	return digits ? put_escaped(dst + 2, p, n) : dst + 2;
+}
+
+/* Folded text; room for 2 n bytes, since no code point grows by more than half. */
+static size_t put_folded(char *dst, const char *p, size_t n)
+{
+	char *start = dst;
+
+	for (size_t i = 0, len; i < n; i += len) {
+		uint32_t c = utf8_decode(p + i, n - i, &len);
+
+		if (c == UTF8_BAD)
+			*dst++ = p[i];
+		else
+			dst += utf8_encode(fold_code_point(c), dst);
+	}
+	return (size_t)(dst - start);
+}
+
+static struct str text_at(const struct part *p, int64_t row)
+{
+	return p->text ? p->text[row] : column_str(p->c, row);
+}
+
+static int add_text(struct coder *k, const struct part *p, int64_t row)
+{
+	struct str s = text_at(p, row);
+	uint8_t *dst;
+	int rc;
+
+	if ((rc = room(k, 5 * s.n + 8)) < 0)
+		return rc;
+	dst = k->p + k->len;
+	if (p->shape == SHAPE_TEXT) {
+		dst = put_escaped(dst, s.p, s.n);
+	} else if (p->shape == SHAPE_NAT) {
+		dst = put_natural(dst, s.p, s.n);
+	} else {
+		char *folded = (char *)dst + 3 * s.n + 8; /* behind where the escaped form may end */
+		size_t n = put_folded(folded, s.p, s.n);
+
+		dst = put_escaped(dst, folded, n);
+	}
+	k->len = (size_t)(dst - k->p);
+	return 0;
+}
+
+/* ---- numbers in the general encoding ---- */
+
+enum { NUM_ZERO = 0x80, NUM_TINY, NUM_E0 = 0x82 + 30, NUM_HUGE = 0xbf, NUM_INF, NUM_NAN };
+
+static uint8_t *put_exponent(uint8_t *dst, int32_t e)
+{
+	uint32_t big = __builtin_bswap32((uint32_t)e ^ 1u << 31);
+
+	if (e >= -30 && e <= 30) {
+		*dst = (uint8_t)(NUM_E0 + e);
+		return dst + 1;
+	}
+	*dst = e < 0 ? NUM_TINY : NUM_HUGE;
+	memcpy(dst + 1, &big, 4);
+	return dst + 5;
+}
+
+/* m * 100^-scale; m > 0. Room for 16. */
+static uint8_t *put_pairs(uint8_t *dst, uint64_t m, int32_t scale)
+{
+	uint8_t pairs[10];
+	int n = 0;
+
+	while (m % 100 == 0) {
+		m /= 100;
+		scale--;
+	}
+	for (; m; m /= 100)
+		pairs[n++] = (uint8_t)(m % 100 * 2 + 1);
+	pairs[0]--; /* the last digit */
+	dst = put_exponent(dst, n - scale);
+	while (n)
+		*dst++ = pairs[--n];
+	return dst;
+}
+
+/* 0.digits * 10^point, digits without zeros at either end. Room for n / 2 + 8. */
+static uint8_t *put_digits(uint8_t *dst, const char *digits, size_t n, int32_t point)
+{
+	bool shift = point & 1; /* a zero in front makes the exponent even */
+	size_t i = 0;
+
+	dst = put_exponent(dst, (point + shift) / 2);
+	if (shift)
+		*dst++ = (uint8_t)((digits[i++] - '0') * 2 + 1);
+	for (; i < n; i += 2)
+		*dst++ = (uint8_t)(((digits[i] - '0') * 10 + (i + 1 < n ? digits[i + 1] - '0' : 0)) * 2 + 1);
+	dst[-1]--;
+	return dst;
+}
+
+static int add_big(struct coder *k, struct dec d, const struct decpool *pool)
+{
+	cleanup_buf struct buf b = { 0 };
+	struct str s;
+	size_t first, n;
+	uint8_t *dst;
+	bool neg;
+	int rc;
+
+	d.scale = -d.scale; /* the plain digits of the mantissa; its scale moves the point */
+	if (dec_print((struct dec){ d.m, 0, d.big }, pool, &b))
+		return err_oom(k->e);
+	s = buf_view(&b);
+	neg = *s.p == '-';
+	first = neg;
+	for (n = s.n - first; s.p[first + n - 1] == '0'; n--)
+		;
+	if ((rc = room(k, n / 2 + 8)) < 0)
+		return rc;
+	dst = k->p + k->len;
+	k->len = (size_t)(put_digits(dst, s.p + first, n, (int32_t)(s.n - first) + d.scale) - k->p);
+	if (neg)
+		invert(dst, (size_t)(k->p + k->len - dst));
+	return 0;
+}
+
+static int add_dec(struct coder *k, struct dec d, const struct decpool *pool)
+{
+	uint64_t m = d.m < 0 ? 0 - (uint64_t)d.m : (uint64_t)d.m;
+	bool odd = d.scale & 1;
+	uint8_t *dst, *end;
+	int rc;
+
+	if (d.big || (odd && m > UINT64_MAX / 10))
+		return add_big(k, d, pool);
+	if ((rc = room(k, 16)) < 0)
+		return rc;
+	dst = end = k->p + k->len;
+	if (!m)
+		*end++ = NUM_ZERO;
+	else
+		end = put_pairs(dst, odd ? m * 10 : m, (d.scale + odd) / 2);
+	if (d.m < 0)
+		invert(dst, (size_t)(end - dst));
+	k->len = (size_t)(end - k->p);
+	return 0;
+}
+
+static int add_f64(struct coder *k, double v)
+{
+	struct decpool pool = { 0 };
+	struct dec d;
+	int rc;
+
+	if (isfinite(v)) {
+		rc = dec_from_f64(v, &pool, &d) ? err_oom(k->e) : add_dec(k, d, &pool);
+		decpool_free(&pool);
+		return rc;
+	}
+	if ((rc = room(k, 1)) < 0)
+		return rc;
+	k->p[k->len++] = (uint8_t)(v != v ? NUM_NAN : v > 0 ? NUM_INF : ~NUM_INF);
+	return 0;
+}
+
+static int add_number(struct coder *k, const struct part *p, int64_t row)
+{
+	struct dec d;
+
+	return numbers_dec(&p->nums, row, &d) ? add_dec(k, d, &p->nums.pool) : add_f64(k, p->nums.f64[row]);
+}
+
+/* ---- keys ---- */
+
+static int add_value(struct coder *k, const struct part *p, int64_t row)
+{
+	int rc;
+
+	if (p->shape >= SHAPE_TEXT)
+		return add_text(k, p, row);
+	if (p->shape == SHAPE_NUMBER)
+		return add_number(k, p, row);
+	if ((rc = room(k, 16)) < 0)
+		return rc;
+	put_fixed(p, row, k->p + k->len);
+	k->len += widths[p->shape];
+	return 0;
+}
+
+static int add_part(struct coder *k, const struct part *p, int64_t row)
+{
+	size_t start;
+	int rc;
+
+	if ((rc = room(k, 16)) < 0)
+		return rc;
+	if (is_null(p, row)) {
+		k->p[k->len++] = p->null_mark;
+		memset(k->p + k->len, 0, widths[p->shape]);
+		k->len += widths[p->shape];
+		return 0;
+	}
+	k->p[k->len++] = MARK_VALUE;
+	start = k->len;
+	rc = add_value(k, p, row);
+	if (p->desc)
+		invert(k->p + start, k->len - start);
+	return rc;
+}
+
+static int encode_rows(struct coder *k, uint32_t *offsets)
+{
+	int rc;
+
+	for (int64_t i = 0; i < k->n; i++) {
+		offsets[i] = (uint32_t)k->len;
+		for (int j = 0; j < k->k->n; j++)
+			if ((rc = add_part(k, &k->parts[j], i)) < 0)
+				return rc;
+	}
+	return 0;
+}
+
+/* Bytes of every key when all have the same, else 0. */
+static size_t fixed_width(const struct coder *k)
+{
+	size_t sum = 0;
+
+	for (int i = 0; i < k->k->n; i++) {
+		if (k->parts[i].shape >= SHAPE_NUMBER)
+			return 0;
+		sum += 1 + (size_t)widths[k->parts[i].shape];
+	}
+	return sum;
+}
+
+static void encode_columns(struct coder *k, size_t width, uint32_t *offsets)
+{
+	uint8_t *dst = k->p;
+
+	for (int i = 0; i < k->k->n; i++) {
+		put_column(&k->parts[i], k->n, dst, width);
+		dst += 1 + widths[k->parts[i].shape];
+	}
+	for (int64_t i = 0; i < k->n; i++)
+		offsets[i] = (uint32_t)((size_t)i * width);
+	k->len = (size_t)k->n * width;
+}
+
+/* About what the keys will take. */
+static size_t expected_bytes(const struct coder *k)
+{
+	size_t rows = (size_t)k->b->nrows, sum = 64;
+
+	for (int i = 0; i < k->k->n; i++) {
+		const struct part *p = &k->parts[i];
+
+		if (p->shape >= SHAPE_TEXT && !p->text && rows)
+			sum += (size_t)p->c->offsets[rows] * (p->shape == SHAPE_NAT ? 3 : 1) + 3 * rows;
+		else
+			sum += rows * 13;
+	}
+	return sum;
+}
+
+/* Rows with a null part; NULL if there are none. */
+static int find_nulls(struct coder *k, struct keys *ret)
+{
+	uint8_t *null = NULL;
+
+	for (int i = 0; i < k->k->n; i++) {
+		const struct part *p = &k->parts[i];
+
+		if (p->shape != SHAPE_NULL && !p->valid)
+			continue;
+		if (!null && !(null = arena_calloc(k->a, (size_t)k->b->nrows, 1)))
+			return err_oom(k->e);
+		for (int64_t row = 0; row < k->n; row++)
+			null[row] |= is_null(p, row);
+	}
+	ret->has_null = null;
+	return 0;
+}
+
+static int encode(struct coder *k, struct keys *ret)
+{
+	uint32_t *offsets = arena_alloc(k->a, ((size_t)k->b->nrows + 1) * sizeof *offsets);
+	size_t width = fixed_width(k);
+	int rc;
+
+	if (!offsets)
+		return err_oom(k->e);
+	if ((rc = more_room(k, width ? (size_t)k->n * width : expected_bytes(k))) < 0)
+		return rc;
+	if (width)
+		encode_columns(k, width, offsets);
+	else if ((rc = encode_rows(k, offsets)) < 0)
+		return rc;
+	for (int64_t i = k->n; i <= k->b->nrows; i++)
+		offsets[i] = (uint32_t)k->len;
+	*ret = (struct keys){ .n = k->b->nrows, .bytes = k->p, .offsets = offsets, .fixed = (int64_t)width };
+	return find_nulls(k, ret);
+}
+
+int keys_encode(const struct key *k, const struct batch *b, struct bad_values *bad, struct arena *a, struct keys *ret, struct err *e)
+{
+	struct coder c = { .k = k, .b = b, .bad = bad, .a = a, .e = e };
+	int rc = prepare_all(&c);
+
+	if (rc == 0)
+		rc = encode(&c, ret);
+	release(&c);
+	return rc;
+}
+
+/* ---- placement ---- */
+
+/* Seconds since the epoch. */
+static int canonical_time(const struct part *p, int64_t row, struct buf *b)
+{
+	struct decpool none = { 0 };
+	int64_t s, v = p->i64[row];
+	struct dec d;
+	uint32_t ns;
+	int rc;
+
+	if (!p->per_second)
+		return dec_canonical(dec_from_i64(v), &none, b);
+	split_instant(p, v, &s, &ns);
+	rc = dec_from_i128((__int128)s * 1000000000 + ns, 9, &none, &d) ? -1 : dec_canonical(d, &none, b);
+	decpool_free(&none);
+	return rc;
+}
+
+static int canonical_f64(double v, struct buf *b)
+{
+	struct decpool pool = { 0 };
+	struct dec d;
+	int rc;
+
+	if (!isfinite(v))
+		return buf_puts(b, v != v ? "nan" : v > 0 ? "inf" : "-inf");
+	rc = dec_from_f64(v, &pool, &d) ? -1 : dec_canonical(d, &pool, b);
+	decpool_free(&pool);
+	return rc;
+}
+
+static int canonical_number(const struct part *p, int64_t row, struct buf *b)
+{
+	struct dec d;
+
+	return numbers_dec(&p->nums, row, &d) ? dec_canonical(d, &p->nums.pool, b) : canonical_f64(p->nums.f64[row], b);
+}
+
+static int canonical(const struct part *p, int64_t row, struct buf *b)
+{
+	struct str s;
+
+	switch (p->shape) {
+	case SHAPE_TEXT:
+	case SHAPE_NAT:
+		return buf_str(b, text_at(p, row));
+	case SHAPE_FOLD:
+		s = text_at(p, row);
+		if (buf_reserve(b, 2 * s.n))
+			return -1;
+		b->n += put_folded((char *)b->p + b->n, s.p, s.n);
+		return 0;
+	case SHAPE_BOOL:
+		return buf_puts(b, column_bool(p->c, row) ? "true" : "false");
+	default:
+		return p->nums.n ? canonical_number(p, row, b) : canonical_time(p, row, b);
+	}
+}
+
+/* The message that is hashed: see key.h. */
+static int message(const struct coder *k, int64_t row, struct buf *b)
+{
+	bool several = k->k->n > 1;
+
+	b->n = 0;
+	for (int i = 0; i < k->k->n; i++) {
+		const struct part *p = &k->parts[i];
+		bool null = is_null(p, row);
+		size_t at = b->n;
+		uint64_t len = UINT64_MAX;
+
+		if ((several || null) && buf_add(b, &len, 8))
+			return -1;
+		if (null)
+			continue;
+		if (canonical(p, row, b))
+			return -1;
+		len = b->n - at - 8;
+		if (several)
+			memcpy(b->p + at, &len, 8);
+	}
+	return 0;
+}
+
+int placement_hash(const struct key *k, const struct batch *b, uint64_t seed, struct bad_values *bad, struct arena *a, uint64_t **ret,
+		   struct err *e)
+{
+	struct coder c = { .k = k, .b = b, .bad = bad, .a = a, .e = e };
+	uint64_t *hash = arena_array(a, uint64_t, (size_t)b->nrows);
+	cleanup_buf struct buf text = { 0 };
+	int rc = hash ? prepare_all(&c) : err_oom(e);
+
+	for (int64_t i = 0; rc == 0 && i < c.n; i++) {
+		rc = message(&c, i, &text) ? err_oom(e) : 0;
+		if (rc == 0)
+			hash[i] = hash64(text.p, text.n, seed);
+	}
+	release(&c);
+	*ret = hash;
+	return rc;
+}
