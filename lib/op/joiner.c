@@ -647,9 +647,12 @@ static int one_part(struct str text, struct arena *a, struct key_part *ret, stru
 static int parse_pair(struct str text, struct arena *a, struct key_part *left, struct key_part *right, struct err *e)
 {
 	size_t at = find_plain(text, '=');
-	int rc = one_part(at < text.n ? str_from(text, at + 1) : text, a, right, e);
+	struct str after = at < text.n ? str_from(text, at + 1) : text;
+	int rc;
 
-	if (rc < 0)
+	if (at < text.n && find_plain(after, '=') < after.n)
+		return err_set(e, ST_USAGE, "-k: \"%.*s\" has two =; in a name it is written \\=", STR_ARG(text));
+	if ((rc = one_part(after, a, right, e)) < 0)
 		return rc;
 	if (right->desc || right->nullsfirst)
 		return err_set(e, ST_USAGE, "-k: \"%.*s\": a join asks for equality, not for an order", STR_ARG(text));
