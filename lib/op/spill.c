@@ -11,7 +11,7 @@
 
 int spill_open(struct spill *s, const struct schema *schema, const char *tmpdir, struct err *e)
 {
-	struct write_opts w = { .codec = CODEC_ZSTD };
+	struct write_opts w = { .spill = true };
 	struct out *out;
 	int fd, rc = temp_open(tmpdir, &fd, e);
 
