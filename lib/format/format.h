@@ -75,6 +75,12 @@ int output_open(const char *path, const struct write_opts *o, const struct schem
 int output_open_held(const char *path, const struct write_opts *o, const struct schema *s, struct sink **ret, struct out **out,
 		     struct err *e) nodiscard;
 
+/* Keys of JSON objects that came after the schema was fixed travel in the json column _rest (an object text). CSV, tables and other
+ * outputs of fixed columns leave it out and fail at its first value, unless write_opts.rest. */
+#define REST_NAME "_rest"
+int rest_column(const struct schema *s); /* its index, or -1 */
+int rest_refused(const struct batch *b, int col, struct err *e) nodiscard; /* -ST_DATA with the place of its first value; 0: all null */
+
 /* Value -> text, shared by csv, jsonl, table, text and map's text(): appends the plain text of row i (not null). Floats shortest,
  * timestamps ISO, bool true/false, decimals with their scale, nested values as JSON. 0 or -1 (memory). */
 int value_print(const struct column *c, int64_t i, struct buf *b);

@@ -153,7 +153,7 @@ const char *json_decode_special(const char *p, char **to, struct json_fault *f)
 		return decode_escape(p, to, f);
 	if (!((unsigned char)*p & 0x80))
 		return json_fail(f, p, *p == '\n' ? "the line ends inside a string" : "a control character in a string must be escaped");
-	while ((unsigned char)*p & 0x80) {
+	for (int k = 0; k < JSON_RUN && (unsigned char)*p & 0x80; k++) {
 		n = utf8_length((const unsigned char *)p);
 		if (!n)
 			return json_fail(f, p, "not UTF-8");
@@ -294,23 +294,35 @@ const char *json_value(const char *p, const char *limit, struct json_fault *f)
 	}
 }
 
+static size_t digits_in(struct str s, size_t i)
+{
+	while (i < s.n && is_digit(s.p[i]))
+		i++;
+	return i;
+}
+
+/* Behind the digits that must stand at i; s.n + 1: there are none. */
+static size_t some_digits(struct str s, size_t i)
+{
+	size_t end = digits_in(s, i);
+
+	return end > i ? end : s.n + 1;
+}
+
 bool json_is_number(struct str s)
 {
-	char text[64 + JSON_PAD];
-	struct json_fault f;
+	size_t start = s.n && *s.p == '-', i = some_digits(s, start);
 
-	if (s.n == 0 || s.n >= 64) {
-		cleanup_buf struct buf b = { 0 };
-		const char *end;
-
-		if (s.n == 0 || buf_str(&b, s) || buf_byte(&b, '\n') || buf_zero(&b, JSON_PAD))
-			return false;
-		end = json_number((const char *)b.p, &f);
-		return end == (const char *)b.p + s.n;
+	if (i > s.n || (s.p[start] == '0' && i > start + 1))
+		return false;
+	if (i < s.n && s.p[i] == '.')
+		i = some_digits(s, i + 1);
+	if (i < s.n && (s.p[i] == 'e' || s.p[i] == 'E')) {
+		i++;
+		i += i < s.n && (s.p[i] == '+' || s.p[i] == '-');
+		i = some_digits(s, i);
 	}
-	memcpy(text, s.p, s.n);
-	text[s.n] = '\n';
-	return json_number(text, &f) == text + s.n;
+	return i == s.n;
 }
 
 static int put_escape(struct buf *b, unsigned char c)

@@ -30,7 +30,8 @@ const char *json_string(const char *p, struct json_fault *f); /* p at the openin
 /* Copies the string at p (its opening quote), decoded, to *to, which has room for its raw length and 16 bytes more; *to then points
  * behind it. */
 const char *json_decode(const char *p, char **to, struct json_fault *f);
-/* The part of it after plain ASCII: decodes the escape or the UTF-8 sequences at p. For the record parser's fast path. */
+/* The part of it after plain ASCII: decodes the escape or up to JSON_RUN UTF-8 sequences at p. For the record parser's fast path. */
+#define JSON_RUN 8
 const char *json_decode_special(const char *p, char **to, struct json_fault *f);
 
 /* Is s one JSON number, and nothing else? Needs no sentinel. */

@@ -1,0 +1,403 @@
+/* JSON Lines and JSON arrays out. The columns' names make a tree of keys once; each row walks it. An object in which nothing was
+ * written is taken back, so that absent stays absent. Rows with something in _rest get its members in the objects they belong to. */
+#include "lib/base/utf8.h"
+#include "lib/format/json_simd.h"
+#include "lib/format/jsonl.h"
+
+#include <stdlib.h>
+
+#define CHUNK (256 << 10)
+
+typedef int put_fn(const struct column *c, int64_t i, struct buf *b);
+
+struct json_sink {
+	struct sink sink;
+	struct out *out;
+	const struct schema *schema;
+	struct arena arena, row_arena; /* the tree; the _rest of one row */
+	struct jsonl_node *root;
+	put_fn **put;                /* of each column: by its type */
+	int rest;                    /* -1: none */
+	bool keep_null, array;
+	int64_t rows;
+	struct buf text;
+	struct err *e;
+};
+
+/* Short text without anything to escape, where 16 bytes may be read at once; all other text the long way. */
+static int put_text(const struct column *c, int64_t i, struct buf *b)
+{
+	struct str s = column_str(c, i);
+	size_t left = (size_t)(c->offsets[c->length] - c->offsets[i]), done = 0;
+
+	if (left < s.n + 16 || buf_reserve(b, s.n + 32))
+		return json_put_string(b, s);
+	b->p[b->n] = '"';
+	while (done < s.n) {
+		int n = json_copy16(s.p + done, (char *)b->p + b->n + 1 + done);
+
+		done += (size_t)n;
+		if (n < 16)
+			break;
+	}
+	if (done < s.n)
+		return json_put_string(b, s);
+	b->p[b->n + 1 + s.n] = '"';
+	b->n += s.n + 2;
+	return 0;
+}
+
+static int quote_key(struct arena *a, struct str key, struct str *ret)
+{
+	cleanup_buf struct buf b = { 0 };
+
+	if (buf_byte(&b, ',') || json_put_string(&b, key) || buf_byte(&b, ':'))
+		return -1;
+	*ret = (struct str){ arena_strdup(a, buf_view(&b)), b.n };
+	return ret->p ? 0 : -1;
+}
+
+/* The node at the end of a path, made with those on the way. NULL: out of memory. */
+static struct jsonl_node *grow_path(struct arena *a, struct jsonl_node *o, const struct jsonl_path *path)
+{
+	for (int k = 0; k < path->n && o; k++) {
+		struct jsonl_node *n = jsonl_find(o, path->keys[k]);
+
+		o = n ? n : jsonl_add(a, o, path->keys[k]);
+	}
+	return o;
+}
+
+/* Does a column's path run through another column? {"a":1} and {"a":{"b":2}} cannot both be: a.b is then one key. */
+static bool is_crossed(const struct jsonl_node *o, const struct jsonl_path *path)
+{
+	for (int k = 0; k < path->n - 1; k++) {
+		o = jsonl_find(o, path->keys[k]);
+		if (o->col >= 0)
+			return true;
+	}
+	return false;
+}
+
+static int same_key(struct json_sink *s, int i)
+{
+	struct str name = s->schema->fields[i].name;
+
+	err_set(s->e, ST_USAGE, "two columns would have the same key in JSON");
+	return err_field(s->e, name.p, (int)name.n);
+}
+
+static int add_column(struct json_sink *s, const struct jsonl_node *all, struct jsonl_path path, int i)
+{
+	struct str name = s->schema->fields[i].name;
+	struct jsonl_node *n;
+
+	if (is_crossed(all, &path))
+		path = (struct jsonl_path){ 1, &name };
+	n = grow_path(&s->arena, s->root, &path);
+	if (!n)
+		return err_oom(s->e);
+	if (n->col >= 0 || n->n)
+		return same_key(s, i);
+	n->col = i;
+	s->put[i] = type_is_text(&s->schema->fields[i].type) ? put_text : value_json;
+	return 0;
+}
+
+static int quote_keys(struct json_sink *s, struct jsonl_node *o)
+{
+	for (int i = 0; i < o->n; i++) {
+		if (quote_key(&s->arena, o->child[i]->key, &o->child[i]->value) || quote_keys(s, o->child[i]))
+			return -1;
+	}
+	return 0;
+}
+
+static int plan(struct json_sink *s)
+{
+	cleanup_arena struct arena a = { 0 };
+	struct jsonl_node all = { .col = -1 }, *n;
+	int rc = 0;
+
+	s->rest = rest_column(s->schema);
+	s->root = arena_new(&s->arena, struct jsonl_node);
+	s->put = arena_array(&s->arena, put_fn *, (size_t)s->schema->nfields);
+	if (!s->root || !s->put)
+		return err_oom(s->e);
+	for (int i = 0; i < s->schema->nfields; i++) {
+		struct jsonl_path path = jsonl_path(s->schema->fields[i].name, &a);
+
+		if (!path.n || !(n = grow_path(&a, &all, &path)))
+			return err_oom(s->e);
+		n->col = i;
+	}
+	for (int i = 0; i < s->schema->nfields && rc == 0; i++) {
+		struct jsonl_path path = jsonl_path(s->schema->fields[i].name, &a);
+
+		if (!path.n)
+			return err_oom(s->e);
+		if (i != s->rest)
+			rc = add_column(s, &all, path, i);
+	}
+	return rc < 0 ? rc : quote_keys(s, s->root) ? err_oom(s->e) : 0;
+}
+
+static int bad_rest(struct json_sink *s, const struct batch *b, int64_t row, const char *msg)
+{
+	err_set(s->e, ST_DATA, "%s", msg);
+	return batch_err_at(b, row, s->rest, s->e);
+}
+
+/* One member of _rest at *p, into the tree `o`. */
+static int rest_member(struct json_sink *s, struct jsonl_node *o, const char **p, struct buf *name)
+{
+	struct jsonl_path path;
+	struct jsonl_node *n;
+	struct json_fault f;
+	const char *end = json_string(*p, &f), *value;
+	char *to;
+
+	name->n = 0;
+	if (buf_reserve(name, (size_t)(end - *p) + 64))
+		return -1;
+	to = (char *)name->p;
+	json_decode(*p, &to, &f);
+	path = jsonl_path((struct str){ (char *)name->p, (size_t)(to - (char *)name->p) }, &s->row_arena);
+	n = path.n ? grow_path(&s->row_arena, o, &path) : NULL;
+	if (!n)
+		return -1;
+	value = json_blanks(json_blanks(end, NULL) + 1, NULL);
+	*p = json_blanks(json_value(value, NULL, &f), NULL);
+	n->value = (struct str){ value, (size_t)(*p - value) };
+	return 0;
+}
+
+/* The members of row's _rest as a tree in row_arena. */
+static int rest_tree(struct json_sink *s, const struct batch *b, int64_t row, struct jsonl_node **ret)
+{
+	cleanup_buf struct buf text = { 0 }, name = { 0 };
+	struct json_fault f;
+	const char *p;
+
+	arena_reset(&s->row_arena);
+	*ret = arena_new(&s->row_arena, struct jsonl_node);
+	if (!*ret || json_put_json(&text, column_str(&b->cols[s->rest], row)) || buf_byte(&text, '\n') || buf_zero(&text, JSON_PAD))
+		return err_oom(s->e);
+	p = arena_dup(&s->row_arena, text.p, text.n);
+	if (!p)
+		return err_oom(s->e);
+	p = json_blanks(p, NULL);
+	if (*p != '{' || !json_value(p, NULL, &f))
+		return bad_rest(s, b, row, "this is not a JSON object");
+	for (p = json_blanks(p + 1, NULL); *p != '}'; p = json_blanks(p + (*p == ','), NULL))
+		if (rest_member(s, *ret, &p, &name))
+			return err_oom(s->e);
+	return 0;
+}
+
+/* `,"key":` without the comma for the first member of an object, which stands right behind its brace. */
+static int put_key(struct buf *b, struct str key)
+{
+	bool first = b->p[b->n - 1] == '{';
+
+	return buf_add(b, key.p + first, key.n - first);
+}
+
+static int put_extra(struct buf *b, const struct jsonl_node *o);
+
+/* A member of _rest that no column stands for. */
+static int put_extra_member(struct buf *b, const struct jsonl_node *n)
+{
+	if (b->p[b->n - 1] != '{' && buf_byte(b, ','))
+		return -1;
+	if (json_put_string(b, n->key) || buf_byte(b, ':'))
+		return -1;
+	return n->value.n ? buf_str(b, n->value) : buf_byte(b, '{') || put_extra(b, n) || buf_byte(b, '}') ? -1 : 0;
+}
+
+static int put_extra(struct buf *b, const struct jsonl_node *o)
+{
+	for (int i = 0; i < o->n; i++)
+		if (put_extra_member(b, o->child[i]))
+			return -1;
+	return 0;
+}
+
+static int put_object(struct json_sink *s, const struct batch *b, int64_t row, const struct jsonl_node *o,
+		      const struct jsonl_node *extra);
+
+/* The member that is an object of columns: written, or taken back when there is nothing in it. */
+static int put_nested(struct json_sink *s, const struct batch *b, int64_t row, const struct jsonl_node *n, const struct jsonl_node *extra)
+{
+	size_t start = s->text.n;
+	int rc;
+
+	if (put_key(&s->text, n->value) || buf_byte(&s->text, '{'))
+		return err_oom(s->e);
+	if (extra && extra->value.n)
+		return bad_rest(s, b, row, "it has a key that is an object of other columns");
+	if ((rc = put_object(s, b, row, n, extra)) < 0)
+		return rc;
+	if (s->text.p[s->text.n - 1] == '{')
+		s->text.n = start;
+	else if (buf_byte(&s->text, '}'))
+		return err_oom(s->e);
+	return 0;
+}
+
+/* The member that is a column. `extra`, of the same key, may stand in for a null. */
+static inline int put_column(struct json_sink *s, const struct batch *b, int64_t row, const struct jsonl_node *n,
+			     const struct jsonl_node *extra)
+{
+	const struct column *c = &b->cols[n->col];
+
+	if (!column_is_null(c, row)) {
+		if (extra)
+			return bad_rest(s, b, row, "it repeats a key that is a column");
+		return put_key(&s->text, n->value) || s->put[n->col](c, row, &s->text) ? err_oom(s->e) : 0;
+	}
+	if (extra)
+		return put_extra_member(&s->text, extra) ? err_oom(s->e) : 0;
+	if (s->keep_null)
+		return put_key(&s->text, n->value) || buf_puts(&s->text, "null") ? err_oom(s->e) : 0;
+	return 0;
+}
+
+/* The members of object o, the columns first, then what _rest has besides. */
+static int put_object(struct json_sink *s, const struct batch *b, int64_t row, const struct jsonl_node *o,
+		      const struct jsonl_node *extra)
+{
+	int rc = 0;
+
+	for (int i = 0; i < o->n && rc == 0; i++) {
+		const struct jsonl_node *n = o->child[i], *also = extra ? jsonl_find(extra, n->key) : NULL;
+
+		rc = n->col >= 0 ? put_column(s, b, row, n, also) : put_nested(s, b, row, n, also);
+	}
+	for (int i = 0; extra && i < extra->n && rc == 0; i++)
+		if (!jsonl_find(o, extra->child[i]->key) && put_extra_member(&s->text, extra->child[i]))
+			rc = err_oom(s->e);
+	return rc;
+}
+
+static int put_row(struct json_sink *s, const struct batch *b, int64_t row)
+{
+	struct jsonl_node *extra = NULL;
+	int rc;
+
+	if (s->array && buf_puts(&s->text, s->rows ? ",\n" : "[\n"))
+		return err_oom(s->e);
+	if (s->rest >= 0 && !column_is_null(&b->cols[s->rest], row) && (rc = rest_tree(s, b, row, &extra)) < 0)
+		return rc;
+	if (buf_byte(&s->text, '{'))
+		return err_oom(s->e);
+	if ((rc = put_object(s, b, row, s->root, extra)) < 0)
+		return rc;
+	if (buf_byte(&s->text, '}') || (!s->array && buf_byte(&s->text, '\n')))
+		return err_oom(s->e);
+	s->rows++;
+	return 0;
+}
+
+/* Text that is not UTF-8 has no JSON form. */
+static int check_text(const struct batch *b, int col, struct err *e)
+{
+	const struct column *c = &b->cols[col];
+	size_t first, n;
+	int64_t row = 0;
+
+	if (c->type->id != T_UTF8 || c->length == 0)
+		return 0;
+	first = (size_t)c->offsets[0];
+	n = (size_t)c->offsets[c->length] - first;
+	if (utf8_valid(c->values + first, n))
+		return 0;
+	while (row < c->length - 1 && utf8_valid(c->values + c->offsets[row], (size_t)(c->offsets[row + 1] - c->offsets[row])))
+		row++;
+	err_set(e, ST_DATA, "text that is not UTF-8 cannot be written as JSON");
+	return batch_err_at(b, row, col, e);
+}
+
+static int flush(struct json_sink *s)
+{
+	int rc = out_write(s->out, s->text.p, s->text.n, s->e);
+
+	s->text.n = 0;
+	return rc;
+}
+
+static int write_batch(struct sink *sink, struct batch *b, struct err *e)
+{
+	struct json_sink *s = (struct json_sink *)sink;
+	int rc = 0;
+
+	s->e = e;
+	for (int i = 0; i < s->schema->nfields; i++)
+		if ((rc = check_text(b, i, e)) < 0)
+			return rc;
+	for (int64_t row = 0; row < b->nrows && rc == 0; row++) {
+		rc = put_row(s, b, row);
+		if (rc == 0 && s->text.n >= CHUNK)
+			rc = flush(s);
+	}
+	if (rc == 0)
+		rc = flush(s);
+	return rc < 0 ? rc : out_flush(s->out, e);
+}
+
+static int finish(struct sink *sink, struct err *e)
+{
+	struct json_sink *s = (struct json_sink *)sink;
+	struct str end = s->rows ? STR("\n]\n") : STR("[]\n");
+	int rc = s->array ? out_write(s->out, end.p, end.n, e) : 0;
+
+	return rc < 0 ? rc : out_commit(s->out, e);
+}
+
+static void fail(struct sink *sink, const struct err *why)
+{
+	(void)why;
+	out_abort(((struct json_sink *)sink)->out);
+}
+
+static void close_sink(struct sink *sink)
+{
+	struct json_sink *s = (struct json_sink *)sink;
+
+	out_close(s->out);
+	schema_unref(s->schema);
+	arena_free(&s->arena);
+	arena_free(&s->row_arena);
+	buf_free(&s->text);
+	free(s);
+}
+
+static int open_sink(struct out *out, const struct schema *schema, const struct write_opts *o, bool array, struct sink **ret,
+		     struct err *e)
+{
+	struct json_sink *s = calloc(1, sizeof *s);
+	int rc;
+
+	if (!s) {
+		out_close(out);
+		return err_oom(e);
+	}
+	*s = (struct json_sink){ .sink = { write_batch, finish, fail, close_sink }, .out = out, .schema = schema_ref(schema),
+		.keep_null = o->keep_null, .array = array, .e = e };
+	if ((rc = plan(s)) < 0) {
+		close_sink(&s->sink);
+		return rc;
+	}
+	*ret = &s->sink;
+	return 0;
+}
+
+int jsonl_write(struct out *out, const struct schema *s, const struct write_opts *o, struct sink **ret, struct err *e)
+{
+	return open_sink(out, s, o, false, ret, e);
+}
+
+int json_write(struct out *out, const struct schema *s, const struct write_opts *o, struct sink **ret, struct err *e)
+{
+	return open_sink(out, s, o, true, ret, e);
+}

@@ -1,0 +1,168 @@
+/* Whole lines: see lines.h. Invariant: text[from .. whole) are whole lines, text[whole .. n) is the beginning of another one. */
+#include "lib/format/lines.h"
+
+#include "lib/base/clock.h"
+
+#define LATENCY_MS 100
+
+void lines_init(struct lines *l, struct in *in, const struct read_opts *o)
+{
+	*l = (struct lines){ .in = in, .patient = !o->latency, .line_max = LINES_MAX };
+	if (o->max_field > 0 && o->max_field < LINES_MAX)
+		l->line_max = (size_t)o->max_field;
+}
+
+void lines_free(struct lines *l)
+{
+	buf_free(&l->text);
+	in_close(l->in);
+}
+
+/* Moves what is pending to the front when that is cheap: little is left, or nothing fits behind it. */
+static void compact(struct lines *l)
+{
+	size_t left = lines_pending(l);
+
+	if (!l->from)
+		return;
+	memmove(l->text.p, l->text.p + l->from, left);
+	l->text.n = left;
+	l->whole -= l->from;
+	l->from = 0;
+}
+
+static void end_text(struct lines *l)
+{
+	l->end = true;
+	if (l->whole < l->text.n)
+		l->text.p[l->text.n++] = '\n';
+	l->whole = l->text.n;
+}
+
+static void drop_bom(struct lines *l)
+{
+	if (l->text.n >= 3 && memcmp(l->text.p, "\xef\xbb\xbf", 3) == 0)
+		memset(l->text.p, ' ', 3);
+	l->started = l->text.n >= 3;
+}
+
+static ssize_t gather(struct lines *l, int timeout_ms, struct err *e)
+{
+	uint8_t *p, *last;
+	ssize_t n;
+
+	compact(l);
+	if (buf_reserve(&l->text, LINES_BLOCK + LINES_PAD + 1))
+		return err_oom(e);
+	p = l->text.p + l->text.n;
+	n = in_read(l->in, p, LINES_BLOCK, timeout_ms, e);
+	if (n == 0)
+		end_text(l);
+	if (n <= 0)
+		return n;
+	l->text.n += (size_t)n;
+	last = memrchr(p, '\n', (size_t)n);
+	if (last)
+		l->whole = (size_t)(last - l->text.p) + 1;
+	if (!l->started)
+		drop_bom(l);
+	return n;
+}
+
+static int too_long(const struct lines *l, struct err *e)
+{
+	err_set(e, ST_DATA, "a line is longer than %zu bytes", l->line_max);
+	err_at(e, in_name(l->in), l->line + 1, 1);
+	return err_hint(e, "allow more: --max-field SIZE");
+}
+
+static bool is_blank(const uint8_t *p, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (p[i] != ' ' && p[i] != '\t' && p[i] != '\r' && p[i] != '\n')
+			return false;
+	return true;
+}
+
+size_t lines_reaching(const struct lines *l, size_t n)
+{
+	const uint8_t *p = l->text.p + l->from, *end;
+	size_t whole = l->whole - l->from;
+
+	while (n <= whole) {
+		end = memchr(p + n - 1, '\n', whole - (n - 1));
+		n = (size_t)(end - p) + 1;
+		if (!is_blank(p, n))
+			return n;
+		n++;
+	}
+	return 0;
+}
+
+int lines_more(struct lines *l, struct err *e)
+{
+	ssize_t n;
+
+	if (l->text.n - l->whole > l->line_max)
+		return too_long(l, e);
+	n = gather(l, IN_WAIT, e);
+	return n < 0 ? (int)n : 0;
+}
+
+int lines_view(struct lines *l, size_t n, struct str *ret, struct err *e)
+{
+	if (buf_reserve(&l->text, LINES_PAD))
+		return err_oom(e);
+	memset(l->text.p + l->text.n, 0, LINES_PAD);
+	if (n > l->whole - l->from)
+		n = l->whole - l->from;
+	*ret = (struct str){ (char *)l->text.p + l->from, n };
+	return 0;
+}
+
+/* Bytes of the next block; 0: it is not complete. */
+static size_t block_bytes(const struct lines *l)
+{
+	const uint8_t *p = l->text.p + l->from, *last;
+	size_t n = l->whole - l->from;
+
+	if (n <= LINES_BLOCK)
+		return lines_pending(l) >= LINES_BLOCK || l->end ? n : 0;
+	last = memrchr(p, '\n', LINES_BLOCK);
+	if (!last)
+		last = memchr(p, '\n', n);
+	return (size_t)(last - p) + 1;
+}
+
+int lines_block(struct lines *l, struct str *ret, struct err *e)
+{
+	int64_t deadline = 0;
+	size_t n;
+
+	while (!(n = block_bytes(l)) && !l->end) {
+		bool hurry = l->whole > l->from && !l->patient;
+		int64_t left = IN_WAIT;
+		ssize_t got;
+
+		if (l->text.n - l->whole > l->line_max)
+			return too_long(l, e);
+		if (hurry) {
+			deadline = deadline ? deadline : clock_mono() / 1000 + LATENCY_MS;
+			left = deadline - clock_mono() / 1000;
+		}
+		got = gather(l, hurry && left < 0 ? 0 : (int)left, e);
+		if (got == IN_LATER) {
+			n = l->whole - l->from;
+			break;
+		}
+		if (got < 0)
+			return (int)got;
+	}
+	return lines_view(l, n, ret, e);
+}
+
+void lines_take(struct lines *l, size_t n, int64_t lines)
+{
+	l->line += lines;
+	l->from += n;
+}
