@@ -51,16 +51,15 @@ static int unescape(struct str raw, bool pattern, struct arena *a, struct str *r
 
 static int parse_position(struct str raw, int *at, struct err *e)
 {
-	int v = 0;
+	bool bad = raw.n < 2 || raw.n > 9;
 
-	for (size_t i = 1; i < raw.n; i++) {
-		if ((unsigned char)(raw.p[i] - '0') > 9 || v > 100000000)
-			v = INT32_MIN / 20;
-		v = v * 10 + (raw.p[i] - '0');
+	*at = 0;
+	for (size_t i = 1; i < raw.n && !bad; i++) {
+		bad = (unsigned char)(raw.p[i] - '0') > 9;
+		*at = *at * 10 + (raw.p[i] - '0');
 	}
-	if (v < 1)
+	if (bad || !*at)
 		return err_set(e, ST_USAGE, "\"%.*s\": @ takes the number of a field, from 1 (\\@ is the character)", STR_ARG(raw));
-	*at = v;
 	return 0;
 }
 
