@@ -1,0 +1,492 @@
+/* Counting pairs of labels: see matrix.h.
+ *
+ * Two texts become two label numbers (a small direct-mapped cache in front of the hash table: labels are few and short), two
+ * numbers a pair number, a pair number a counter. Labels and pairs are numbered in first-seen order, truth before prediction, so
+ * that partial states written in that order and read back give the same numbers. */
+#include "lib/op/matrix.h"
+
+#include "lib/base/hash.h"
+#include "lib/format/format.h"
+#include "lib/op/partial.h"
+
+#include <stdlib.h>
+
+#define DENSE_LABELS 512 /* up to this many the table of pairs is dense */
+#define NO_LABEL UINT32_MAX
+
+static const char *const column_names[3] = { "truth", "predicted", "count" };
+
+static int one_field(const char *text, const struct schema *s, int *col, enum key_reading *reading, struct err *e)
+{
+	cleanup_arena struct arena arena = { 0 };
+	struct key_spec spec;
+	struct key key;
+	int rc;
+
+	if ((rc = key_parse(str_of(text), &arena, &spec, e)) < 0 || (rc = key_bind(&spec, s, &arena, &key, e)) < 0)
+		return rc;
+	if (key.n != 1)
+		return err_set(e, ST_USAGE, "\"%s\": one field is needed, not %d", text, key.n);
+	*col = key.parts[0].col;
+	*reading = key.parts[0].reading;
+	if (*reading != KEY_AUTO && *reading != KEY_NUM && *reading != KEY_TEXT)
+		return err_set(e, ST_USAGE, "\"%s\": labels are read as num or text only", text);
+	return 0;
+}
+
+static bool reads_numbers(const struct schema *s, int col, enum key_reading reading)
+{
+	return reading == KEY_NUM || (reading == KEY_AUTO && type_is_numeric(&s->fields[col].type));
+}
+
+static int bind_labels(struct matrix *m, const struct schema *s, const struct matrix_opts *o, struct err *e)
+{
+	const char *const texts[2] = { o->truth, o->predicted };
+	bool numeric[2];
+	int rc;
+
+	for (int i = 0; i < 2; i++) {
+		const struct field *f;
+
+		if ((rc = one_field(texts[i], s, &m->cols[i], &m->reading[i], e)) < 0)
+			return rc;
+		f = &s->fields[m->cols[i]];
+		if (f->type.layout > LAY_VAR)
+			return err_set(e, ST_USAGE, "field \"%.*s\" is nested: it holds no labels", STR_ARG(f->name));
+		numeric[i] = reads_numbers(s, m->cols[i], m->reading[i]);
+	}
+	m->numeric = numeric[0];
+	if (numeric[0] != numeric[1]) {
+		err_set(e, ST_USAGE, "the labels of \"%s\" are %s, those of \"%s\" %s", o->truth, numeric[0] ? "numbers" : "text",
+			o->predicted, numeric[1] ? "numbers" : "text");
+		return err_hint(e, "say how to compare them: :num or :text behind a field");
+	}
+	return 0;
+}
+
+static int bind_merge(struct matrix *m, const struct schema *s, struct err *e)
+{
+	cleanup_arena struct arena arena = { 0 };
+	struct partial about;
+	int rc = partial_get(s, &arena, &about, e);
+
+	if (rc < 0)
+		return rc;
+	m->weighted = str_is(about.aggregates, "confusion-matrix weights");
+	if (!m->weighted && !str_is(about.aggregates, "confusion-matrix counts"))
+		return err_set(e, ST_DATA, "the partial states hold -a %.*s, not those of confusion-matrix", STR_ARG(about.aggregates));
+	for (int i = 0; i < 3; i++) {
+		m->cols[i] = schema_find(s, str_of(column_names[i]));
+		if (m->cols[i] < 0 || s->fields[m->cols[i]].type.layout > LAY_VAR)
+			return err_set(e, ST_DATA, "the partial states of confusion-matrix have no column \"%s\"", column_names[i]);
+	}
+	m->numeric = reads_numbers(s, m->cols[0], KEY_AUTO);
+	return 0;
+}
+
+int matrix_init(struct matrix *m, const struct schema *s, const struct matrix_opts *o, struct err *e)
+{
+	const char *amount = o->weight ? o->weight : o->count;
+	int rc;
+
+	*m = (struct matrix){ .cols = { -1, -1, -1 }, .weighted = o->weight != NULL, .on_bad = o->merge ? BAD_FAIL : o->on_bad };
+	rc = o->merge ? bind_merge(m, s, e) : bind_labels(m, s, o, e);
+	if (rc == 0 && amount && !o->merge)
+		rc = field_resolve(str_of(amount), s, &m->cols[2], e);
+	if (rc < 0 || (rc = keyset_init(&m->labels, e)) < 0 || (rc = keyset_init(&m->sparse, e)) < 0)
+		return rc;
+	m->stride = 16;
+	m->dense = calloc((size_t)m->stride * m->stride, sizeof *m->dense);
+	m->cache = calloc(LABEL_CACHE, sizeof *m->cache);
+	for (int i = 0; m->cache && i < LABEL_CACHE; i++)
+		m->cache[i].len = UINT32_MAX;
+	return m->dense && m->cache ? 0 : err_oom(e);
+}
+
+void matrix_free(struct matrix *m)
+{
+	keyset_free(&m->labels);
+	keyset_free(&m->sparse);
+	buf_free(&m->text);
+	buf_free(&m->ends);
+	free(m->cache);
+	free(m->pairs);
+	free(m->counts);
+	free(m->weights);
+	free(m->dense);
+	free(m->classes);
+	free(m->place);
+	decsums_free(&m->decs);
+	arena_free(&m->scratch);
+	*m = (struct matrix){ 0 };
+}
+
+struct str matrix_label(const struct matrix *m, uint32_t label)
+{
+	const size_t *ends = (const size_t *)(const void *)m->ends.p;
+	size_t from;
+
+	if (!m->numeric)
+		return keyset_at(&m->labels, label);
+	from = label ? ends[label - 1] : 0;
+	return (struct str){ (const char *)m->text.p + from, ends[label] - from };
+}
+
+/* Up to 8 bytes as a word, zeros above; `end` bounds what may be loaded. */
+static inline uint64_t load_word(const char *p, size_t n, const char *end)
+{
+	uint64_t w = 0;
+
+	if (end - p >= 8) {
+		memcpy(&w, p, 8);
+		return n == 8 ? w : w & ((UINT64_C(1) << 8 * n) - 1);
+	}
+	memcpy(&w, p, n);
+	return w;
+}
+
+static int label_slow(struct matrix *m, struct str s, uint32_t *ret, struct err *e)
+{
+	return keyset_add(&m->labels, s, keyset_hash(&m->labels, s), ret, e);
+}
+
+static inline int label_of(struct matrix *m, struct str s, const char *end, uint32_t *ret, struct err *e)
+{
+	struct label_slot *slot;
+	uint64_t w;
+	int rc;
+
+	if (s.n > 8)
+		return label_slow(m, s, ret, e);
+	w = load_word(s.p, s.n, end);
+	slot = &m->cache[(w + s.n) * UINT64_C(0x9e3779b97f4a7c15) >> 55];
+	if (slot->word == w && slot->len == s.n) {
+		*ret = slot->id;
+		return 0;
+	}
+	if ((rc = label_slow(m, s, ret, e)) == 0)
+		*slot = (struct label_slot){ w, (uint32_t)s.n, *ret };
+	return rc;
+}
+
+/* Room for one more pair. */
+static int grow_pairs(struct matrix *m, struct err *e)
+{
+	uint32_t cap = m->cap ? m->cap * 2 : 64;
+	void *p;
+
+	if (m->npairs < m->cap)
+		return 0;
+	if (cap < m->cap || !(p = realloc(m->pairs, cap * sizeof *m->pairs)))
+		return err_oom(e);
+	m->pairs = p;
+	if (m->weighted) {
+		if (!(p = realloc(m->weights, cap * sizeof *m->weights)))
+			return err_oom(e);
+		m->weights = p;
+	} else {
+		if (!(p = realloc(m->counts, cap * sizeof *m->counts)))
+			return err_oom(e);
+		m->counts = p;
+	}
+	m->cap = cap;
+	return 0;
+}
+
+static int new_pair(struct matrix *m, uint32_t t, uint32_t p, uint32_t *ret, struct err *e)
+{
+	int rc = grow_pairs(m, e);
+
+	if (rc < 0)
+		return rc;
+	m->pairs[m->npairs] = (struct pair){ t, p };
+	if (m->weighted)
+		m->weights[m->npairs] = (struct decsum){ 0 };
+	else
+		m->counts[m->npairs] = 0;
+	*ret = m->npairs++;
+	return 0;
+}
+
+static int find_sparse(struct matrix *m, uint32_t t, uint32_t p, uint32_t *ret, struct err *e)
+{
+	uint32_t key[2] = { t, p }, before = m->sparse.n;
+	struct str s = { (const char *)key, sizeof key };
+	int rc = keyset_add(&m->sparse, s, keyset_hash(&m->sparse, s), ret, e);
+
+	if (rc < 0 || *ret != before)
+		return rc;
+	return new_pair(m, t, p, ret, e);
+}
+
+/* From the dense table to the hash table: pair numbers stay. */
+static int go_sparse(struct matrix *m, struct err *e)
+{
+	uint32_t id;
+	int rc = 0;
+
+	free(m->dense);
+	m->dense = NULL;
+	for (uint32_t i = 0; i < m->npairs && rc == 0; i++) {
+		struct str s = { (const char *)&m->pairs[i], sizeof *m->pairs };
+
+		rc = keyset_add(&m->sparse, s, keyset_hash(&m->sparse, s), &id, e);
+	}
+	return rc;
+}
+
+/* Labels have outgrown the dense table. */
+static int grow_dense(struct matrix *m, struct err *e)
+{
+	uint32_t stride = m->stride, *dense;
+
+	while (stride < m->labels.n)
+		stride *= 2;
+	if (stride > DENSE_LABELS)
+		return go_sparse(m, e);
+	dense = calloc((size_t)stride * stride, sizeof *dense);
+	if (!dense)
+		return err_oom(e);
+	for (uint32_t i = 0; i < m->npairs; i++)
+		dense[m->pairs[i].truth * stride + m->pairs[i].predicted] = i + 1;
+	free(m->dense);
+	m->dense = dense;
+	m->stride = stride;
+	return 0;
+}
+
+static inline int pair_of(struct matrix *m, uint32_t t, uint32_t p, uint32_t *ret, struct err *e)
+{
+	uint32_t *cell;
+	int rc;
+
+	if (m->dense && (t >= m->stride || p >= m->stride) && (rc = grow_dense(m, e)) < 0)
+		return rc;
+	if (!m->dense)
+		return find_sparse(m, t, p, ret, e);
+	cell = &m->dense[t * m->stride + p];
+	if (*cell) {
+		*ret = *cell - 1;
+		return 0;
+	}
+	if ((rc = new_pair(m, t, p, ret, e)) == 0)
+		*cell = *ret + 1;
+	return rc;
+}
+
+/* One batch on its way through. */
+struct work {
+	const struct batch *b;
+	struct bad_values bad;
+	struct column text[2]; /* labels as text; or numbers' spellings */
+	const char *end[2];    /* of their bytes */
+	struct keys keys[2];   /* numeric */
+	struct numbers amounts;
+};
+
+/* The column as text, printed where it is not. */
+static int spell(struct matrix *m, const struct batch *b, int k, struct work *w, struct err *e)
+{
+	const struct column *c = &b->cols[m->cols[k]];
+	static const struct type text = TYPE_TEXT;
+	struct builder out;
+	cleanup_buf struct buf line = { 0 };
+	int rc;
+
+	w->text[k] = *c;
+	if (c->type->layout != LAY_VAR) {
+		if ((rc = builder_init(&out, &text, e)) < 0)
+			return rc;
+		for (int64_t i = 0; i < b->nrows && rc == 0; i++) {
+			line.n = 0;
+			if (column_is_null(c, i))
+				rc = builder_null(&out, 1, e);
+			else
+				rc = value_print(c, i, &line) ? err_oom(e) : builder_str(&out, buf_view(&line), e);
+		}
+		if (rc == 0)
+			rc = builder_column(&out, &m->scratch, &w->text[k], e);
+		builder_free(&out);
+		if (rc < 0)
+			return rc;
+		w->text[k].type = &text;
+	}
+	w->end[k] = (const char *)w->text[k].values + (b->nrows ? w->text[k].offsets[b->nrows] : 0);
+	return 0;
+}
+
+static int encode(struct matrix *m, const struct batch *b, int k, struct work *w, struct err *e)
+{
+	struct key_bound part = { .col = m->cols[k], .reading = m->reading[k], .exact = true };
+	struct key key = { .n = 1, .parts = &part };
+	int rc = keys_encode(&key, b, &w->bad, &m->scratch, &w->keys[k], e);
+
+	return rc < 0 || w->bad.bad_row < 0 ? rc : -e->status;
+}
+
+static int read_amounts(struct matrix *m, const struct batch *b, struct work *w, struct err *e)
+{
+	int rc = read_numbers(b, m->cols[2], NULL, b->nrows, &w->bad, &m->scratch, &w->amounts, e);
+
+	return rc < 0 || w->bad.bad_row < 0 ? rc : -e->status;
+}
+
+static int number_label(struct matrix *m, const struct work *w, int k, int64_t row, uint32_t *ret, struct err *e)
+{
+	struct str key = keys_at(&w->keys[k], row);
+	uint32_t before = m->labels.n;
+	int rc = keyset_add(&m->labels, key, keyset_hash(&m->labels, key), ret, e);
+
+	if (rc < 0 || *ret != before)
+		return rc;
+	if (buf_str(&m->text, column_str(&w->text[k], row)) || buf_add(&m->ends, &m->text.n, sizeof m->text.n))
+		return err_oom(e);
+	return 0;
+}
+
+/* The row's label in column k; NO_LABEL when it has none. */
+static inline int row_label(struct matrix *m, const struct work *w, int k, int64_t row, uint32_t *ret, struct err *e)
+{
+	*ret = NO_LABEL;
+	if (column_is_null(&w->text[k], row) || (m->numeric && w->keys[k].has_null && w->keys[k].has_null[row]))
+		return 0;
+	if (m->numeric)
+		return number_label(m, w, k, row, ret, e);
+	return label_of(m, column_str(&w->text[k], row), w->end[k], ret, e);
+}
+
+static int bad_amount(struct matrix *m, const struct work *w, int64_t row, const char *what, struct err *e)
+{
+	err_set(e, ST_DATA, "%s", what);
+	return batch_err_at(w->b, row, m->cols[2], e);
+}
+
+/* Adds d to a sum, d >= 0 and, as a count, whole. */
+static int add_amount(struct matrix *m, const struct work *w, int64_t row, struct dec d, const struct decpool *from,
+		      struct decsum *weight, int64_t *count, struct err *e)
+{
+	int64_t v;
+
+	if (dec_sign(d, from) < 0)
+		return bad_amount(m, w, row, "a weight or count below zero", e);
+	if (!count)
+		return decsum_add(weight, d, from, &m->decs) ? err_oom(e) : 0;
+	if (!dec_is_int64(d, from, &v) || __builtin_add_overflow(*count, v, count))
+		return bad_amount(m, w, row, "a count must be a whole number, and all of them together below 2^63", e);
+	return 0;
+}
+
+/* The amount of a row; a double counts as the decimal it prints as. */
+static int add_row(struct matrix *m, struct work *w, int64_t row, struct decsum *weight, int64_t *count, struct err *e)
+{
+	struct numbers *n = &w->amounts;
+	char text[32];
+	struct dec d;
+
+	if (n->kind == NUMS_F64) {
+		struct str s = { text, num_print_f64(n->f64[row], text) };
+
+		if (dec_parse(s, &n->pool, &d) != DEC_OK)
+			return bad_amount(m, w, row, "a weight must be a finite number", e);
+	} else if (!numbers_dec(n, row, &d)) {
+		return bad_amount(m, w, row, "a weight must be a finite number", e);
+	}
+	return add_amount(m, w, row, d, &n->pool, weight, count, e);
+}
+
+static int add_left_out(struct matrix *m, struct work *w, int64_t row, struct err *e)
+{
+	int64_t one = 0;
+
+	if (m->cols[2] < 0)
+		return decsum_add_i64(&m->left_out, 1, &m->decs) ? err_oom(e) : 0;
+	if (m->weighted)
+		return add_row(m, w, row, &m->left_out, NULL, e);
+	if (add_row(m, w, row, NULL, &one, e) < 0)
+		return -e->status;
+	return decsum_add_i64(&m->left_out, one, &m->decs) ? err_oom(e) : 0;
+}
+
+static int count_row(struct matrix *m, struct work *w, int64_t row, struct err *e)
+{
+	uint32_t t, p, pair;
+	int rc;
+
+	if (w->bad.skip && bit_get(w->bad.skip, row))
+		return 0;
+	if (m->cols[2] >= 0 && w->amounts.valid && !bit_get(w->amounts.valid, row))
+		return bad_amount(m, w, row, "a weight or count is missing", e);
+	if ((rc = row_label(m, w, 0, row, &t, e)) < 0 || (rc = row_label(m, w, 1, row, &p, e)) < 0)
+		return rc;
+	if (t == NO_LABEL || p == NO_LABEL)
+		return add_left_out(m, w, row, e);
+	if ((rc = pair_of(m, t, p, &pair, e)) < 0)
+		return rc;
+	if (m->cols[2] >= 0)
+		return add_row(m, w, row, m->weighted ? &m->weights[pair] : NULL, m->weighted ? NULL : &m->counts[pair], e);
+	m->counts[pair]++;
+	return 0;
+}
+
+/* Text labels, nothing missing, every pair counts once: the common case, without a call for each row. */
+static int count_plain(struct matrix *m, const struct work *w, int64_t n, struct err *e)
+{
+	uint32_t t, p, pair;
+	int rc;
+
+	for (int64_t i = 0; i < n; i++) {
+		if ((rc = label_of(m, column_str(&w->text[0], i), w->end[0], &t, e)) < 0 ||
+		    (rc = label_of(m, column_str(&w->text[1], i), w->end[1], &p, e)) < 0 || (rc = pair_of(m, t, p, &pair, e)) < 0)
+			return rc;
+		m->counts[pair]++;
+	}
+	return 0;
+}
+
+static int count_rows(struct matrix *m, struct work *w, struct err *e)
+{
+	int rc = 0;
+
+	for (int k = 0; k < 2; k++)
+		if ((rc = spell(m, w->b, k, w, e)) < 0 || (m->numeric && (rc = encode(m, w->b, k, w, e)) < 0))
+			return rc;
+	if (m->cols[2] >= 0 && (rc = read_amounts(m, w->b, w, e)) < 0)
+		return rc;
+	if (!m->numeric && m->cols[2] < 0 && !w->text[0].null_count && !w->text[1].null_count && !w->bad.skip)
+		return count_plain(m, w, w->b->nrows, e);
+	for (int64_t i = 0; i < w->b->nrows && rc == 0; i++)
+		rc = count_row(m, w, i, e);
+	return rc;
+}
+
+int matrix_add(struct matrix *m, const struct batch *b, struct err *e)
+{
+	struct work w = { .b = b, .bad = { .policy = m->on_bad, .bad_row = -1 } };
+	int rc;
+
+	if (!b->nrows)
+		return 0;
+	for (int k = 0; k < 2; k++)
+		if (b->cols[m->cols[k]].type->id == T_NULL) {
+			for (int64_t i = 0; m->cols[2] < 0 && i < b->nrows; i++)
+				if ((rc = add_left_out(m, &w, i, e)) < 0)
+					return rc;
+			return 0;
+		}
+	rc = count_rows(m, &w, e);
+	numbers_free(&w.amounts);
+	arena_reset(&m->scratch);
+	return rc;
+}
+
+struct decsum matrix_count(const struct matrix *m, uint32_t pair)
+{
+	if (m->weighted)
+		return m->weights[pair];
+	return (struct decsum){ .m = m->counts[pair], .any = 1 };
+}
+
+int matrix_print(const struct matrix *m, const struct decsum *s, struct buf *b)
+{
+	return decsum_print(s, &m->decs, b);
+}

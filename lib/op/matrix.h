@@ -1,0 +1,118 @@
+/* The confusion matrix: how often each label was predicted for each true label, and what follows from it.
+ *
+ *     matrix_init(&m, schema, &opts, e);
+ *     matrix_add(&m, batch, e);                    // every batch
+ *     matrix_finish(&m, labels, e);                // order of classes, sums, ratios
+ *
+ * Labels are one set for both columns. Two numeric columns (or :num) are compared by exact value and show the first spelling
+ * seen; anything else by the bytes of its text. Pairs are counted exactly: in int64, or with weights as exact decimals. Pairs
+ * with a missing label are left out and their count is kept.
+ *
+ * With t = truth and p = prediction, of class c: tp = n(c, c), support = n(t = c), predicted = n(p = c),
+ *     precision = tp / predicted      recall = tp / support      f1 = 2 tp / (support + predicted)
+ *     accuracy = sum of tp / all      macro = mean over classes      weighted = mean weighted by support
+ *     micro = ratio of the sums over classes; with every pair counted in one class each that is the accuracy
+ * (M. Sokolova, G. Lapalme, "A systematic analysis of performance measures for classification tasks", 2009). A ratio with
+ * denominator 0 is undefined: NAN here, null in tables; averages are taken over the classes for which it is defined. */
+#ifndef STOOK_OP_MATRIX_H
+#define STOOK_OP_MATRIX_H
+
+#include "lib/agg/decsum.h"
+#include "lib/agg/keyset.h"
+#include "lib/table/key.h"
+#include "lib/table/stream.h"
+
+struct matrix_opts {
+	const char *truth, *predicted; /* FIELD[:num|text] */
+	const char *weight, *count;    /* FIELD or NULL; at most one */
+	bool merge;                    /* the input holds partial states (matrix_partial()) */
+	enum on_bad on_bad;
+};
+
+struct ratios {
+	double precision, recall, f1;
+};
+
+struct class_stats {
+	uint32_t label;               /* index into the labels */
+	struct decsum tp, support, predicted;
+	struct ratios r;
+};
+
+#define LABEL_CACHE 512
+
+struct matrix {
+	bool numeric;                 /* labels are compared as numbers */
+	bool weighted;
+	int cols[3];                  /* truth, predicted, weight or count (-1) */
+	enum key_reading reading[2];
+	enum on_bad on_bad;
+
+	struct keyset labels;         /* by bytes, or by encoded number */
+	struct buf text;              /* numeric: spellings, one after another */
+	struct buf ends;              /* numeric: size_t each */
+	struct label_slot {           /* short labels seen lately, found without hashing them whole */
+		uint64_t word;
+		uint32_t len, id;
+	} *cache;
+
+	uint32_t npairs, cap;         /* pairs in first-seen order */
+	struct pair {
+		uint32_t truth, predicted;
+	} *pairs;
+	int64_t *counts;
+	struct decsum *weights;       /* weighted: instead of counts */
+	struct decsums decs;
+	uint32_t *dense, stride;      /* pair number + 1 by truth * stride + predicted, while labels are few */
+	struct keyset sparse;         /* pair by (truth, predicted), afterwards */
+	struct decsum left_out;       /* pairs with a missing label */
+	struct arena scratch;
+
+	/* after matrix_finish() */
+	uint32_t nclasses;
+	struct class_stats *classes;  /* in output order */
+	uint32_t *place;              /* label -> class */
+	struct decsum total, right;
+	double accuracy;
+	struct ratios macro, micro, mean; /* mean: weighted by support */
+};
+
+/* Binds the fields; in a merge, those of the partial states. */
+int matrix_init(struct matrix *m, const struct schema *s, const struct matrix_opts *o, struct err *e) nodiscard;
+void matrix_free(struct matrix *m);
+int matrix_add(struct matrix *m, const struct batch *b, struct err *e) nodiscard;
+
+/* `labels`: classes in this order, "a,b,c" (\ escapes); a label of the data that is missing there is ST_DATA. NULL: byte order, or
+ * numeric order. */
+int matrix_finish(struct matrix *m, const char *labels, struct err *e) nodiscard;
+
+struct str matrix_label(const struct matrix *m, uint32_t label);
+static inline struct str matrix_class(const struct matrix *m, uint32_t i)
+{
+	return matrix_label(m, m->classes[i].label);
+}
+
+/* The count of a pair by its number; as text ("12", "3.5"). */
+struct decsum matrix_count(const struct matrix *m, uint32_t pair);
+int matrix_print(const struct matrix *m, const struct decsum *s, struct buf *b); /* 0 or -1 */
+double matrix_f64(const struct matrix *m, const struct decsum *s);
+double matrix_ratio(const struct matrix *m, const struct decsum *a, const struct decsum *b); /* a / b, rounded once; b = 0: NAN */
+
+/* Dense counts in class order, nclasses * nclasses pair numbers + 1 (0: none); malloc'ed, the caller frees. NULL: no memory. */
+uint32_t *matrix_cells(const struct matrix *m);
+
+/* Reports as tables (each a source that is independent of m once made):
+ *     matrix   truth, predicted:LABEL ...
+ *     classes  label, precision, recall, f1, support, predicted, correct
+ *     summary  average (accuracy, macro, micro, weighted), precision, recall, f1, support
+ *     pairs    truth, predicted, count: pairs that occur, in class order
+ *     partial  truth, predicted, count in first-seen order, for a later merge (before matrix_finish()) */
+enum report { REPORT_MATRIX, REPORT_CLASSES, REPORT_SUMMARY, REPORT_PAIRS, REPORT_PARTIAL };
+int matrix_report(struct matrix *m, enum report kind, struct source **ret, struct err *e) nodiscard;
+
+/* The whole as one JSON object; as text for a terminal of `width` cells; as a picture. 0 or -1 (memory). */
+int matrix_json(const struct matrix *m, struct buf *b);
+int matrix_table(const struct matrix *m, int width, bool colour, struct buf *b);
+int matrix_svg(const struct matrix *m, struct str title, struct buf *b);
+
+#endif

@@ -1,0 +1,239 @@
+/* What follows from a confusion matrix: order of the classes, sums and ratios (formulas in matrix.h). Ratios are rounded once from exact
+ * sums; averages are exact sums of those, so that the order of the classes does not matter. */
+#include "lib/agg/floatsum.h"
+#include "lib/agg/round.h"
+#include "lib/op/matrix.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+/* s as an integer at `scale` digits behind the point. */
+static void at_scale(const struct matrix *m, const struct decsum *s, int scale, mpz_t ret)
+{
+	mpz_t ten;
+
+	decsum_mantissa(s, &m->decs, ret);
+	if (scale == s->scale)
+		return;
+	mpz_init(ten);
+	mpz_ui_pow_ui(ten, 10, (unsigned long)(scale - s->scale));
+	mpz_mul(ret, ret, ten);
+	mpz_clear(ten);
+}
+
+double matrix_ratio(const struct matrix *m, const struct decsum *a, const struct decsum *b)
+{
+	int scale = a->scale > b->scale ? a->scale : b->scale;
+	const int64_t limit = (int64_t)1 << 53;
+	mpz_t x, y;
+	double v;
+
+	if (!a->big && !b->big && a->scale == b->scale && a->m < limit && b->m < limit)
+		return b->m ? (double)a->m / (double)b->m : (double)NAN;
+	mpz_inits(x, y, NULL);
+	at_scale(m, a, scale, x);
+	at_scale(m, b, scale, y);
+	v = mpz_sgn(y) ? round_ratio(x, y, 0) : (double)NAN;
+	mpz_clears(x, y, NULL);
+	return v;
+}
+
+double matrix_f64(const struct matrix *m, const struct decsum *s)
+{
+	return decsum_mean(s, 1, &m->decs);
+}
+
+static int add_sum(struct matrix *m, struct decsum *to, const struct decsum *s)
+{
+	return s->any ? decsum_add(to, decsum_dec(s), &m->decs.pool, &m->decs) : 0;
+}
+
+/* Equal as numbers; text that is none is equal to nothing. */
+static bool same_number(struct str a, struct str b)
+{
+	struct decpool pool = { 0 };
+	struct dec x, y;
+	bool same = dec_parse(a, &pool, &x) == DEC_OK && dec_parse(b, &pool, &y) == DEC_OK && dec_cmp(x, y, &pool) == 0;
+
+	decpool_free(&pool);
+	return same;
+}
+
+/* The label that is equal to `s`; UINT32_MAX when there is none. */
+static uint32_t find_label(const struct matrix *m, struct str s)
+{
+	for (uint32_t i = 0; i < m->labels.n; i++)
+		if (str_eq(matrix_label(m, i), s) || (m->numeric && same_number(matrix_label(m, i), s)))
+			return i;
+	return UINT32_MAX;
+}
+
+/* The next of "a,b,c" with escapes resolved into `b`. */
+static struct str next_label(const char **text, struct buf *b)
+{
+	const char *p = *text;
+
+	b->n = 0;
+	for (; *p && *p != ','; p++) {
+		if (*p == '\\' && p[1])
+			p++;
+		if (buf_byte(b, (uint8_t)*p))
+			return (struct str){ 0 };
+	}
+	*text = *p ? p + 1 : NULL;
+	return b->n ? buf_view(b) : (struct str){ "", 0 };
+}
+
+/* A label that the data does not have: it becomes a class without records. */
+static int add_label(struct matrix *m, struct str s, uint32_t *ret, struct err *e)
+{
+	int rc = keyset_add(&m->labels, s, keyset_hash(&m->labels, s), ret, e);
+
+	if (rc < 0 || !m->numeric)
+		return rc;
+	return buf_str(&m->text, s) || buf_add(&m->ends, &m->text.n, sizeof m->text.n) ? err_oom(e) : 0;
+}
+
+static int push_class(struct matrix *m, uint32_t label, struct err *e)
+{
+	struct class_stats *c = realloc(m->classes, ((size_t)m->nclasses + 1) * sizeof *c);
+
+	if (!c)
+		return err_oom(e);
+	m->classes = c;
+	c[m->nclasses++] = (struct class_stats){ .label = label };
+	return 0;
+}
+
+static int given_order(struct matrix *m, const char *labels, struct err *e)
+{
+	uint32_t known = m->labels.n, label;
+	cleanup_buf struct buf b = { 0 };
+	int rc;
+
+	while (labels) {
+		struct str s = next_label(&labels, &b);
+
+		if (!s.p)
+			return err_oom(e);
+		label = find_label(m, s);
+		for (uint32_t i = 0; i < m->nclasses; i++)
+			if (m->classes[i].label == label)
+				return err_set(e, ST_USAGE, "--labels names \"%.*s\" twice", STR_ARG(s));
+		if ((label == UINT32_MAX && (rc = add_label(m, s, &label, e)) < 0) || (rc = push_class(m, label, e)) < 0)
+			return rc;
+	}
+	for (uint32_t i = 0; i < known; i++) {
+		struct str s = matrix_label(m, i);
+		uint32_t k = 0;
+
+		while (k < m->nclasses && m->classes[k].label != i)
+			k++;
+		if (k == m->nclasses)
+			return err_set(e, ST_DATA, "label \"%.*s\" occurs in the data but not in --labels", STR_ARG(s));
+	}
+	return 0;
+}
+
+static int by_key(const void *a, const void *b, void *set)
+{
+	return str_cmp(keyset_at(set, ((const struct class_stats *)a)->label), keyset_at(set, ((const struct class_stats *)b)->label));
+}
+
+static int key_order(struct matrix *m, struct err *e)
+{
+	m->classes = calloc((size_t)m->labels.n + 1, sizeof *m->classes);
+	if (!m->classes)
+		return err_oom(e);
+	m->nclasses = m->labels.n;
+	for (uint32_t i = 0; i < m->nclasses; i++)
+		m->classes[i].label = i;
+	qsort_r(m->classes, m->nclasses, sizeof *m->classes, by_key, &m->labels);
+	return 0;
+}
+
+static int sum_up(struct matrix *m, struct err *e)
+{
+	int rc = 0;
+
+	for (uint32_t i = 0; i < m->npairs && rc == 0; i++) {
+		struct decsum n = matrix_count(m, i);
+		struct class_stats *t = &m->classes[m->place[m->pairs[i].truth]], *p = &m->classes[m->place[m->pairs[i].predicted]];
+
+		rc |= add_sum(m, &m->total, &n) | add_sum(m, &t->support, &n) | add_sum(m, &p->predicted, &n);
+		if (t == p)
+			rc |= add_sum(m, &t->tp, &n) | add_sum(m, &m->right, &n);
+	}
+	return rc ? err_oom(e) : 0;
+}
+
+static int class_ratios(struct matrix *m, struct class_stats *c, struct err *e)
+{
+	struct decsum twice = { 0 }, both = { 0 };
+
+	if (add_sum(m, &twice, &c->tp) || add_sum(m, &twice, &c->tp) || add_sum(m, &both, &c->support) || add_sum(m, &both, &c->predicted))
+		return err_oom(e);
+	c->r.precision = matrix_ratio(m, &c->tp, &c->predicted);
+	c->r.recall = matrix_ratio(m, &c->tp, &c->support);
+	c->r.f1 = matrix_ratio(m, &twice, &both);
+	return 0;
+}
+
+/* Averages of one ratio, over the classes for which it is defined. */
+static int average(struct matrix *m, size_t at, struct err *e)
+{
+	struct floatsums pool = { 0 };
+	struct floatsum plain = { 0 }, weighted = { 0 };
+	struct decsum weights = { 0 };
+	int64_t n = 0;
+	int rc = 0;
+	double w;
+
+	for (uint32_t i = 0; i < m->nclasses && rc == 0; i++) {
+		double v = *(const double *)(const void *)((const char *)&m->classes[i].r + at);
+
+		if (isnan(v))
+			continue;
+		n++;
+		rc = floatsum_add(&plain, v, &pool) | add_sum(m, &weights, &m->classes[i].support) |
+		     floatsum_add(&weighted, v * matrix_f64(m, &m->classes[i].support), &pool);
+	}
+	w = matrix_f64(m, &weights);
+	*(double *)(void *)((char *)&m->macro + at) = n ? floatsum_mean(&plain, n, &pool) : (double)NAN;
+	*(double *)(void *)((char *)&m->mean + at) = w > 0 ? floatsum_round(&weighted, &pool) / w : (double)NAN;
+	floatsums_free(&pool);
+	return rc ? err_oom(e) : 0;
+}
+
+int matrix_finish(struct matrix *m, const char *labels, struct err *e)
+{
+	int rc = labels ? given_order(m, labels, e) : key_order(m, e);
+
+	if (rc < 0)
+		return rc;
+	m->place = calloc((size_t)m->labels.n + 1, sizeof *m->place);
+	if (!m->place)
+		return err_oom(e);
+	for (uint32_t i = 0; i < m->nclasses; i++)
+		m->place[m->classes[i].label] = i;
+	if ((rc = sum_up(m, e)) < 0)
+		return rc;
+	for (uint32_t i = 0; i < m->nclasses && rc == 0; i++)
+		rc = class_ratios(m, &m->classes[i], e);
+	if (rc == 0 && (rc = average(m, offsetof(struct ratios, precision), e)) == 0 &&
+	    (rc = average(m, offsetof(struct ratios, recall), e)) == 0)
+		rc = average(m, offsetof(struct ratios, f1), e);
+	m->accuracy = matrix_ratio(m, &m->right, &m->total);
+	m->micro = (struct ratios){ m->accuracy, m->accuracy, m->accuracy };
+	return rc;
+}
+
+uint32_t *matrix_cells(const struct matrix *m)
+{
+	size_t n = m->nclasses;
+	uint32_t *cells = calloc(n * n + 1, sizeof *cells);
+
+	for (uint32_t i = 0; cells && i < m->npairs; i++)
+		cells[m->place[m->pairs[i].truth] * n + m->place[m->pairs[i].predicted]] = i + 1;
+	return cells;
+}

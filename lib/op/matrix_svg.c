@@ -1,0 +1,317 @@
+/* The confusion matrix as a picture: one self-contained SVG file without scripts, links or fonts of its own.
+ *
+ * Geometry first (struct plan, in pixels), then the parts from top to bottom. A cell's colour is its share of its row, blue on the
+ * diagonal and orange beside it, mixed in the file so that any viewer shows the same; the text on it is dark or white, whichever has
+ * the higher contrast. Every cell carries a tooltip. */
+#include "lib/base/utf8.h"
+#include "lib/io/term.h"
+#include "lib/op/matrix.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#define CHAR_EM 0.58      /* mean width of a character of a sans-serif font */
+#define LABEL_CHARS 28    /* longer labels are cut */
+#define MARGIN 24
+#define PICTURE_CELLS 900 /* pixels that all cells of a row may take together */
+
+struct plan {
+	const struct matrix *m;
+	uint32_t *cells;
+	double cell, font, count_font; /* a cell's side; text sizes */
+	double left, top, right;       /* of the grid: room for row labels, title and column labels; what slanted labels need */
+	double grid, width, height;
+	bool rotated, counts, shares;  /* column labels slanted; cells show counts, and shares of the row */
+};
+
+static size_t chars(struct str s)
+{
+	return utf8_count(s.p, s.n);
+}
+
+/* Text for XML: what a terminal may not see is escaped first, then the characters XML reserves. At most `max` characters. */
+static int put_text(struct buf *b, struct str s, size_t max)
+{
+	cleanup_buf struct buf safe = { 0 };
+	size_t n = 0, i = 0, len;
+	int rc = term_safe(&safe, s);
+
+	for (; i < safe.n && !rc; i += len, n++) {
+		char c = (char)safe.p[i];
+
+		if (n + 1 >= max && chars(str_from(buf_view(&safe), i)) > 1)
+			return buf_puts(b, "\xe2\x80\xa6");
+		utf8_decode(safe.p + i, safe.n - i, &len);
+		if (c == '&')
+			rc = buf_puts(b, "&amp;");
+		else if (c == '<')
+			rc = buf_puts(b, "&lt;");
+		else if (c == '>')
+			rc = buf_puts(b, "&gt;");
+		else if (c == '"')
+			rc = buf_puts(b, "&quot;");
+		else
+			rc = buf_add(b, safe.p + i, len);
+	}
+	return rc;
+}
+
+static struct decsum cell_count(const struct plan *p, uint32_t t, uint32_t c)
+{
+	uint32_t pair = p->cells[(size_t)t * p->m->nclasses + c];
+
+	return pair ? matrix_count(p->m, pair - 1) : (struct decsum){ 0 };
+}
+
+static bool is_zero(const struct decsum *s)
+{
+	return !s->any || (!s->big && !s->m);
+}
+
+/* A count with its thousands apart: 1 234 567 (thin blanks). */
+static int put_count(const struct plan *p, const struct decsum *s, struct buf *b)
+{
+	cleanup_buf struct buf text = { 0 };
+	size_t whole;
+	int rc = matrix_print(p->m, s, &text);
+
+	if (rc)
+		return rc;
+	for (whole = 0; whole < text.n && text.p[whole] != '.'; whole++)
+		;
+	for (size_t i = 0; i < text.n && !rc; i++) {
+		if (i && i < whole && whole > 4 && (whole - i) % 3 == 0)
+			rc = buf_puts(b, "\xe2\x80\x89");
+		rc |= buf_byte(b, text.p[i]);
+	}
+	return rc;
+}
+
+/* Characters of the longest count. */
+static size_t longest_count(const struct plan *p)
+{
+	size_t longest = 1;
+	cleanup_buf struct buf text = { 0 };
+
+	for (uint32_t i = 0; i < p->m->npairs; i++) {
+		struct decsum n = matrix_count(p->m, i);
+
+		text.n = 0;
+		if (put_count(p, &n, &text) == 0 && chars(buf_view(&text)) > longest)
+			longest = chars(buf_view(&text));
+	}
+	return longest;
+}
+
+static double longest_label(const struct plan *p)
+{
+	size_t longest = 1;
+
+	for (uint32_t i = 0; i < p->m->nclasses; i++) {
+		size_t n = chars(matrix_class(p->m, i));
+
+		longest = n > longest ? n : longest;
+	}
+	return (double)(longest < LABEL_CHARS ? longest : LABEL_CHARS);
+}
+
+static void make_plan(struct plan *p)
+{
+	double n = p->m->nclasses ? p->m->nclasses : 1, label, digits = (double)longest_count(p);
+
+	p->cell = PICTURE_CELLS / n;
+	p->cell = p->cell > 64 ? 64 : p->cell < 2 ? 2 : floor(p->cell);
+	p->font = p->cell > 26 ? 13 : p->cell > 14 ? 11 : p->cell * 0.75;
+	p->count_font = p->cell * 0.86 / (digits * CHAR_EM);
+	p->count_font = p->count_font > 15 ? 15 : p->count_font;
+	p->counts = p->count_font >= 6;
+	p->shares = p->cell >= 48 && p->count_font >= 10;
+	label = longest_label(p) * CHAR_EM * p->font;
+	p->rotated = label > p->cell - 6;
+	p->left = MARGIN + 26 + label + 8;
+	p->top = MARGIN + 62 + 26 + (p->rotated ? label * 0.72 + p->font : p->font + 8);
+	p->grid = p->cell * n;
+	p->right = p->rotated ? label * 0.72 : 0;
+	p->right = p->right > 96 ? p->right : 96; /* the scale and its numbers */
+	p->width = p->left + p->grid + p->right + MARGIN;
+	if (p->width < 420)
+		p->width = 420;
+	p->height = p->top + (p->grid < 140 ? 140 : p->grid) + MARGIN;
+}
+
+struct rgb {
+	int r, g, b;
+};
+
+static int mix(int a, int b, double share)
+{
+	return (int)lround(a + (b - a) * share);
+}
+
+/* From nearly white to a deep blue (right) or a burnt orange (wrong), through a lighter middle. */
+static struct rgb colour(double share, bool right)
+{
+	static const struct rgb ramps[2][3] = { { { 255, 246, 236 }, { 251, 166, 90 }, { 170, 60, 8 } },
+						{ { 240, 246, 252 }, { 94, 160, 212 }, { 8, 62, 124 } } };
+	const struct rgb *ramp = ramps[right];
+	int low = share >= 0.5;
+	double t = share * 2 - low;
+
+	return (struct rgb){ mix(ramp[low].r, ramp[low + 1].r, t), mix(ramp[low].g, ramp[low + 1].g, t),
+			     mix(ramp[low].b, ramp[low + 1].b, t) };
+}
+
+static double linear(int channel)
+{
+	double v = channel / 255.0;
+
+	return v <= 0.03928 ? v / 12.92 : pow((v + 0.055) / 1.055, 2.4);
+}
+
+/* The text colour with the higher contrast (WCAG 2 relative luminance). */
+static const char *ink(struct rgb c)
+{
+	double y = 0.2126 * linear(c.r) + 0.7152 * linear(c.g) + 0.0722 * linear(c.b);
+
+	return (y + 0.05) / 0.062 > 1.05 / (y + 0.05) ? "#16202c" : "#ffffff";
+}
+
+static int put_head(const struct plan *p, struct str title, struct buf *b)
+{
+	const struct matrix *m = p->m;
+	int rc = buf_printf(b, "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%.0f\" height=\"%.0f\" viewBox=\"0 0 %.0f %.0f\" role=\"img\" "
+			    "font-family=\"system-ui, 'Segoe UI', Helvetica, Arial, sans-serif\" fill=\"#16202c\">\n<title>",
+			    p->width, p->height, p->width, p->height);
+
+	rc |= put_text(b, title, SIZE_MAX) | buf_puts(b, "</title>\n<rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n");
+	rc |= buf_printf(b, "<text x=\"%d\" y=\"%d\" font-size=\"19\" font-weight=\"600\">", MARGIN, MARGIN + 16);
+	rc |= put_text(b, title, (size_t)((p->width - 2 * MARGIN) / (19 * CHAR_EM))) | buf_puts(b, "</text>\n");
+	rc |= buf_printf(b, "<text x=\"%d\" y=\"%d\" font-size=\"13\" fill=\"#556270\">", MARGIN, MARGIN + 38);
+	if (!isnan(m->accuracy))
+		rc |= buf_printf(b, "accuracy %.4f", m->accuracy);
+	if (!isnan(m->macro.f1))
+		rc |= buf_printf(b, " \xc2\xb7 macro F1 %.4f", m->macro.f1);
+	rc |= buf_puts(b, isnan(m->accuracy) ? "" : " \xc2\xb7 ") | put_count(p, &m->total, b);
+	return rc | buf_puts(b, m->weighted ? " in weight</text>\n" : " pairs</text>\n");
+}
+
+static int put_axes(const struct plan *p, struct buf *b)
+{
+	double x = p->left + p->grid / 2, y = p->top + p->grid / 2;
+	int rc = buf_printf(b, "<g font-size=\"13\" fill=\"#556270\" text-anchor=\"middle\">\n<text x=\"%.1f\" y=\"%d\">predicted</text>\n", x,
+			    MARGIN + 70);
+
+	return rc | buf_printf(b, "<text transform=\"translate(%d %.1f) rotate(-90)\">truth</text>\n</g>\n", MARGIN + 10, y);
+}
+
+static int put_column_label(const struct plan *p, uint32_t i, struct buf *b)
+{
+	double x = p->left + p->cell * (i + 0.5);
+	int rc;
+
+	if (p->rotated)
+		rc = buf_printf(b, "<text transform=\"translate(%.1f %.1f) rotate(-45)\">", x + p->font * 0.25, p->top - 8);
+	else
+		rc = buf_printf(b, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\">", x, p->top - 8);
+	return rc | put_text(b, matrix_class(p->m, i), LABEL_CHARS) | buf_puts(b, "</text>\n");
+}
+
+static int put_labels(const struct plan *p, struct buf *b)
+{
+	int rc = buf_printf(b, "<g font-size=\"%.1f\">\n", p->font);
+
+	for (uint32_t i = 0; i < p->m->nclasses && !rc; i++) {
+		double y = p->top + p->cell * (i + 0.5) + p->font * 0.35;
+
+		rc = put_column_label(p, i, b) | buf_printf(b, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"end\">", p->left - 8, y) |
+		     put_text(b, matrix_class(p->m, i), LABEL_CHARS) | buf_puts(b, "</text>\n");
+	}
+	return rc | buf_puts(b, "</g>\n");
+}
+
+static int put_tooltip(const struct plan *p, uint32_t t, uint32_t c, const struct decsum *n, double share, struct buf *b)
+{
+	int rc = buf_puts(b, "<title>truth ") | put_text(b, matrix_class(p->m, t), SIZE_MAX) | buf_puts(b, ", predicted ") |
+		 put_text(b, matrix_class(p->m, c), SIZE_MAX) | buf_puts(b, ": ") | put_count(p, n, b);
+
+	if (!isnan(share))
+		rc |= buf_printf(b, " (%.1f %% of the row)", share * 100);
+	return rc | buf_puts(b, "</title>");
+}
+
+static int put_numbers(const struct plan *p, double x, double y, struct rgb fill, const struct decsum *n, double share, struct buf *b)
+{
+	double middle = y + p->cell / 2 + p->count_font * 0.35 - (p->shares ? 7 : 0);
+	int rc = buf_printf(b, "<text x=\"%.1f\" y=\"%.1f\" fill=\"%s\">", x + p->cell / 2, middle, ink(fill));
+
+	rc |= put_count(p, n, b) | buf_puts(b, "</text>");
+	if (p->shares)
+		rc |= buf_printf(b, "<text x=\"%.1f\" y=\"%.1f\" font-size=\"10\" fill=\"%s\" opacity=\"0.85\">%.1f%%</text>", x + p->cell / 2,
+				 middle + 16, ink(fill), share * 100);
+	return rc;
+}
+
+static int put_cell(const struct plan *p, uint32_t t, uint32_t c, struct buf *b)
+{
+	struct decsum n = cell_count(p, t, c);
+	double share = matrix_ratio(p->m, &n, &p->m->classes[t].support), x = p->left + p->cell * c, y = p->top + p->cell * t;
+	struct rgb fill = colour(isnan(share) ? 0 : share, t == c);
+	double gap = p->cell > 12 ? 1 : 0;
+	int rc;
+
+	if (is_zero(&n))
+		fill = (struct rgb){ 247, 248, 250 };
+	if (is_zero(&n) && p->cell < 8)
+		return 0;
+	rc = buf_printf(b, "<g><rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" fill=\"#%02x%02x%02x\"/>", x, y, p->cell - gap,
+			p->cell - gap, (unsigned)fill.r, (unsigned)fill.g, (unsigned)fill.b);
+	rc |= put_tooltip(p, t, c, &n, share, b);
+	if (p->counts && !is_zero(&n))
+		rc |= put_numbers(p, x, y, fill, &n, share, b);
+	return rc | buf_puts(b, "</g>\n");
+}
+
+static int put_cells(const struct plan *p, struct buf *b)
+{
+	int rc = buf_printf(b, "<rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" fill=\"#f7f8fa\" stroke=\"#d5dae1\"/>\n", p->left - 1,
+			    p->top - 1, p->grid + 1, p->grid + 1);
+
+	rc |= buf_printf(b, "<g font-size=\"%.1f\" text-anchor=\"middle\">\n", p->count_font);
+	for (uint32_t t = 0; t < p->m->nclasses && !rc; t++)
+		for (uint32_t c = 0; c < p->m->nclasses && !rc; c++)
+			rc = put_cell(p, t, c, b);
+	return rc | buf_puts(b, "</g>\n");
+}
+
+/* The scale of colours, right of the grid: 0 % below, 100 % above. */
+static int put_scale(const struct plan *p, struct buf *b)
+{
+	double x = p->left + p->grid + 24, h = 120, y = p->top;
+	int rc = 0;
+
+	if (p->width - x < 60)
+		return 0;
+	for (int i = 0; i < 20 && !rc; i++)
+		for (int right = 0; right < 2 && !rc; right++) {
+			struct rgb c = colour((20 - i - 0.5) / 20, right);
+
+			rc = buf_printf(b, "<rect x=\"%.1f\" y=\"%.1f\" width=\"10\" height=\"%.1f\" fill=\"#%02x%02x%02x\"/>\n", x + (right ? 0 : 12),
+					y + h * i / 20, h / 20 + 0.3, (unsigned)c.r, (unsigned)c.g, (unsigned)c.b);
+		}
+	rc |= buf_printf(b, "<g font-size=\"10\" fill=\"#556270\">\n<text x=\"%.1f\" y=\"%.1f\">100%%</text>\n", x + 28, y + 9);
+	rc |= buf_printf(b, "<text x=\"%.1f\" y=\"%.1f\">0%%</text>\n", x + 28, y + h);
+	return rc | buf_printf(b, "<text x=\"%.1f\" y=\"%.1f\">of the row</text>\n</g>\n", x, y + h + 16);
+}
+
+int matrix_svg(const struct matrix *m, struct str title, struct buf *b)
+{
+	struct plan p = { .m = m, .cells = matrix_cells(m) };
+	int rc;
+
+	if (!p.cells)
+		return -1;
+	make_plan(&p);
+	rc = put_head(&p, title, b) | put_axes(&p, b) | put_labels(&p, b) | put_cells(&p, b) | put_scale(&p, b) | buf_puts(b, "</svg>\n");
+	free(p.cells);
+	return rc ? -1 : 0;
+}

@@ -1,0 +1,249 @@
+/* stook confusion-matrix: truth against prediction. */
+#include "lib/cli/cli.h"
+#include "lib/io/term.h"
+#include "lib/op/matrix.h"
+
+#include <math.h>
+
+struct confusion_args {
+	struct common common;
+	struct matrix_opts matrix;
+	const char *labels, *svg, *title;
+	int report;
+	bool partial;
+};
+
+enum { AUTO, MATRIX, CLASSES, SUMMARY, PAIRS, ALL };
+
+#define AT(member) offsetof(struct confusion_args, member)
+
+static const struct opt opts[] = {
+	{ 0, "true", OPT_STR, ROLE_PLAIN, "FIELD", AT(matrix.truth), NULL, "field of the true label; :num or :text says how labels compare" },
+	{ 0, "pred", OPT_STR, ROLE_PLAIN, "FIELD", AT(matrix.predicted), NULL, "field of the predicted label" },
+	{ 0, "weight", OPT_STR, ROLE_PLAIN, "FIELD", AT(matrix.weight), NULL, "each pair counts as much as this field says" },
+	{ 0, "count", OPT_STR, ROLE_PLAIN, "FIELD", AT(matrix.count), NULL, "each pair occurs as often as this field says (whole numbers)" },
+	{ 0, "labels", OPT_STR, ROLE_PLAIN, "A,B,...", AT(labels), NULL, "classes in this order; all labels of the data must be there" },
+	{ 0, "report", OPT_CHOICE, ROLE_PLAIN, "NAME", AT(report), "auto|matrix|classes|summary|pairs|all",
+	  "what to write: a table (matrix, classes, summary, pairs) or all of it as text" },
+	{ 0, "svg", OPT_STR, ROLE_OUTFILE, "FILE", AT(svg), NULL, "also draw the matrix as a picture" },
+	{ 0, "title", OPT_STR, ROLE_PLAIN, "TEXT", AT(title), NULL, "title of the picture" },
+	{ 0, "partial", OPT_FLAG, ROLE_PLAIN, NULL, AT(partial), NULL, "write the counts of pairs for a later --merge instead of results" },
+	{ 0, "merge", OPT_FLAG, ROLE_PLAIN, NULL, AT(matrix.merge), NULL, "the operands are such counts: add them up" },
+	{ 0 },
+};
+
+static int check(void *args, struct err *e)
+{
+	struct confusion_args *a = args;
+
+	a->matrix.on_bad = a->common.read.on_bad;
+	if (!a->matrix.merge && (!a->matrix.truth || !a->matrix.predicted))
+		return err_set(e, ST_USAGE, "--true FIELD and --pred FIELD are needed");
+	if (a->matrix.weight && a->matrix.count)
+		return err_set(e, ST_USAGE, "--weight and --count exclude each other");
+	if (a->partial && a->svg)
+		return err_set(e, ST_USAGE, "--svg needs the whole: draw it where the parts are merged (--merge --svg FILE)");
+	return 0;
+}
+
+/* Where the result goes: a person's terminal, a JSON object, or a table. */
+static bool to_text(const struct confusion_args *a)
+{
+	const struct common *c = &a->common;
+
+	if (a->report != AUTO)
+		return a->report == ALL;
+	if (c->write.to)
+		return strcmp(c->write.to, "table") == 0;
+	return !c->output && term_is(1);
+}
+
+static bool to_json(const struct confusion_args *a)
+{
+	const struct common *c = &a->common;
+	size_t stem;
+
+	if (a->report != AUTO)
+		return false;
+	if (c->write.to)
+		return strcmp(c->write.to, "json") == 0;
+	return c->output && format_by_suffix(str_of(c->output), &stem) == &format_json;
+}
+
+static int write_whole(const char *path, enum codec codec, const struct buf *b, struct err *e)
+{
+	struct out *o;
+	int rc = out_open(&o, path, codec, e);
+
+	if (rc < 0)
+		return rc;
+	if ((rc = out_write(o, b->p, b->n, e)) == 0)
+		rc = out_commit(o, e);
+	out_close(o);
+	return rc;
+}
+
+static int write_text(const struct confusion_args *a, const struct matrix *m, struct err *e)
+{
+	const struct common *c = &a->common;
+	cleanup_buf struct buf b = { 0 };
+	size_t stem;
+	int rc;
+
+	if (to_json(a))
+		rc = matrix_json(m, &b);
+	else
+		rc = matrix_table(m, c->output ? 200 : term_columns(1), !c->output && term_colour(1), &b);
+	return rc ? err_oom(e) : write_whole(c->output, c->output ? codec_of_suffix(str_of(c->output), &stem) : CODEC_NONE, &b, e);
+}
+
+static int write_svg(const struct confusion_args *a, const struct matrix *m, struct err *e)
+{
+	cleanup_buf struct buf b = { 0 };
+	size_t stem;
+
+	if (!a->svg)
+		return 0;
+	if (matrix_svg(m, str_of(a->title ? a->title : "Confusion matrix"), &b))
+		return err_oom(e);
+	return write_whole(a->svg, codec_of_suffix(str_of(a->svg), &stem), &b, e);
+}
+
+/* "precision is undefined for 2 classes (never predicted): a, b" */
+static int note_undefined(const struct matrix *m, const char *what, size_t at, const char *why, struct buf *b)
+{
+	uint32_t n = 0;
+	int rc = 0;
+
+	for (uint32_t i = 0; i < m->nclasses; i++)
+		n += isnan(*(const double *)(const void *)((const char *)&m->classes[i].r + at)) != 0;
+	if (!n)
+		return 0;
+	rc = buf_printf(b, "stook-confusion-matrix: %s is undefined for %u class%s (%s):", what, n, n > 1 ? "es" : "", why);
+	for (uint32_t i = 0, shown = 0; i < m->nclasses && shown < 5 && !rc; i++) {
+		if (!isnan(*(const double *)(const void *)((const char *)&m->classes[i].r + at)))
+			continue;
+		rc = buf_puts(b, shown++ ? ", " : " ") | term_safe(b, matrix_class(m, i));
+	}
+	return rc | buf_puts(b, n > 5 ? ", ...\n" : "\n");
+}
+
+static void notes(const struct confusion_args *a, const struct matrix *m)
+{
+	cleanup_buf struct buf b = { 0 };
+	int rc;
+
+	if (a->common.quiet)
+		return;
+	rc = note_undefined(m, "precision", offsetof(struct ratios, precision), "never predicted", &b) |
+	     note_undefined(m, "recall", offsetof(struct ratios, recall), "never true", &b);
+	if (m->left_out.any)
+		rc |= buf_puts(&b, "stook-confusion-matrix: left out for a missing label: ") | matrix_print(m, &m->left_out, &b) |
+		      buf_puts(&b, m->weighted ? " in weight\n" : " pairs\n");
+	if (!rc)
+		term_err(buf_view(&b));
+}
+
+static int count_all(struct matrix *m, struct source *s, struct err *e)
+{
+	int rc;
+
+	do {
+		cleanup_batch struct batch *b = NULL;
+
+		if ((rc = source_next(s, &b, e)) < 0 || !b)
+			return rc;
+		rc = matrix_add(m, b, e);
+	} while (rc == 0);
+	return rc;
+}
+
+static int write_table(const struct confusion_args *a, struct matrix *m, struct err *e)
+{
+	static const enum report kinds[] = { REPORT_CLASSES, REPORT_MATRIX, REPORT_CLASSES, REPORT_SUMMARY, REPORT_PAIRS };
+	struct source *s;
+	int rc = matrix_report(m, a->partial ? REPORT_PARTIAL : kinds[a->report], &s, e);
+
+	return rc < 0 ? rc : cli_drain(&a->common, s, e);
+}
+
+static int report(const struct confusion_args *a, struct matrix *m, struct err *e)
+{
+	int rc;
+
+	if (a->partial)
+		return write_table(a, m, e);
+	if ((rc = matrix_finish(m, a->labels, e)) < 0)
+		return rc;
+	notes(a, m);
+	if ((rc = write_svg(a, m, e)) < 0)
+		return rc;
+	return to_text(a) || to_json(a) ? write_text(a, m, e) : write_table(a, m, e);
+}
+
+static int run(void *args, struct err *e)
+{
+	const struct confusion_args *a = args;
+	struct matrix m = { 0 };
+	struct source *s;
+	int rc = cli_source(&a->common, 0, &s, e);
+
+	if (rc < 0)
+		return rc;
+	if ((rc = matrix_init(&m, s->schema, &a->matrix, e)) == 0)
+		rc = count_all(&m, s, e);
+	source_close(s);
+	if (rc == 0)
+		rc = report(a, &m, e);
+	matrix_free(&m);
+	return rc;
+}
+
+/* Shards count their pairs, the counts are added up here. */
+static void share(const void *args, struct share_plan *ret)
+{
+	static const char *partial[] = { "--partial" }, *merge[] = { "--merge" };
+	const struct confusion_args *a = args;
+
+	ret->how = SHARE_COMBINE;
+	if (!a->partial)
+		ret->remote = (struct strv){ 1, partial };
+	if (!a->matrix.merge)
+		ret->merge = (struct strv){ 1, merge };
+}
+
+static const struct opt *const groups[] = { opts, opts_read, opts_write, opts_common, NULL };
+
+static const struct example examples[] = {
+	{ "stook confusion-matrix --true y --pred yhat test.csv", "The matrix, the classes and the averages on a terminal." },
+	{ "stook confusion-matrix --true y --pred yhat --svg cm.svg test.csv -o cm.json", "A picture, and everything as one JSON object." },
+	{ "stook confusion-matrix --true y --pred yhat --report classes --to csv test.csv",
+	  "Precision, recall, F1 and support of every class as CSV." },
+	{ "stook confusion-matrix --true y --pred yhat --count n --labels low,mid,high pairs.csv",
+	  "Pairs that come with their counts, classes in an order of their own." },
+	{ 0 },
+};
+
+const struct tool tool_confusion_matrix = {
+	.name = "confusion-matrix",
+	.summary = "truth against prediction: the matrix, precision, recall, F1, support; partial and merged; a picture",
+	.operands = "[FILE]...",
+	.description =
+		"Counts how often each label was predicted for each true label, and computes precision, recall, F1 and support of every\n"
+		"class, accuracy, and the macro, micro and weighted averages.\n"
+		".Pp\nOn a terminal (or with\n.Fl -report Cm all )\nit shows the matrix as a heat map: rows are true labels, columns predicted ones, the colour is\n"
+		"the share of the row, blue where truth and prediction agree and orange where they do not.\n"
+		"Otherwise it writes one table:\n.Cm classes\n(the default),\n.Cm matrix ,\n.Cm summary\nor\n.Cm pairs ;\n"
+		"with\n.Fl -to Cm json\none object that holds everything.\n"
+		".Pp\nTwo text fields are compared by bytes, two numeric ones (or with\n.Cm :num )\nby value. Classes are in byte order, numbers in\n"
+		"numeric order, or as\n.Fl -labels\nsays. Records with a missing label are left out, and their number is said.\n"
+		".Pp\nPrecision is correct / predicted, recall correct / support, F1 2 correct / (support + predicted). A ratio whose denominator is 0 is\n"
+		"missing in the output, named once on standard error, and does not enter the averages.\n"
+		"The micro average counts all pairs alike; as every pair has one class, it is the accuracy.\n",
+	.groups = groups,
+	.size = sizeof(struct confusion_args),
+	.check = check,
+	.run = run,
+	.share = share,
+	.examples = examples,
+};
