@@ -247,6 +247,16 @@ int agg_reserve(struct agg *a, uint32_t ngroups, struct err *e)
 	return 0;
 }
 
+int agg_check_key(const struct agg *a, const struct schema *s, int col, struct err *e)
+{
+	cleanup_arena struct arena arena = { 0 };
+	struct key_part part = { .at = col + 1, .reading = a->spec.reading };
+	struct key_spec spec = { .n = 1, .parts = &part };
+	struct key key;
+
+	return key_bind(&spec, s, &arena, &key, e);
+}
+
 int agg_say_reading(const struct agg *a, int col, struct err *e)
 {
 	struct str name = a->schema->fields[a->cols[col]].name;

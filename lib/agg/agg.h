@@ -116,6 +116,8 @@ int agg_help(struct buf *b); /* one line a family; 0 or -1 */
 /* State of group g as the family's type. */
 #define AGG_STATE(a, type, g) (&((type *)(void *)(a)->groups)[g])
 
+/* For AGG_KEYS: whether column `col` of s can be read as the spec says. */
+int agg_check_key(const struct agg *a, const struct schema *s, int col, struct err *e) nodiscard;
 /* "field "x" is text: say max:x:num or max:x:text" */
 int agg_say_reading(const struct agg *a, int col, struct err *e);
 /* "field "x" is list<int64>: sum cannot compute on it" */

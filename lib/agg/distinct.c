@@ -42,7 +42,8 @@ static int distinct_bind(struct agg *a, bool merge, struct err *e)
 	struct distinct_more *more = a->more;
 	int rc = merge ? agg_state_kind(a, &states[a->spec.reading], 1, e) : 0;
 
-	if (rc < 0 || (rc = distinct_type(a, merge, &more->item.type, e)) < 0)
+	if (rc < 0 || (rc = distinct_type(a, merge, &more->item.type, e)) < 0 ||
+	    (!merge && (rc = agg_check_key(a, a->schema, a->cols[0], e)) < 0))
 		return rc;
 	more->item.name = STR("item");
 	more->item.nullable = true;
@@ -191,7 +192,7 @@ static int distinct_load(struct agg *a, const struct batch *b, const uint32_t *i
 		return agg_bad_state(a, b, 0, 0, e);
 	if (more->item.type.id == T_NULL)
 		return 0;
-	if ((rc = items_batch(list, &items, e)) < 0 || (rc = keys_encode(&key, items, &bad, &arena, &keys, e)) < 0)
+	if ((rc = items_batch(list, &items, e)) < 0 || (rc = agg_check_key(a, items->schema, 0, e)) < 0 || (rc = keys_encode(&key, items, &bad, &arena, &keys, e)) < 0)
 		return rc;
 	if (bad.bad_row >= 0)
 		return agg_bad_state(a, b, 0, 0, e);

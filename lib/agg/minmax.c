@@ -25,6 +25,8 @@ static int minmax_bind(struct agg *a, bool merge, struct err *e)
 		return merge ? agg_bad_state(a, NULL, 0, 0, e) : agg_bad_type(a, 0, e);
 	if (!merge && type_is_text(t) && a->spec.reading == KEY_AUTO)
 		return agg_say_reading(a, 0, e);
+	if ((rc = agg_check_key(a, a->schema, merge ? a->state_col : a->cols[0], e)) < 0)
+		return rc;
 	a->need[0] = AGG_KEYS;
 	a->result = (struct agg_field){ names[0], *t, true };
 	if (type_is_text(t) && a->spec.reading == KEY_NUM)

@@ -198,6 +198,24 @@ static int describe_keys(struct reducer *r, struct err *e)
 	return r->about.keys.p ? 0 : err_oom(e);
 }
 
+/* Without readings, -g is a list of FIELDS: ranges and patterns become the fields they stand for. */
+static int expand_fields(struct reducer *r, struct str text, struct key_spec *spec, struct err *e)
+{
+	int *cols, n, rc;
+
+	for (int i = 0; i < spec->n; i++)
+		if (spec->parts[i].reading || spec->parts[i].desc || spec->parts[i].nullsfirst)
+			return 0;
+	if ((rc = fields_resolve(text, r->in->schema, &r->arena, &cols, &n, e)) < 0)
+		return rc;
+	spec->parts = arena_array(&r->arena, struct key_part, (size_t)n);
+	if (!spec->parts)
+		return err_oom(e);
+	for (spec->n = 0; spec->n < n; spec->n++)
+		spec->parts[spec->n].at = cols[spec->n] + 1;
+	return 0;
+}
+
 static int bind_keys(struct reducer *r, struct err *e)
 {
 	struct key_spec spec = { 0 };
@@ -205,6 +223,8 @@ static int bind_keys(struct reducer *r, struct err *e)
 	int rc;
 
 	if (text.n && (rc = key_parse(text, &r->arena, &spec, e)) < 0)
+		return rc;
+	if (spec.n && !r->o.merge && (rc = expand_fields(r, text, &spec, e)) < 0)
 		return rc;
 	for (int i = 0; r->o.merge && i < spec.n; i++) { /* partial states begin with the key fields */
 		spec.parts[i].at = i + 1;
