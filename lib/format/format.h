@@ -23,6 +23,7 @@ struct read_opts {
 	bool accept_unterminated;  /* --accept-unterminated */
 	enum on_bad on_bad;        /* --on-bad */
 	const char *side;          /* --on-bad side=FILE */
+	struct out *side_out;      /* the open side file, when several inputs share it; NULL: each opens `side` itself */
 	int64_t max_field;         /* --max-field SIZE; 0 = 1 GiB */
 	bool latency;              /* emit what there is within 100 ms when the input is slow (default on) */
 };

@@ -58,8 +58,7 @@ static void slice_origin(const struct batch *b, int64_t from, struct origin *o)
 			o->locate(&b->origin, from, -1, &o->line, &column);
 		else
 			o->line += from;
-		o->text = NULL; /* the text starts at another row: only line counting is left */
-		o->locate = NULL;
+		o->text_row += from;
 	}
 }
 

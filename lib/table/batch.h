@@ -18,6 +18,7 @@ struct origin {
 	int64_t line;            /* line number of the first record; 0 = not a text input */
 	const void *text;        /* raw text of the batch, for `locate`; may be NULL */
 	size_t text_size;
+	int64_t text_row;        /* rows of `text` before the first row of the batch */
 	const void *context;     /* for `locate`: dialect and the like */
 	void (*locate)(const struct origin *o, int64_t row, int field, int64_t *line, int64_t *column);
 };

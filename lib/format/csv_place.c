@@ -1,0 +1,77 @@
+/* Where a field of a batch stands in its file: found by reading the batch's text again, when there is an error to report. */
+#include "lib/format/csv.h"
+
+struct context {
+	struct dialect d;
+	int ncols;
+	int64_t line;  /* of the text's first byte */
+};
+
+struct wanted {
+	int field;
+	size_t begin;
+};
+
+static bool note_field(void *arg, int64_t index, size_t begin, size_t end, bool bad)
+{
+	struct wanted *w = arg;
+
+	(void)end;
+	(void)bad;
+	if (index == w->field)
+		w->begin = begin;
+	return true;
+}
+
+/* Line and column of text[at], given the line of text[from]. */
+static void place_of(const uint8_t *text, size_t from, size_t at, int64_t *line, int64_t *column)
+{
+	for (size_t i = from; i < at; i++) {
+		if (text[i] == '\n') {
+			++*line;
+			from = i + 1;
+		}
+	}
+	*column = (int64_t)(at - from) + 1;
+}
+
+static void locate(const struct origin *o, int64_t row, int field, int64_t *line, int64_t *column)
+{
+	const struct context *c = o->context;
+	const uint8_t *text = o->text;
+	size_t at = 0, n = o->text_size;
+	struct record r;
+
+	row += o->text_row;
+	*line = c->line;
+	*column = 0;
+	while (at < n) {
+		struct wanted w = { field, 0 };
+
+		if (csv_is_comment(&c->d, text, n, at)) {
+			at = csv_skip_comment(text, n, at, true);
+			++*line;
+			continue;
+		}
+		csv_record(&c->d, text, n, at, true, note_field, &w, &r);
+		if ((!r.blank || c->ncols == 1) && row-- == 0) {
+			place_of(text, at, w.begin > at ? w.begin : at, line, column);
+			return;
+		}
+		*line += r.lines;
+		at = r.end;
+	}
+}
+
+int csv_origin(struct origin *o, const struct dialect *d, int ncols, int64_t line, struct arena *a, struct err *e)
+{
+	struct context *c = arena_new(a, struct context);
+
+	if (!c)
+		return err_oom(e);
+	*c = (struct context){ *d, ncols, line };
+	c->d.null = (struct str){ NULL, 0 }; /* not needed, and not ours */
+	o->context = c;
+	o->locate = locate;
+	return 0;
+}

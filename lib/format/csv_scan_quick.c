@@ -1,0 +1,299 @@
+/* CSV structure with SIMD: separators of plain text at several bytes a cycle.
+ *
+ * Blocks of 64 bytes become bit masks (after Langdale and Lemire, "Parsing gigabytes of JSON per second", 2019): a prefix XOR of the
+ * quote bits gives what lies inside quotes, and the bits of unquoted separators become positions. That reading is right only when
+ * every opening quote begins a field and every closing quote ends one; the masks say whether it is so, and when it is not, or a
+ * record has another number of fields, or lines end in other ways than LF or CRLF, the answer is false and the careful scanner
+ * decides. */
+#include "lib/format/csv.h"
+
+#include <stdlib.h>
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+#define BLOCK 64
+#define WINDOW 64 /* blocks whose masks are made at a time */
+
+struct masks {
+	uint64_t sep, lf, cr, quote; /* sep: the delimiter */
+};
+
+struct needles {
+	uint8_t sep, quote;
+	bool quotes;
+};
+
+/* Masks of nblocks blocks; returns whether some byte is above 0x7F. */
+typedef bool find_masks(const struct needles *k, const uint8_t *text, size_t nblocks, struct masks *m);
+
+static void __attribute__((unused)) masks_of_block(const struct needles *k, const uint8_t *t, struct masks *m, bool *high)
+{
+	*m = (struct masks){ 0, 0, 0, 0 };
+	for (int i = 0; i < BLOCK; i++) {
+		m->sep |= (uint64_t)(t[i] == k->sep) << i;
+		m->lf |= (uint64_t)(t[i] == '\n') << i;
+		m->cr |= (uint64_t)(t[i] == '\r') << i;
+		m->quote |= (uint64_t)(k->quotes && t[i] == k->quote) << i;
+		*high |= t[i] > 0x7F;
+	}
+}
+
+#if defined(__x86_64__)
+static uint64_t match16(const __m128i v[4], uint8_t c)
+{
+	const __m128i x = _mm_set1_epi8((char)c);
+	uint64_t m = 0;
+
+	for (int i = 0; i < 4; i++)
+		m |= (uint64_t)(unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(v[i], x)) << (16 * i);
+	return m;
+}
+
+static bool find_sse2(const struct needles *k, const uint8_t *text, size_t nblocks, struct masks *m)
+{
+	const uint64_t quotes = k->quotes ? UINT64_MAX : 0;
+	__m128i all = _mm_setzero_si128();
+
+	for (size_t b = 0; b < nblocks; b++) {
+		__m128i v[4];
+
+		for (int i = 0; i < 4; i++) {
+			v[i] = _mm_loadu_si128((const __m128i *)(const void *)(text + b * BLOCK + 16 * i));
+			all = _mm_or_si128(all, v[i]);
+		}
+		m[b] = (struct masks){ match16(v, k->sep), match16(v, '\n'), match16(v, '\r'), match16(v, k->quote) & quotes };
+	}
+	return _mm_movemask_epi8(all) != 0;
+}
+
+#define AVX2 __attribute__((target("avx2,bmi,bmi2,popcnt")))
+
+AVX2 static inline uint64_t match32(__m256i lo, __m256i hi, uint8_t c)
+{
+	const __m256i x = _mm256_set1_epi8((char)c);
+
+	return (uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(lo, x)) |
+	       (uint64_t)(uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(hi, x)) << 32;
+}
+
+AVX2 static bool find_avx2(const struct needles *k, const uint8_t *text, size_t nblocks, struct masks *m)
+{
+	const uint64_t quotes = k->quotes ? UINT64_MAX : 0;
+	__m256i all = _mm256_setzero_si256();
+
+	for (size_t b = 0; b < nblocks; b++) {
+		const __m256i *p = (const __m256i *)(const void *)(text + b * BLOCK);
+		__m256i lo = _mm256_loadu_si256(p), hi = _mm256_loadu_si256(p + 1);
+
+		all = _mm256_or_si256(all, _mm256_or_si256(lo, hi));
+		m[b] = (struct masks){ match32(lo, hi, k->sep), match32(lo, hi, '\n'), match32(lo, hi, '\r'),
+				       match32(lo, hi, k->quote) & quotes };
+	}
+	return _mm256_movemask_epi8(all) != 0;
+}
+#else
+static bool find_plain(const struct needles *k, const uint8_t *text, size_t nblocks, struct masks *m)
+{
+	bool high = false;
+
+	for (size_t b = 0; b < nblocks; b++)
+		masks_of_block(k, text + b * BLOCK, &m[b], &high);
+	return high;
+}
+#endif
+
+/* What one block leaves to the next. */
+struct carry {
+	uint64_t inside;      /* all ones inside quotes */
+	uint64_t boundary;    /* 1: the byte before was a separator or a quote, or there was none */
+	uint64_t closed, cr;  /* 1: it was a closing quote; an unquoted CR */
+	uint64_t bad;         /* some bit: the text is not plain */
+	uint64_t any_quote, any_cr;
+};
+
+static inline uint64_t prefix_xor(uint64_t m)
+{
+	for (int i = 1; i < 64; i *= 2)
+		m ^= m << i;
+	return m;
+}
+
+/* Takes the quoted parts out of the masks, and checks that quotes are where fields begin and end. */
+static inline void apply_quotes(struct masks *m, struct carry *c)
+{
+	uint64_t inside = prefix_xor(m->quote) ^ c->inside, opening = m->quote & inside, closing = m->quote & ~inside;
+	uint64_t ends = m->sep | m->lf | m->cr, boundary;
+
+	boundary = (ends & ~inside) | m->quote;
+	c->bad |= opening & ~(boundary << 1 | c->boundary);
+	c->bad |= (closing << 1 | c->closed) & ~(ends | m->quote);
+	c->closed = closing >> 63;
+	c->boundary = boundary >> 63;
+	c->inside = 0 - (inside >> 63);
+	c->any_quote |= m->quote;
+	m->sep &= ~inside;
+	m->lf &= ~inside;
+	m->cr &= ~inside;
+}
+
+static inline uint32_t *put_positions(uint32_t *to, uint64_t m, uint32_t base)
+{
+	uint32_t *end = to + __builtin_popcountll(m);
+
+	while (m) {
+		for (int i = 0; i < 8; i++) { /* beyond the last one: values that are overwritten */
+			to[i] = base + (uint32_t)__builtin_ctzll(m | 1ull << 63);
+			m &= m - 1;
+		}
+		to += 8;
+	}
+	return end;
+}
+
+/* Appends the separators' positions of one window; returns the new end. */
+static inline __attribute__((always_inline)) uint32_t *flatten(struct masks *m, size_t nblocks, uint32_t base, uint32_t *to,
+							       int64_t *nlines, struct carry *c)
+{
+	for (size_t b = 0; b < nblocks; b++, base += BLOCK) {
+		struct masks x = m[b];
+
+		if (x.quote | c->inside | c->closed) {
+			apply_quotes(&x, c);
+		} else {
+			c->boundary = (x.sep | x.lf | x.cr) >> 63;
+		}
+		c->bad |= (x.cr << 1 | c->cr) & ~x.lf; /* a CR without its LF */
+		c->cr = x.cr >> 63;
+		c->any_cr |= x.cr;
+		*nlines += __builtin_popcountll(x.lf);
+		to = put_positions(to, x.sep | x.lf, base);
+	}
+	return to;
+}
+
+static uint32_t *flatten_any(struct masks *m, size_t nblocks, uint32_t base, uint32_t *to, int64_t *nlines, struct carry *c)
+{
+	return flatten(m, nblocks, base, to, nlines, c);
+}
+
+#if defined(__x86_64__)
+AVX2 static uint32_t *flatten_avx2(struct masks *m, size_t nblocks, uint32_t base, uint32_t *to, int64_t *nlines, struct carry *c)
+{
+	return flatten(m, nblocks, base, to, nlines, c);
+}
+#endif
+
+typedef uint32_t *flatten_fn(struct masks *m, size_t nblocks, uint32_t base, uint32_t *to, int64_t *nlines, struct carry *c);
+
+static void choose(find_masks **find, flatten_fn **flat)
+{
+	*flat = flatten_any;
+#if defined(__x86_64__)
+	*find = find_sse2;
+	if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2")) {
+		*find = find_avx2;
+		*flat = flatten_avx2;
+	}
+#else
+	*find = find_plain;
+#endif
+}
+
+static bool room(struct fields *f, size_t have, size_t more)
+{
+	size_t cap = f->cap[1] < 4096 ? 4096 : f->cap[1];
+	uint32_t *p;
+
+	if (f->cap[1] >= have + more)
+		return true;
+	while (cap < have + more)
+		cap *= 2;
+	if (!(p = realloc(f->space[1], cap * sizeof *p)))
+		return false;
+	f->space[1] = p;
+	f->cap[1] = cap;
+	return true;
+}
+
+/* The last, partial block is copied so that what lies behind the text does not count. */
+static size_t find_tail(find_masks *find, const struct needles *k, const uint8_t *text, size_t n, struct masks *m, bool *high)
+{
+	uint8_t block[BLOCK] = { 0 };
+
+	if (n == 0)
+		return 0;
+	memcpy(block, text, n);
+	*high |= find(k, block, 1, m);
+	m->sep &= UINT64_MAX >> (BLOCK - n);
+	m->quote &= UINT64_MAX >> (BLOCK - n);
+	return 1;
+}
+
+/* All positions into f->space[1], from entry 1 on; entry 0 stands for the byte before the text. SIZE_MAX: out of memory. */
+static size_t all_positions(const struct needles *k, const uint8_t *text, size_t n, struct fields *f, int64_t *nlines, struct carry *c)
+{
+	struct masks m[WINDOW];
+	find_masks *find;
+	flatten_fn *flat;
+	size_t count = 1, blocks;
+
+	choose(&find, &flat);
+	f->high = false;
+	for (size_t at = 0; at < n && !c->bad; at += blocks * BLOCK) {
+		blocks = (n - at) / BLOCK < WINDOW ? (n - at) / BLOCK : WINDOW;
+		if (!room(f, count, WINDOW * BLOCK + 8))
+			return SIZE_MAX;
+		f->high |= find(k, text + at, blocks, m);
+		if (blocks == 0)
+			blocks = find_tail(find, k, text + at, n - at, m, &f->high);
+		count = (size_t)(flat(m, blocks, (uint32_t)at, f->space[1] + count, nlines, c) - f->space[1]);
+	}
+	f->space[1][0] = UINT32_MAX;
+	return count - 1;
+}
+
+/* Every ncols-th separator, and no other, is a line end. */
+static bool check_records(const uint8_t *text, const uint32_t *end, size_t ncols, int64_t nrows)
+{
+	uint32_t ok = 1;
+
+	for (int64_t r = 1; r <= nrows; r++)
+		ok &= text[end[(size_t)r * ncols - 1]] == '\n';
+	return ok;
+}
+
+/* LFs of text[from .. n): those of the record that is not complete. */
+static int64_t count_lf(const uint8_t *text, size_t n)
+{
+	int64_t lines = 0;
+
+	for (size_t i = 0; i < n; i++)
+		lines += text[i] == '\n';
+	return lines;
+}
+
+bool csv_scan_quick(const struct dialect *d, const uint8_t *text, size_t n, int ncols, struct fields *f, bool *nomem)
+{
+	struct needles k = { d->delimiter, (uint8_t)(d->quote >= 0 ? d->quote : 0), d->quote >= 0 };
+	struct carry c = { .boundary = 1 };
+	int64_t nlines = 0;
+	size_t count = n ? all_positions(&k, text, n, f, &nlines, &c) : 0;
+
+	*nomem = count == SIZE_MAX;
+	if (*nomem || c.bad || n == 0 || (int64_t)(count / (size_t)ncols) < nlines)
+		return false;
+	f->end = f->space[1] + 1;
+	f->begin1 = f->space[1];
+	if (!check_records(text, f->end, (size_t)ncols, nlines))
+		return false;
+	f->nrows = nlines;
+	f->irregular = false;
+	f->quotes = c.any_quote != 0;
+	f->cr = c.any_cr != 0;
+	f->used = nlines ? f->end[nlines * ncols - 1] + 1u : 0;
+	f->lines = c.any_quote ? count_lf(text, f->used) : nlines;
+	f->lead = 0;
+	return true;
+}
