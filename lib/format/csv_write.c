@@ -227,8 +227,10 @@ static void fail(struct sink *s, const struct err *why)
 	struct err e;
 
 	(void)why;
-	if (!w->done && !out_is_file(w->out)) { /* the rows before the error are good */
-		int rc = flush(w, &e);
+	if (!w->done) { /* the rows before the error are good: to a pipe they go */
+		int rc = w->buf.n ? out_write(w->out, w->buf.p, w->buf.n, &e) : 0;
+
+		rc = rc < 0 ? rc : out_flush(w->out, &e);
 
 		(void)rc;
 	}
