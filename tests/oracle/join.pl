@@ -1,0 +1,67 @@
+#!/usr/bin/perl
+# stook join against SQLite: every kind, one or two keys, duplicates and nulls. Usage: join.pl CASES SEED, in an empty folder.
+use strict;
+use warnings;
+use FindBin;
+use lib $FindBin::Bin;
+use Cases;
+
+my ($cases, $seed) = @ARGV;
+Cases::seed($seed);
+
+my %sql = (
+	inner => 'JOIN', left => 'LEFT JOIN', right => 'RIGHT JOIN', full => 'FULL JOIN',
+);
+
+# Rows of [k, g, id]; undef is null.
+sub table {
+	my ($n, $keys) = @_;
+	return map { [rnd(6) ? $keys->() : undef, rnd(8) ? word('xy', 1) : undef, $_] } 1 .. $n;
+}
+
+sub csv { return map { join ',', map { $_ // '' } @$_ } @_ }
+
+sub quoted { my ($v) = @_; return defined $v ? "'$v'" : 'NULL' }
+
+sub inserts {
+	my ($name, @rows) = @_;
+	return map { "INSERT INTO $name VALUES(" . quoted($_->[0]) . ',' . quoted($_->[1]) . ",$_->[2]);" } @rows;
+}
+
+sub query {
+	my ($kind, $on) = @_;
+	return "SELECT l.k, l.g, l.id FROM l WHERE EXISTS (SELECT 1 FROM r WHERE $on) ORDER BY l.id" if $kind eq 'semi';
+	return "SELECT l.k, l.g, l.id FROM l WHERE NOT EXISTS (SELECT 1 FROM r WHERE $on) ORDER BY l.id" if $kind eq 'anti';
+	return "SELECT KEYS, r.id FROM l $sql{$kind} r ON $on ORDER BY l.id IS NULL, l.id, r.id";
+}
+
+sub one_case {
+	my $numeric = rnd(3) == 0;
+	my $keys = $numeric ? sub { pick(qw(1 1.0 01 2 2.50 2.5 -0 0 3e0 3 1e2 100)) } : sub { word('ab', 2) };
+	my @l = table(rnd(pick(3, 40)), $keys);
+	my @r = table(rnd(pick(3, 40)), $keys);
+	my $kind = pick(qw(inner left right full semi anti));
+	my $two = rnd(2);
+	my $rest = $kind eq 'right' || $kind eq 'full';
+	my $reading = $numeric ? ':num' : '';
+	my $eq = $numeric ? 'CAST(l.k AS NUMERIC) = CAST(r.k AS NUMERIC)' : 'l.k = r.k';
+	my $on = $two ? "$eq AND l.g = r.g" : $eq;
+	my $first = $rest ? 'CASE WHEN l.id IS NULL THEN r.k ELSE l.k END' : 'l.k';
+	my $second = $two && $rest ? 'CASE WHEN l.id IS NULL THEN r.g ELSE l.g END' : 'l.g';
+	my $sql = query($kind, $on);
+	my $columns = "$first, $second, l.id" . ($two ? '' : ', r.g');
+	$sql =~ s/KEYS/$columns/;
+	spew('l.csv', 'k,g,id', csv(@l));
+	spew('r.csv', 'kk,' . ($two ? 'gg' : 'g') . ',id', csv(@r));
+	spew('q.sql', '.mode csv', '.headers off', 'CREATE TABLE l(k,g,id); CREATE TABLE r(k,g,id);', inserts('l', @l), inserts('r', @r), "$sql;");
+	my $want = run('sqlite3 -batch :memory: <q.sql');
+	$want =~ s/\r//g;
+	my $key = "k=kk$reading" . ($two ? ',g=gg' : '');
+	my $got = run("stook join --$kind -k $key l.csv r.csv --to csv --no-header-out");
+	same("join --$kind -k $key", $got, $want);
+	return if $kind eq 'inner' || rnd(4);
+	same("join --$kind, left from a pipe", run("stook cat l.csv | stook join --$kind -k $key - r.csv --to csv --no-header-out"), $want);
+}
+
+one_case() for 1 .. $cases;
+done();
