@@ -18,10 +18,11 @@ sub rnd {
 
 sub pick { return $_[rnd(scalar @_)] }
 
-# A word without anything that CSV or sort would treat in a special way.
+# A word of 1 to $most letters; blanks separate the letters of a string that has any.
 sub word {
 	my ($letters, $most) = @_;
-	return join '', map { substr($letters, rnd(length $letters), 1) } 0 .. rnd($most);
+	my @l = $letters =~ / / ? split(/ /, $letters) : split(//, $letters);
+	return join '', map { $l[rnd(scalar @l)] } 1 .. 1 + rnd($most);
 }
 
 sub spew {

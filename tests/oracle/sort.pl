@@ -15,7 +15,7 @@ sub body { my @l = split /^/, $_[0]; shift @l; return join '', @l }
 
 # Text keys: columns a,b,id without empty fields, any of the three as keys, each ascending or descending.
 sub text_case {
-	my $letters = pick('ab', 'abcXYZ019._-', "a\xc3\xa9 ~");
+	my $letters = pick('ab', 'abcXYZ019._-', "a \xc3\xa9 ~ \xe2\x82\xac");
 	my @rows = map { join ',', word($letters, pick(2, 12)), word('ab', 3), $_ } 1 .. rnd(pick(5, 300));
 	my (@k, @s);
 	for my $col (grep { rnd(2) } 1 .. 3) {
