@@ -168,9 +168,9 @@ static int check_binding(struct framing *f, struct err *e)
 
 	if (!f->bound && !m->has_seq && !m->has_sum)
 		return 0;
+	if (!m->has_seq || !m->has_sum || (f->nmessages && !f->bound))
+		return wrong(f, e, "damaged: a sequence number or checksum is missing");
 	f->bound = true;
-	if (!m->has_seq || !m->has_sum)
-		return wrong(f, e, "damaged: its sequence number or checksum is missing");
 	if (m->seq != f->nmessages)
 		return wrong(f, e, "damaged: messages are missing, doubled or out of order");
 	return 0;
@@ -248,7 +248,7 @@ static int upstream_failed(const struct framing *f, struct err *e)
 
 	if (why.n > sizeof e->msg - 64)
 		why.n = sizeof e->msg - 64;
-	err_set(e, ST_STREAM, "%s%.*s", str_starts(why, STR("upstream failed: ")) ? "" : "upstream failed: ", STR_ARG(why));
+	err_set(e, ST_STREAM, "%s%.*s", str_starts(why, STR(UPSTREAM_FAILED)) ? "" : UPSTREAM_FAILED, STR_ARG(why));
 	return err_at(e, in_name(f->in), 0, 0);
 }
 

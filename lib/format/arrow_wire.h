@@ -30,6 +30,7 @@
 #define KEY_SUM "stook.xxh3"          /* of the message: XXH3-64 of prefix, metadata and body with this value as zeros, 16 hex digits */
 #define KEY_ERROR "stook.error"       /* of the last message: why the writer failed; its body does not come */
 #define SUM_DIGITS 16
+#define UPSTREAM_FAILED "upstream failed: " /* how the reader's message about it begins */
 
 #define KEY_NAME "stook.name"         /* of a field: its name, where that had to be changed to be unique and not empty */
 

@@ -200,12 +200,14 @@ static int arrow_sink_finish(struct sink *base, struct err *e)
 	return out_commit(s->out, e);
 }
 
-/* "name:line:column: field "x": message", all of it printable UTF-8. */
+/* "name:line:column: field "x": message", all of it printable UTF-8. What failed further up keeps its own place. */
 static int describe_error(const struct err *why, struct buf *b)
 {
 	cleanup_buf struct buf raw = { 0 };
 	int rc = 0;
 
+	if (str_starts(str_of(why->msg), STR(UPSTREAM_FAILED)))
+		return term_safe(b, str_of(why->msg));
 	if (why->input[0])
 		rc |= buf_puts(&raw, why->input);
 	if (why->line)
