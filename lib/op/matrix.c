@@ -12,7 +12,6 @@
 #include <stdlib.h>
 
 #define DENSE_LABELS 512 /* up to this many the table of pairs is dense */
-#define NO_LABEL UINT32_MAX
 
 static const char *const column_names[3] = { "truth", "predicted", "count" };
 
@@ -55,6 +54,9 @@ static int bind_labels(struct matrix *m, const struct schema *s, const struct ma
 			return err_set(e, ST_USAGE, "field \"%.*s\" is nested: it holds no labels", STR_ARG(f->name));
 		numeric[i] = reads_numbers(s, m->cols[i], m->reading[i]);
 	}
+	for (int i = 0; i < 2; i++) /* a column without any value fits every other */
+		if (s->fields[m->cols[i]].type.id == T_NULL)
+			numeric[i] = numeric[!i];
 	m->numeric = numeric[0];
 	if (numeric[0] != numeric[1]) {
 		err_set(e, ST_USAGE, "the labels of \"%s\" are %s, those of \"%s\" %s", o->truth, numeric[0] ? "numbers" : "text",
@@ -344,12 +346,13 @@ static int number_label(struct matrix *m, const struct work *w, int k, int64_t r
 	return 0;
 }
 
-/* The row's label in column k; NO_LABEL when it has none. */
-static inline int row_label(struct matrix *m, const struct work *w, int k, int64_t row, uint32_t *ret, struct err *e)
+static bool has_label(const struct matrix *m, const struct work *w, int k, int64_t row)
 {
-	*ret = NO_LABEL;
-	if (column_is_null(&w->text[k], row) || (m->numeric && w->keys[k].has_null && w->keys[k].has_null[row]))
-		return 0;
+	return !column_is_null(&w->text[k], row) && !(m->numeric && w->keys[k].has_null && w->keys[k].has_null[row]);
+}
+
+static int row_label(struct matrix *m, const struct work *w, int k, int64_t row, uint32_t *ret, struct err *e)
+{
 	if (m->numeric)
 		return number_label(m, w, k, row, ret, e);
 	return label_of(m, column_str(&w->text[k], row), w->end[k], ret, e);
@@ -416,11 +419,10 @@ static int count_row(struct matrix *m, struct work *w, int64_t row, struct err *
 		return 0;
 	if (m->cols[2] >= 0 && w->amounts.valid && !bit_get(w->amounts.valid, row))
 		return bad_amount(m, w, row, "a weight or count is missing", e);
-	if ((rc = row_label(m, w, 0, row, &t, e)) < 0 || (rc = row_label(m, w, 1, row, &p, e)) < 0)
-		return rc;
-	if (t == NO_LABEL || p == NO_LABEL)
+	if (!has_label(m, w, 0, row) || !has_label(m, w, 1, row))
 		return add_left_out(m, w, row, e);
-	if ((rc = pair_of(m, t, p, &pair, e)) < 0)
+	if ((rc = row_label(m, w, 0, row, &t, e)) < 0 || (rc = row_label(m, w, 1, row, &p, e)) < 0 ||
+	    (rc = pair_of(m, t, p, &pair, e)) < 0)
 		return rc;
 	if (m->cols[2] >= 0)
 		return add_row(m, w, row, m->weighted ? &m->weights[pair] : NULL, m->weighted ? NULL : &m->counts[pair], e);
@@ -466,13 +468,6 @@ int matrix_add(struct matrix *m, const struct batch *b, struct err *e)
 
 	if (!b->nrows)
 		return 0;
-	for (int k = 0; k < 2; k++)
-		if (b->cols[m->cols[k]].type->id == T_NULL) {
-			for (int64_t i = 0; m->cols[2] < 0 && i < b->nrows; i++)
-				if ((rc = add_left_out(m, &w, i, e)) < 0)
-					return rc;
-			return 0;
-		}
 	rc = count_rows(m, &w, e);
 	numbers_free(&w.amounts);
 	arena_reset(&m->scratch);

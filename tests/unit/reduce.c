@@ -1,0 +1,387 @@
+/* reduce: merge(parts) = whole, byte for byte, for random tables, cuts and order-preserving merge trees, all aggregates; and
+ * confusion matrices likewise. */
+#include "lib/base/rng.h"
+#include "lib/format/format.h"
+#include "lib/op/matrix.h"
+#include "lib/op/reducer.h"
+#include "tests/unit/test.h"
+
+#include <math.h>
+
+/* A table: a schema and its batches. */
+struct tab {
+	struct schema *schema;
+	struct batch *b[64];
+	int n;
+};
+
+struct tab_source {
+	struct source source;
+	struct tab tab;
+	int next;
+};
+
+static void tab_free(struct tab *t)
+{
+	for (int i = 0; i < t->n; i++)
+		batch_unref(t->b[i]);
+	schema_unref(t->schema);
+	*t = (struct tab){ 0 };
+}
+
+static int tab_next(struct source *s, struct batch **ret, struct err *e)
+{
+	struct tab_source *t = (struct tab_source *)s;
+
+	(void)e;
+	if (t->next < t->tab.n)
+		*ret = batch_ref(t->tab.b[t->next++]);
+	return 0;
+}
+
+static void tab_close(struct source *s)
+{
+	struct tab_source *t = (struct tab_source *)s;
+
+	tab_free(&t->tab);
+	free(t);
+}
+
+static void tab_append(struct tab *t, const struct tab *from)
+{
+	if (!t->schema)
+		t->schema = schema_ref(from->schema);
+	CHECK(schema_equal(t->schema, from->schema));
+	for (int i = 0; i < from->n; i++) {
+		CHECK(t->n < 64);
+		t->b[t->n++] = batch_ref(from->b[i]);
+	}
+}
+
+static struct source *tab_open(const struct tab *t)
+{
+	struct tab_source *s = calloc(1, sizeof *s);
+
+	tab_append(&s->tab, t);
+	s->source = (struct source){ t->schema, tab_next, tab_close };
+	return &s->source;
+}
+
+/* Everything a source gives; it is closed. */
+static struct tab drain(struct source *s)
+{
+	struct tab t = { .schema = schema_ref(s->schema) };
+	struct err e = { 0 };
+
+	for (;;) {
+		struct batch *b;
+
+		if (source_next(s, &b, &e) < 0) {
+			printf("# %s\n", e.msg);
+			CHECK(!"source fails");
+		}
+		if (!b)
+			break;
+		CHECK(t.n < 64);
+		t.b[t.n++] = b;
+	}
+	source_close(s);
+	return t;
+}
+
+/* Names, types and values as text, batch borders left out. */
+static void describe(const struct tab *t, struct buf *b)
+{
+	char type[128];
+
+	for (int c = 0; c < t->schema->nfields; c++) {
+		const struct field *f = &t->schema->fields[c];
+
+		CHECK(!buf_printf(b, "%.*s %s|", STR_ARG(f->name), type_name(&f->type, type, sizeof type)));
+	}
+	for (int i = 0; i < t->n; i++)
+		for (int64_t r = 0; r < t->b[i]->nrows; r++) {
+			CHECK(!buf_byte(b, '\n'));
+			for (int c = 0; c < t->schema->nfields; c++)
+				CHECK(!(column_is_null(&t->b[i]->cols[c], r) ? buf_puts(b, "<null>") : value_print(&t->b[i]->cols[c], r, b)) &&
+				      !buf_byte(b, '|'));
+		}
+}
+
+static void put_str(struct builder *b, const char *s)
+{
+	struct err e;
+
+	CHECK((s ? builder_str(b, str_of(s), &e) : builder_null(b, 1, &e)) == 0);
+}
+
+static const char *pick(struct rng *r, const char *const *v, uint64_t n)
+{
+	return v[rng_below(r, n)];
+}
+
+#define PICK(r, ...) pick((r), (const char *const[]){ __VA_ARGS__ }, sizeof((const char *const[]){ __VA_ARGS__ }) / sizeof(char *))
+
+static double any_double(struct rng *r)
+{
+	static const double some[] = { 0.1, 0.2, 0.3, 1e16, -1e16, 1e308, -1e308, 5e-324, -0.0, 1.5, 2, 1e-300 };
+	uint64_t k = rng_below(r, 40);
+
+	if (k == 0)
+		return HUGE_VAL;
+	if (k == 1)
+		return NAN;
+	if (k < 10)
+		return ldexp((double)(int64_t)rng_u64(r), (int)rng_below(r, 400) - 300);
+	return some[rng_below(r, sizeof some / sizeof *some)];
+}
+
+static void random_row(struct rng *r, struct rows *rows)
+{
+	int64_t i = (int64_t)rng_u64(r) >> (8 + rng_below(r, 55));
+	int32_t day = (int32_t)rng_below(r, 100);
+	double f = any_double(r);
+	char text[64];
+	struct err e;
+
+	put_str(&rows->cols[0], PICK(r, "a", "b", "c", "", "longer than twelve bytes", NULL));
+	put_str(&rows->cols[1], PICK(r, "1", "1.0", "01", "1e0", "2", "-0", "0", "+2", "123456789012345678901234567890", NULL));
+	snprintf(text, sizeof text, "%lld.%0*d", (long long)(rng_u64(r) >> rng_below(r, 64)), 1 + (int)rng_below(r, 12), 7);
+	put_str(&rows->cols[2], rng_below(r, 12) ? text : PICK(r, "1e300", "nan", "inf", "-inf", "0.000", "-12.5", NULL));
+	CHECK((rng_below(r, 9) ? builder_fixed(&rows->cols[3], &i, &e) : builder_null(&rows->cols[3], 1, &e)) == 0);
+	CHECK((rng_below(r, 9) ? builder_fixed(&rows->cols[4], &f, &e) : builder_null(&rows->cols[4], 1, &e)) == 0);
+	CHECK((rng_below(r, 9) ? builder_bool(&rows->cols[5], rng_below(r, 2), &e) : builder_null(&rows->cols[5], 1, &e)) == 0);
+	CHECK(builder_fixed(&rows->cols[6], &day, &e) == 0);
+	CHECK(builder_null(&rows->cols[7], 1, &e) == 0);
+	rows->n++;
+}
+
+static struct schema *test_schema(void)
+{
+	static const char *const names[] = { "k", "kn", "t", "i", "f", "b", "d", "z" };
+	const struct type types[] = { TYPE_TEXT, TYPE_TEXT, TYPE_NUM, TYPE_INT64, TYPE_FLOAT64, TYPE_BOOL, TYPE_DATE, TYPE_NULL };
+	struct schema *s = schema_new();
+	struct err e;
+
+	for (int i = 0; i < 8; i++)
+		CHECK(schema_add(s, str_of(names[i]), &types[i], true, &e) == 0);
+	return s;
+}
+
+static struct tab random_tab(struct rng *r, struct schema *s)
+{
+	struct tab t = { .schema = schema_ref(s) };
+	struct rows rows;
+	struct err e;
+
+	CHECK(rows_init(&rows, s, &e) == 0);
+	for (uint64_t k = rng_below(r, 5); k; k--) {
+		for (uint64_t n = 1 + rng_below(r, 20); n; n--)
+			random_row(r, &rows);
+		CHECK(rows_take(&rows, &t.b[t.n++], &e) == 0);
+	}
+	rows_free(&rows);
+	return t;
+}
+
+/* Cuts a table into parts at random rows. */
+static int cut(struct rng *r, const struct tab *t, struct tab *parts)
+{
+	int n = 1;
+	struct err e;
+
+	parts[0] = (struct tab){ .schema = schema_ref(t->schema) };
+	for (int i = 0; i < t->n; i++)
+		for (int64_t at = 0, take; at < t->b[i]->nrows; at += take) {
+			struct tab *p = &parts[n - 1];
+
+			take = 1 + (int64_t)rng_below(r, (uint64_t)(t->b[i]->nrows - at));
+			CHECK(batch_slice(t->b[i], at, take, &p->b[p->n++], &e) == 0);
+			if (n < 12 && rng_below(r, 2))
+				parts[n++] = (struct tab){ .schema = schema_ref(t->schema) };
+		}
+	return n;
+}
+
+typedef struct tab (*fold_fn)(const struct tab *t, const void *how, bool partial, bool merge);
+
+/* Partial states of all parts, merged in a random tree that keeps the order, then finished. */
+static struct tab by_parts(struct rng *r, const struct tab *t, fold_fn fold, const void *how)
+{
+	struct tab parts[12], all = { 0 }, result;
+	int n = cut(r, t, parts);
+
+	for (int i = 0; i < n; i++) {
+		struct tab p = fold(&parts[i], how, true, false);
+
+		tab_free(&parts[i]);
+		parts[i] = p;
+	}
+	while (n > 1 && rng_below(r, 4)) {
+		int at = (int)rng_below(r, (uint64_t)n - 1), len = 2 + (int)rng_below(r, (uint64_t)(n - at - 1));
+		struct tab group = { 0 };
+
+		for (int i = at; i < at + len; i++) {
+			tab_append(&group, &parts[i]);
+			tab_free(&parts[i]);
+		}
+		parts[at] = fold(&group, how, true, true);
+		tab_free(&group);
+		memmove(&parts[at + 1], &parts[at + len], (size_t)(n - at - len) * sizeof *parts);
+		n -= len - 1;
+	}
+	for (int i = 0; i < n; i++) {
+		tab_append(&all, &parts[i]);
+		tab_free(&parts[i]);
+	}
+	result = fold(&all, how, false, true);
+	tab_free(&all);
+	return result;
+}
+
+static void check_same(const struct tab *a, const struct tab *b)
+{
+	cleanup_buf struct buf x = { 0 }, y = { 0 };
+
+	describe(a, &x);
+	describe(b, &y);
+	if (!str_eq(buf_view(&x), buf_view(&y)))
+		printf("# whole:\n%.*s\n# parts:\n%.*s\n", STR_ARG(buf_view(&x)), STR_ARG(buf_view(&y)));
+	CHECK(str_eq(buf_view(&x), buf_view(&y)));
+}
+
+struct how {
+	const char *group, *aggs;
+	bool sorted;
+};
+
+static struct tab fold_reduce(const struct tab *t, const void *arg, bool partial, bool merge)
+{
+	const struct how *how = arg;
+	struct reduce_opts o = { .group = how->group, .naggs = 1, .aggs = &how->aggs, .partial = partial, .merge = merge, .sorted = how->sorted };
+	struct source *s;
+	struct err e = { 0 };
+
+	if (reduce_open(tab_open(t), &o, &s, &e) < 0) {
+		printf("# %s\n", e.msg);
+		CHECK(!"reduce_open fails");
+	}
+	return drain(s);
+}
+
+static const char everything[] = "n=count,count:t,sum:t,mean:t,sum:i,mean:i,sum:f,mean:f,min:t,max:t,min:i,max:i,min:f,max:f,"
+				 "min:k:text,max:k:nat,lo=min:k:fold,min:kn:num,max:kn:num,first:k,last:k,first:t,last:f,first:b,last:d,min:d,max:b,"
+				 "distinct:k,distinct:kn,dn=distinct:kn:num,distinct:t,distinct:i,distinct:f,distinct:b,distinct:d,"
+				 "count:z,sum:z,mean:z,min:z,first:z,distinct:z";
+
+TEST(merged_parts_are_the_whole)
+{
+	static const char *const groups[] = { NULL, "k", "kn", "kn:num", "k,kn:num", "b", "f", "i,k", "d", "t", "z" };
+	struct schema *s = test_schema();
+
+	for (uint64_t seed = 1; seed <= 1000; seed++) {
+		struct rng r;
+		struct how how = { groups[seed % 11], everything, seed % 3 == 0 };
+		struct tab t, whole, parts, first, again;
+
+		rng_seed(&r, seed);
+		t = random_tab(&r, s);
+		whole = fold_reduce(&t, &how, false, false);
+		parts = by_parts(&r, &t, fold_reduce, &how);
+		check_same(&whole, &parts);
+		first = fold_reduce(&t, &how, true, false); /* a merge of one is itself */
+		again = fold_reduce(&first, &how, true, true);
+		check_same(&first, &again);
+		tab_free(&t);
+		tab_free(&whole);
+		tab_free(&parts);
+		tab_free(&first);
+		tab_free(&again);
+	}
+	schema_unref(s);
+}
+
+/* Where no position matters, neither does the order of the rows. */
+TEST(permuted_rows_give_the_same)
+{
+	struct how how = { "kn:num", "n=count,sum:t,mean:t,sum:i,sum:f,mean:f,min:i,max:d,distinct:k", true };
+	struct schema *s = test_schema();
+
+	for (uint64_t seed = 1; seed <= 200; seed++) {
+		struct rng r;
+		struct tab t, a, b, back = { 0 };
+		struct err e;
+
+		rng_seed(&r, seed);
+		t = random_tab(&r, s);
+		back.schema = schema_ref(s);
+		for (int i = t.n - 1; i >= 0; i--) {
+			uint32_t idx[64];
+
+			for (uint32_t k = 0; k < t.b[i]->nrows; k++)
+				idx[k] = (uint32_t)t.b[i]->nrows - 1 - k;
+			CHECK(batch_gather(t.b[i], idx, t.b[i]->nrows, &back.b[back.n++], &e) == 0);
+		}
+		a = fold_reduce(&t, &how, false, false);
+		b = fold_reduce(&back, &how, false, false);
+		CHECK_I64(a.n, b.n);
+		for (int i = 0; i < a.n; i++) { /* the key's spelling is the first seen: not compared */
+			a.b[i]->cols[0] = b.b[i]->cols[0];
+		}
+		check_same(&a, &b);
+		tab_free(&t);
+		tab_free(&back);
+		tab_free(&a);
+		tab_free(&b);
+	}
+	schema_unref(s);
+}
+
+static struct tab fold_matrix(const struct tab *t, const void *arg, bool partial, bool merge)
+{
+	struct matrix_opts o = *(const struct matrix_opts *)arg;
+	struct matrix m;
+	struct source *s;
+	struct err e = { 0 };
+
+	o.merge = merge;
+	CHECK(matrix_init(&m, t->schema, &o, &e) == 0);
+	for (int i = 0; i < t->n; i++)
+		CHECK(matrix_add(&m, t->b[i], &e) == 0);
+	if (!partial)
+		CHECK(matrix_finish(&m, NULL, &e) == 0);
+	CHECK(matrix_report(&m, partial ? REPORT_PARTIAL : REPORT_MATRIX, &s, &e) == 0);
+	matrix_free(&m);
+	return drain(s);
+}
+
+TEST(merged_matrices_are_the_whole)
+{
+	static const struct matrix_opts ways[] = { { .truth = "k", .predicted = "k" }, { .truth = "k", .predicted = "kn" },
+		{ .truth = "kn:num", .predicted = "i" }, { .truth = "d", .predicted = "b" }, { .truth = "kn:num", .predicted = "f" },
+		{ .truth = "t:text", .predicted = "k" }, { .truth = "k", .predicted = "kn", .weight = "d2" }, { .truth = "k", .predicted = "z" } };
+	struct schema *s = test_schema();
+
+	for (uint64_t seed = 1; seed <= 400; seed++) {
+		const struct matrix_opts *o = &ways[seed % 8];
+		struct rng r;
+		struct tab t, whole, parts;
+
+		if (o->weight)
+			continue;
+		rng_seed(&r, seed);
+		t = random_tab(&r, s);
+		whole = fold_matrix(&t, o, false, false);
+		parts = by_parts(&r, &t, fold_matrix, o);
+		check_same(&whole, &parts);
+		tab_free(&t);
+		tab_free(&whole);
+		tab_free(&parts);
+	}
+	schema_unref(s);
+}
+
+int main(void)
+{
+	return RUN_TABLE(T1(merged_parts_are_the_whole), T1(permuted_rows_give_the_same), T1(merged_matrices_are_the_whole));
+}
