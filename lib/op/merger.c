@@ -154,7 +154,7 @@ static int cursor_load(struct merger *m, struct cursor *c, struct err *e)
 	if ((rc = encode(m, c, &b, e)) < 0 || (rc = order_check(&c->order, &c->keys, false, &wrong, e)) < 0)
 		return rc;
 	if (wrong >= 0) {
-		order_error(b, wrong, m->key, ST_DATA, e);
+		order_error(&c->order, b, wrong, m->key, ST_DATA, e);
 		free(c->pending);
 		if ((rc = stop_at(c, wrong, e)) < 0)
 			return rc;

@@ -24,6 +24,7 @@ int order_check(struct order *o, const struct keys *k, bool strict, int64_t *ret
 
 		if (c > 0 || (strict && c == 0)) {
 			*ret = i;
+			o->repeated = c == 0;
 			break;
 		}
 		last = key;
@@ -32,14 +33,14 @@ int order_check(struct order *o, const struct keys *k, bool strict, int64_t *ret
 	return buf_str(&o->last, keys_at(k, k->n - 1)) ? err_oom(e) : 0;
 }
 
-int order_error(const struct batch *b, int64_t row, const struct key *key, enum status status, struct err *e)
+int order_error(const struct order *o, const struct batch *b, int64_t row, const struct key *key, enum status status, struct err *e)
 {
 	cleanup_buf struct buf d = { 0 };
 
 	if (key_describe(key, b->schema, &d))
 		return err_oom(e);
-	err_set(e, status, "row %lld is out of order: it belongs before the row above it (key %.*s)", (long long)(b->origin.row + row + 1),
-		(int)d.n, (char *)d.p);
+	err_set(e, status, "row %lld is out of order: %s the row above it (key %.*s)", (long long)(b->origin.row + row + 1),
+		o->repeated ? "its key is that of" : "it belongs before", (int)d.n, (char *)d.p);
 	batch_err_at(b, row, -1, e);
 	if (status == ST_DATA)
 		err_hint(e, "sort this input first, or sort without --merge");

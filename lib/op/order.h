@@ -8,6 +8,7 @@
 struct order { /* zeroed: nothing seen yet */
 	struct buf last; /* key of the last row seen */
 	bool any;
+	bool repeated;   /* the row found out of order has the key of the one before it */
 };
 
 void order_free(struct order *o);
@@ -16,7 +17,7 @@ void order_free(struct order *o);
  * `strict`: not greater), or -1. */
 int order_check(struct order *o, const struct keys *k, bool strict, int64_t *ret, struct err *e) nodiscard;
 
-/* Fills *e with `status`: row `row` of b is out of order by the key. Returns -status. */
-int order_error(const struct batch *b, int64_t row, const struct key *key, enum status status, struct err *e);
+/* Fills *e with `status`: row `row` of b, which order_check() found, is out of order by the key. Returns -status. */
+int order_error(const struct order *o, const struct batch *b, int64_t row, const struct key *key, enum status status, struct err *e);
 
 #endif

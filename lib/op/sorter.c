@@ -299,7 +299,7 @@ static int check_batch(struct order *order, const struct key *key, const struct 
 		return -e->status;
 	if ((rc = order_check(order, &keys, o->unique, &wrong, e)) < 0)
 		return rc;
-	return wrong < 0 ? 0 : order_error(b, wrong, key, ST_NO, e);
+	return wrong < 0 ? 0 : order_error(order, b, wrong, key, ST_NO, e);
 }
 
 int sort_check(struct source *from, const struct sort_opts *o, struct err *e)

@@ -385,6 +385,7 @@ int split_all(struct source *from, const struct split_opts *o, struct err *e)
 	keytab_init(&s.values, true);
 	if (o->by && o->by->n)
 		rc = key_bind(o->by, from->schema, &s.arena, &s.key, e);
+	s.key.option = o->mode == SPLIT_VALUE ? "--value" : "--by";
 	if (rc == 0 && (rc = open_parts(&s, e)) == 0 && (rc = read_all(&s, from, e)) == 0)
 		rc = commit_all(&s, e);
 	splitter_free(&s, rc, e);

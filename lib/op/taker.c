@@ -432,6 +432,7 @@ static int next_sample(struct source *s, struct batch **ret, struct err *e)
 static int choose(struct taker *t, struct err *e)
 {
 	const struct take_opts *o = &t->opts;
+	int rc;
 
 	t->source.next = next_slice;
 	t->bound = UINT64_MAX;
@@ -445,7 +446,9 @@ static int choose(struct taker *t, struct err *e)
 		return 0;
 	t->source.next = next_groups;
 	keytab_init(&t->groups, true);
-	return key_bind(o->groups, t->source.schema, &t->arena, &t->key, e);
+	rc = key_bind(o->groups, t->source.schema, &t->arena, &t->key, e);
+	t->key.option = "-g";
+	return rc;
 }
 
 int take_open(struct source *from, const struct take_opts *o, struct source **ret, struct err *e)
