@@ -103,30 +103,41 @@ static int natural_width(struct pretty *t, struct shown *s)
 	return 0;
 }
 
-static int total(const struct pretty *t, int limit)
+/* Cells of a line when text columns have at most `text`, numbers at most `numbers` of them. */
+static int total(const struct pretty *t, int text, int numbers)
 {
 	int sum = (t->n - 1) * GAP;
 
-	for (int i = 0; i < t->n; i++)
-		sum += t->cols[i].width < limit ? t->cols[i].width : limit;
+	for (int i = 0; i < t->n; i++) {
+		int most = t->cols[i].right ? numbers : text;
+
+		sum += t->cols[i].width < most ? t->cols[i].width : most;
+	}
 	return sum;
 }
 
-/* Lowers the widest columns until the table fits; leaves out columns at the end when there are too many. */
+/* Lowers the widest columns until the table fits, text before numbers; leaves out columns at the end when there are too many. */
 static void fit(struct pretty *t)
 {
-	int limit = t->width;
+	int text = t->width, numbers = t->width;
 
-	while (t->n > 1 && total(t, NARROW) > t->width) {
+	while (t->n > 1 && total(t, NARROW, NARROW) > t->width) {
 		t->n--;
 		t->hidden++;
 	}
-	while (limit > 1 && total(t, limit) > t->width)
-		limit--;
-	for (int i = 0; i < t->n; i++)
-		if (t->cols[i].width > limit)
-			t->cols[i].width = limit;
-	t->slack = t->width - total(t, limit);
+	while (text > NARROW && total(t, text, numbers) > t->width)
+		text--;
+	while (numbers > 1 && total(t, text, numbers) > t->width)
+		numbers--;
+	while (text > 1 && total(t, text, numbers) > t->width)
+		text--;
+	for (int i = 0; i < t->n; i++) {
+		int most = t->cols[i].right ? numbers : text;
+
+		if (t->cols[i].width > most)
+			t->cols[i].width = most;
+	}
+	t->slack = t->width - total(t, t->width, t->width);
 }
 
 static int pad(struct buf *b, int n)

@@ -217,10 +217,10 @@ static int print_decimal(const struct column *c, int64_t i, struct buf *b)
 
 static int64_t floor_div(int64_t a, int64_t b, int64_t *rest)
 {
-	int64_t q = a / b - (a % b < 0);
+	bool below = a % b < 0;
 
-	*rest = a - q * b;
-	return q;
+	*rest = a % b + (below ? b : 0);
+	return a / b - below;
 }
 
 /* Days since 1970-01-01 as year, month, day in the proleptic Gregorian calendar (H. Hinnant, "chrono-compatible low-level date
