@@ -1,8 +1,7 @@
 /* Unpacks a tar+zstd archive that arrives in pieces into one flat, fresh directory.
  *
  * Stricter than tar has any need to be: regular files with plain names ([A-Za-z0-9._-], not beginning with a dot, at most 100
- * bytes, no folder), none twice, each created anew; header checksums, the archive's end and the zstd content checksum must be
- * there. Anything else is refused, whoever sent it. Source of the format: POSIX.1-2017 pax, "ustar Interchange Format", with
+ * bytes, no folder), none twice, each created anew; header checksums and the archive's end must be there. Anything else is refused, whoever sent it. Source of the format: POSIX.1-2017 pax, "ustar Interchange Format", with
  * GNU's base-256 sizes. */
 #ifndef STOOK_FANOUT_SHIM_UNPACK_H
 #define STOOK_FANOUT_SHIM_UNPACK_H
