@@ -59,6 +59,11 @@ $(BUILD)/obj/main/%.o: tools/main.c
 	$(call say,CC)
 	$(Q)$(CC) $(ALL_CFLAGS) -DTOOL=tool_$(subst -,_,$*) -c -o $@ $<
 
+# fanout is a bundle too: its workers, and the stages that run here, are fanout under another name.
+$(BUILD)/obj/main/fanout.o: tools/bundle.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) -DTOOL=tool_fanout -c -o $@ $<
+
 $(LIB): $(call obj,$(LIB_SRC))
 	@rm -f $@
 	$(Q)ar rcs $@ $^

@@ -137,6 +137,14 @@ bool merger_done(struct merger *m)
 
 /* ---- the thread ---- */
 
+static void wake_up(const struct merger *m)
+{
+	uint64_t one = 1;
+
+	if (write(m->wake, &one, sizeof one) < 0)
+		return; /* full: it will wake anyway */
+}
+
 /* Takes the next result in order. false: there are no more, or the run is aborted (m->failure says so). */
 static bool take(struct merger *m, struct result *ret)
 {
@@ -163,8 +171,8 @@ static bool take(struct merger *m, struct result *ret)
 		pthread_cond_wait(&m->more, &m->lock);
 	}
 	pthread_mutex_unlock(&m->lock);
-	if (got && write(m->wake, &(uint64_t){ 1 }, 8) < 0)
-		return got;
+	if (got)
+		wake_up(m);
 	return got;
 }
 
@@ -447,7 +455,8 @@ static void *merger_thread(void *arg)
 	pthread_mutex_lock(&m->lock);
 	m->done = true;
 	pthread_mutex_unlock(&m->lock);
-	return write(m->wake, &(uint64_t){ 1 }, 8) < 0 ? NULL : NULL;
+	wake_up(m);
+	return NULL;
 }
 
 int merger_start(struct merger **ret, const struct plan *p, const char *tmpdir, int wake, struct err *e)

@@ -150,7 +150,7 @@ static const char *obstacle(const struct plan *p, int i)
 		return st->share.why ? st->share.why : "it needs the whole input in order";
 	if (has_role(st, ROLE_OUTFILE) || c->read.side)
 		return "it writes a file beside its output";
-	if (has_role(st, ROLE_LIMIT) || c->max_errors)
+	if (has_role(st, ROLE_LIMIT))
 		return "its limit counts over the whole input";
 	if (c->stats)
 		return "--stats counts over the whole input";

@@ -21,6 +21,12 @@ static const struct tool *by_own_name(const char *argv0)
 	return strncmp(base, "stook-", 6) == 0 ? tool_by_name(str_of(base + 6)) : NULL;
 }
 
+#ifdef TOOL
+static int by_argument(int argc, char **argv)
+{
+	return tool_main(&TOOL, argc, argv);
+}
+#else
 static int by_argument(int argc, char **argv)
 {
 	const struct tool *t = argc > 1 ? tool_by_name(str_of(argv[1])) : NULL;
@@ -30,6 +36,7 @@ static int by_argument(int argc, char **argv)
 	fputs("usage: stook-bundle TOOL [OPTIONS] [FILE]... | --shim DIR | --digest\n", stderr);
 	return ST_USAGE;
 }
+#endif
 
 int main(int argc, char **argv)
 {
@@ -41,9 +48,5 @@ int main(int argc, char **argv)
 		return shim_main(argv[2], argv[0]);
 	if (argc == 2 && strcmp(argv[1], "--digest") == 0)
 		return shim_digest();
-#ifdef TOOL
-	return tool_main(&TOOL, argc, argv);
-#else
 	return by_argument(argc, argv);
-#endif
 }
