@@ -182,7 +182,7 @@ const char *json_decode(const char *p, char **to, struct json_fault *f)
 	}
 }
 
-const char *json_string(const char *p, struct json_fault *f)
+const char *json_skip_string(const char *p, struct json_fault *f)
 {
 	char sink[32], *to;
 	int n;
@@ -224,7 +224,7 @@ static const char *word(const char *p, struct json_fault *f)
 static const char *scalar(const char *p, struct json_fault *f)
 {
 	if (*p == '"')
-		return json_string(p, f);
+		return json_skip_string(p, f);
 	return *p == '-' || is_digit(*p) ? json_number(p, f) : word(p, f);
 }
 
@@ -233,7 +233,7 @@ static const char *member_key(const char *p, const char *limit, struct json_faul
 {
 	if (*p != '"')
 		return json_fail(f, p, *p == '\n' ? "the line ends inside an object" : "a key in quotes must stand here");
-	p = json_string(p, f);
+	p = json_skip_string(p, f);
 	if (!p)
 		return NULL;
 	p = json_blanks(p, limit);

@@ -25,7 +25,7 @@ const char *json_fail(struct json_fault *f, const char *at, const char *msg); /*
 const char *json_blanks(const char *p, const char *limit);
 const char *json_value(const char *p, const char *limit, struct json_fault *f);
 const char *json_number(const char *p, struct json_fault *f);
-const char *json_string(const char *p, struct json_fault *f); /* p at the opening quote */
+const char *json_skip_string(const char *p, struct json_fault *f); /* p at the opening quote */
 
 /* Copies the string at p (its opening quote), decoded, to *to, which has room for its raw length and 16 bytes more; *to then points
  * behind it. */

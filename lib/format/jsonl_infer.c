@@ -35,7 +35,7 @@ static unsigned kind_of(char c)
 static struct jsonl_node *key_node(struct infer *x, struct jsonl_node *o, const char **p)
 {
 	struct json_fault f;
-	const char *end = json_string(*p, &f);
+	const char *end = json_skip_string(*p, &f);
 	struct jsonl_node *n;
 	struct str key;
 	char *to;

@@ -113,7 +113,7 @@ static const char *find_member(const char *p, struct str key, struct buf *scratc
 	struct json_fault f;
 
 	for (p = json_blanks(p + 1, NULL); *p != '}'; p = json_blanks(p + (*p == ','), NULL)) {
-		const char *end = json_string(p, &f);
+		const char *end = json_skip_string(p, &f);
 		char *to;
 
 		scratch->n = 0;

@@ -154,7 +154,7 @@ static int rest_member(struct json_sink *s, struct jsonl_node *o, const char **p
 	struct jsonl_path path;
 	struct jsonl_node *n;
 	struct json_fault f;
-	const char *end = json_string(*p, &f), *value;
+	const char *end = json_skip_string(*p, &f), *value;
 	char *to;
 
 	name->n = 0;
