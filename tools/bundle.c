@@ -1,8 +1,8 @@
 /* All filters in one program: what fanout ships, and (with TOOL) fanout itself, which starts its workers and the stages that run here
  * as itself. The tool is the name it is called by, stook-sort, or else the first argument. */
+#include "lib/io/term.h"
 #include "tools/tools.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #ifdef TOOL
@@ -33,7 +33,7 @@ static int by_argument(int argc, char **argv)
 
 	if (t)
 		return tool_main(t, argc - 1, argv + 1);
-	fputs("usage: stook-bundle TOOL [OPTIONS] [FILE]... | --shim DIR | --digest\n", stderr);
+	term_err(STR("usage: stook-bundle TOOL [OPTIONS] [FILE]... | --shim DIR | --digest\n"));
 	return ST_USAGE;
 }
 #endif
