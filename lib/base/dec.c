@@ -135,22 +135,29 @@ int dec_copy(struct dec a, const struct decpool *from, struct decpool *p, struct
 	return dec_from_mpz(from->v[a.big - 1], a.scale, p, ret);
 }
 
+#define POW5_I64 27 /* 5^27 < 2^63 */
+
+static const int64_t pow5_i64[POW5_I64 + 1] = {
+	1, 5, 25, 125, 625, 3125, 15625, 78125, 390625, 1953125, 9765625, 48828125, 244140625, 1220703125, 6103515625,
+	30517578125, 152587890625, 762939453125, 3814697265625, 19073486328125, 95367431640625, 476837158203125,
+	2384185791015625, 11920928955078125, 59604644775390625, 298023223876953125, 1490116119384765625, 7450580596923828125,
+};
+
 /* m * 2^-n for odd m and n > 0 is m * 5^n * 10^-n. */
-static int from_fraction(int64_t m, int n, struct decpool *p, struct dec *ret)
+static int from_fraction(int64_t m, unsigned n, struct decpool *p, struct dec *ret)
 {
 	mpz_ptr z;
 	int64_t v;
 
-	if (n <= 26 && !__builtin_mul_overflow(m, pow10_i64[n < 18 ? n : 18] >> (n < 18 ? n : 18), &v) &&
-	    (n < 18 || !__builtin_mul_overflow(v, pow10_i64[n - 18] >> (n - 18), &v))) {
-		*ret = (struct dec){ v, n, 0 };
+	if (n <= POW5_I64 && !__builtin_mul_overflow(m, pow5_i64[n], &v)) {
+		*ret = (struct dec){ v, (int32_t)n, 0 };
 		return 0;
 	}
 	if (!(z = pool_slot(p)))
 		return -1;
-	mpz_ui_pow_ui(z, 5, (unsigned long)n);
+	mpz_ui_pow_ui(z, 5, n);
 	mpz_mul_si(z, z, m);
-	*ret = pool_keep(p, n);
+	*ret = pool_keep(p, (int32_t)n);
 	return 0;
 }
 
@@ -167,7 +174,7 @@ int dec_from_f64(double v, struct decpool *p, struct dec *ret)
 	zeros = __builtin_ctzll((uint64_t)m); /* m != 0: zero is an integer */
 	exp += zeros - 53;
 	if (exp < 0)
-		return from_fraction(m >> zeros, -exp, p, ret);
+		return from_fraction(m >> zeros, (unsigned)-exp, p, ret);
 	if (!(z = pool_slot(p)))
 		return -1;
 	mpz_set_si(z, m >> zeros);
