@@ -534,11 +534,16 @@ double dec_div_f64(struct dec a, struct dec b, const struct decpool *p)
 	mpz_t num, den;
 	double v;
 
-	if (!(a.big | b.big) && rescale(a.m, scale - a.scale, &x) && rescale(b.m, scale - b.scale, &y) && exact_f64(x) && exact_f64(y))
+	if (!(a.big | b.big) && rescale(a.m, scale - a.scale, &x) && rescale(b.m, scale - b.scale, &y) && exact_f64(x) && exact_f64(y) &&
+	    x && y)
 		return (double)x / (double)y;
 	if (!dec_sign(b, p))
 		return dec_sign(a, p) ? (double)dec_sign(a, p) * HUGE_VAL : NAN;
 	align_big(a, b, p, num, den);
+	if (mpz_sgn(den) < 0) {
+		mpz_neg(num, num);
+		mpz_neg(den, den);
+	}
 	v = f64_ratio(num, den);
 	mpz_clear(num);
 	mpz_clear(den);
