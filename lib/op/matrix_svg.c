@@ -154,9 +154,12 @@ static struct rgb colour(double share, bool right)
 	static const struct rgb ramps[2][3] = { { { 255, 246, 236 }, { 251, 166, 90 }, { 170, 60, 8 } },
 						{ { 240, 246, 252 }, { 94, 160, 212 }, { 8, 62, 124 } } };
 	const struct rgb *ramp = ramps[right];
-	int low = share >= 0.5;
-	double t = share * 2 - low;
+	int low;
+	double t;
 
+	share = right ? share : sqrt(share); /* errors are rare: small shares must show */
+	low = share >= 0.5;
+	t = share * 2 - low;
 	return (struct rgb){ mix(ramp[low].r, ramp[low + 1].r, t), mix(ramp[low].g, ramp[low + 1].g, t),
 			     mix(ramp[low].b, ramp[low + 1].b, t) };
 }

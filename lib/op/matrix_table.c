@@ -88,7 +88,7 @@ static int digits(uint32_t n)
 	return d;
 }
 
-static void measure(struct view *v)
+static void measure(struct view *v, int width)
 {
 	const struct matrix *m = v->m;
 	int longest = 0, number = digits(m->nclasses);
@@ -107,7 +107,7 @@ static void measure(struct view *v)
 
 		longest = n > longest ? n : longest;
 	}
-	if (longest <= 12 && longest > v->cell && (longest - v->cell) * (int)m->nclasses <= 24)
+	if (longest <= LABEL_CELLS && longest > v->cell && longest + (longest + 2) * (int64_t)m->nclasses <= width)
 		v->cell = longest;
 	v->numbered = longest > v->cell;
 	if (v->numbered && number > v->cell)
@@ -251,7 +251,7 @@ int matrix_table(const struct matrix *m, int width, bool colour, struct buf *b)
 
 	if (!v.cells)
 		return -1;
-	measure(&v);
+	measure(&v, width < 100 ? width : 100);
 	label = v.label > 16 ? v.label : 16;
 	if ((int64_t)v.label + (int64_t)v.cell * m->nclasses <= width)
 		rc = put_matrix(&v, b);
