@@ -142,7 +142,7 @@ static int put_cell(const struct view *v, uint32_t t, uint32_t p, struct buf *b)
 	struct decsum n = cell(v, t, p);
 	double share = matrix_ratio(v->m, &n, &v->m->classes[t].support);
 	cleanup_buf struct buf text = { 0 };
-	int step = share > 0 ? (int)(share * 8) : -1, rc;
+	int step = share > 0 ? (int)((t == p ? share : sqrt(share)) * 8) : -1, rc; /* errors are rare: small shares must show */
 
 	step = step > 7 ? 7 : step;
 	if (matrix_print(v->m, &n, &text))
