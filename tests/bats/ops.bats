@@ -7,7 +7,7 @@ oracle() { # script cases seed
 }
 
 @test "sort is LC_ALL=C sort on text, exact arithmetic on numbers; merge, check, unique and top n with it" {
-	oracle sort 60 1
+	oracle sort 50 1
 }
 
 @test "join is SQLite's join, for every kind, with duplicates and nulls" {
@@ -16,5 +16,5 @@ oracle() { # script cases seed
 }
 
 @test "split is a partition in every mode; take is head, tail and awk" {
-	oracle split 20 1
+	oracle split 8 1
 }
