@@ -53,7 +53,7 @@ static inline int test_run(const struct test_entry *t, size_t n)
 {
 	volatile int failed = 0; /* survives longjmp */
 
-	for (size_t i = 0; i < n; i++) {
+	for (volatile size_t i = 0; i < n; i++) { /* it must survive longjmp() */
 		if (setjmp(test_out) == 0) {
 			t[i].fn();
 			printf("ok %s\n", t[i].name);
