@@ -23,12 +23,14 @@ struct reader {
 	struct out *side, *own_side; /* own_side: opened here, to be committed here */
 	struct arena arena;          /* names and options */
 	bool *binary;                /* a column: need not be UTF-8 */
+	const char *eol;             /* of the first line: "", "cr", "crlf"; NULL: not seen yet */
 	bool plain;                  /* no column has a type to convert to */
 
 	struct schema *none;         /* of carriers */
 	struct batch *carrier;
 	uint8_t *text;
 	size_t at, n, cap;
+	size_t chunk;
 	bool shared;                 /* some batch uses the carrier */
 	bool last;                   /* the input ends at n */
 
@@ -68,7 +70,7 @@ static int new_carrier(struct reader *r, size_t cap, struct err *e)
 /* Room for more text behind what is left. */
 static int make_room(struct reader *r, struct err *e)
 {
-	size_t left = r->n - r->at, cap = CHUNK;
+	size_t left = r->n - r->at, cap = r->chunk;
 
 	if (!r->shared && r->text && r->at) {
 		memmove(r->text, r->text + r->at, left);
@@ -539,35 +541,65 @@ static bool collect_name(void *arg, int64_t index, size_t begin, size_t end, boo
 	return true;
 }
 
-/* Text up to a whole first record; skips blank lines and comments before it. *ret: it is there (at r->at). */
-static int first_record(struct reader *r, struct record *rec, struct names *names, bool *ret, struct err *e)
+/* How the first line ends goes along, so that the output can end its lines so. */
+static void note_eol(struct reader *r, size_t begin, size_t end)
 {
+	const uint8_t *t = r->text;
+
+	if (r->eol)
+		return;
+	if (end > begin && t[end - 1] == '\r')
+		r->eol = "cr";
+	else
+		r->eol = end > begin + 1 && t[end - 1] == '\n' && t[end - 2] == '\r' ? "crlf" : "";
+}
+
+/* The line at text[at] is a comment or empty: steps over it. False: it is something else, or its end has not come. */
+static bool skip_line(struct reader *r, struct record *rec, size_t *at, int64_t *lines, bool *empty)
+{
+	if (csv_is_comment(&r->d, r->text, r->n, *at)) {
+		size_t end = csv_skip_comment(r->text, r->n, *at, r->last);
+
+		rec->more = end == SIZE_MAX;
+		if (rec->more)
+			return false;
+		note_eol(r, *at, end);
+		*at = end;
+		++*lines;
+		return true;
+	}
+	if (rec->more || !rec->blank)
+		return false;
+	note_eol(r, *at, rec->end);
+	*at = rec->end;
+	*lines += rec->lines;
+	*empty = true;
+	return true;
+}
+
+/* Text up to a whole first record, behind blank lines and comments; *ret: it is there. The position of the record and its line are
+ * in rec->begin and *line; r->at stays. Only blank lines: *empty. */
+static int first_record(struct reader *r, struct record *rec, int64_t *line, struct names *names, bool *empty, bool *ret, struct err *e)
+{
+	size_t skipped = 0;
 	int rc;
 
-	for (*ret = false;;) {
-		if (r->at < r->n && csv_is_comment(&r->d, r->text, r->n, r->at)) {
-			size_t end = csv_skip_comment(r->text, r->n, r->at, r->last);
+	for (*ret = *empty = false, *line = r->line;;) {
+		size_t at = r->at + skipped;
 
-			if (end != SIZE_MAX) {
-				r->at = end;
-				r->line++;
-				continue;
-			}
-		} else if (r->at < r->n) {
-			names->text = r->text;
-			if (!csv_record(&r->d, r->text, r->n, r->at, r->last, collect_name, names, rec))
-				return err_oom(e);
-			if (!rec->more && !rec->blank) {
-				*ret = true;
-				return 0;
-			}
-			if (rec->blank && !rec->more) {
-				r->at = rec->end;
-				r->line += rec->lines;
-				continue;
-			}
+		*rec = (struct record){ .more = true };
+		names->text = r->text;
+		if (at < r->n && !csv_is_comment(&r->d, r->text, r->n, at) &&
+		    !csv_record(&r->d, r->text, r->n, at, r->last, collect_name, names, rec))
+			return err_oom(e);
+		if (at < r->n && skip_line(r, rec, &at, line, empty)) {
+			skipped = at - r->at;
+			continue;
 		}
-		if (r->last)
+		*ret = at < r->n && !rec->more;
+		if (*ret)
+			note_eol(r, at, rec->end);
+		if (*ret || r->last)
 			return 0;
 		if ((rc = more_text(r, e)) < 0)
 			return rc;
@@ -648,49 +680,54 @@ static int empty_input(struct reader *r, struct err *e)
 	return err_hint(e, "a file without header: -N, or names: --header");
 }
 
-/* How the first record ends goes along, so that the output can end its lines so. */
-static int note_eol(struct reader *r, struct schema *s, const struct record *rec, struct err *e)
+static int header_differs(const struct reader *r, const struct names *given, const struct names *names, struct err *e)
 {
-	if (rec->end < rec->begin + 1 || rec->end > r->n)
-		return 0;
-	if (r->text[rec->end - 1] == '\r')
-		return schema_set_meta(s, STR(META_EOL), STR("cr"), e);
-	if (rec->end >= rec->begin + 2 && r->text[rec->end - 2] == '\r' && r->text[rec->end - 1] == '\n')
-		return schema_set_meta(s, STR(META_EOL), STR("crlf"), e);
-	return 0;
+	err_set(e, ST_USAGE, "--header gives %lld names, the header line has %lld", (long long)given->n, (long long)names->n);
+	return err_at(e, in_name(r->in), r->line, 0);
+}
+
+/* There is no header line: c1, c2, ..., or the names given. Blank lines alone are nulls of one column. */
+static int names_without_line(struct reader *r, struct names *names, const struct names *given, bool have, bool empty, struct err *e)
+{
+	if (given->n) {
+		*names = *given;
+	} else {
+		names->n = have ? names->n : empty; /* a blank line has left one name */
+		return number_names(r, names, e);
+	}
+	return csv_unique_names(names->v, (int)names->n, &r->arena) ? err_oom(e) : 0;
 }
 
 /* The names: from the header line, from --header, or c1, c2, ...; the header line is stepped over. */
 static int read_names(struct reader *r, const struct read_opts *o, struct names *names, struct record *rec, struct err *e)
 {
 	struct names given = { .r = r };
-	bool have;
+	bool have, empty;
+	int64_t line;
 	int rc;
 
-	*rec = (struct record){ 0 };
 	if (o->header && (rc = given_names(o->header, &given, e)) < 0)
 		return rc;
-	if ((rc = first_record(r, rec, names, &have, e)) < 0)
+	if ((rc = first_record(r, rec, &line, names, &empty, &have, e)) < 0)
 		return rc;
-	if (have && rec->fault != FAULT_NONE && (!o->no_header || !o->header))
-		return first_record_fault(r, rec, e);
-	if (!have && !o->no_header)
+	if (o->no_header) {
+		if (rec->fault == FAULT_NONE || given.n)
+			return names_without_line(r, names, &given, have, empty, e);
+	} else if (!have) {
 		return empty_input(r, e);
-	if (!have)
-		names->n = 0;
-	if (!o->no_header && o->header && given.n != names->n)
-		return err_set(e, ST_USAGE, "--header gives %lld names, the header line of %s has %lld", (long long)given.n, in_name(r->in),
-			       (long long)names->n);
-	if (have && !o->no_header) {
-		if (!o->header && (rc = check_names(r, names, e)) < 0)
-			return rc;
-		r->at = rec->end;
-		r->line += rec->lines;
 	}
-	if (o->header)
+	r->line = line;
+	r->at = rec->begin;
+	if (rec->fault != FAULT_NONE)
+		return first_record_fault(r, rec, e);
+	if (given.n && given.n != names->n)
+		return header_differs(r, &given, names, e);
+	if (!given.n && (rc = check_names(r, names, e)) < 0)
+		return rc;
+	if (given.n)
 		*names = given;
-	else if (o->no_header)
-		return number_names(r, names, e);
+	r->at = rec->end;
+	r->line += rec->lines;
 	return csv_unique_names(names->v, (int)names->n, &r->arena) ? err_oom(e) : 0;
 }
 
@@ -754,11 +791,12 @@ static int start(struct reader *r, const struct read_opts *o, char delimiter, st
 	r->none = schema_new();
 	r->line = 1;
 	r->on_bad = o->on_bad;
+	r->chunk = o->chunk > 0 ? (size_t)o->chunk : CHUNK;
 	if (!text || !typed || !r->none)
 		return err_oom(e);
 	if ((rc = dialect_read(o, delimiter, &r->d, e)) < 0 || (rc = open_side(r, o, e)) < 0 || (rc = skip_bom(r, e)) < 0 ||
 	    (rc = read_names(r, o, &names, &rec, e)) < 0 || (rc = build_schema(r, o, &names, text, typed, e)) < 0 ||
-	    (rc = note_eol(r, typed, &rec, e)) < 0)
+	    (r->eol && *r->eol && (rc = schema_set_meta(typed, STR(META_EOL), str_of(r->eol), e)) < 0))
 		return rc;
 	r->source.schema = typed;
 	typed = NULL;

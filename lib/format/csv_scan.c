@@ -87,9 +87,10 @@ static int after_field(const struct dialect *d, const uint8_t *text, size_t n, s
 	return 0;
 }
 
+/* The first of the worst counts: faults are listed in the order of their weight. */
 static void set_fault(struct record *r, enum fault fault, size_t at)
 {
-	if (r->fault == FAULT_NONE) {
+	if (r->fault < fault) {
 		r->fault = fault;
 		r->fault_at = at;
 	}
@@ -104,7 +105,8 @@ static size_t skip_field(const struct dialect *d, const uint8_t *text, size_t n,
 	if (i < n && text[i] == d->quote) {
 		i = skip_quoted(d, text, n, i + 1, last);
 		if (i == SIZE_MAX) {
-			set_fault(r, last ? FAULT_OPEN : FAULT_NONE, begin);
+			if (last)
+				set_fault(r, FAULT_OPEN, begin);
 			return SIZE_MAX;
 		}
 		if (i < n && !is_end(d, text[i])) {
@@ -137,7 +139,7 @@ bool csv_record(const struct dialect *d, const uint8_t *text, size_t n, size_t a
 		if ((int64_t)((i == SIZE_MAX ? n : i) - begin) > d->max_field)
 			set_fault(r, FAULT_LONG, begin);
 		if (i == SIZE_MAX) {
-			r->more = r->fault == FAULT_NONE;
+			r->more = !last && r->fault != FAULT_LONG;
 			r->end = n;
 			return true;
 		}
@@ -294,20 +296,13 @@ int csv_scan_careful(const struct dialect *d, const uint8_t *text, size_t n, boo
 	return rc < 0 ? err_oom(e) : 0;
 }
 
-/* Whether the quick scanner knows the dialect, as far as this text uses it. */
-static bool quick_enough(const struct dialect *d, const uint8_t *text, size_t n)
-{
-	return (int64_t)n <= d->max_field && (d->comment < 0 || !memchr(text, d->comment, n)) &&
-	       (d->escape < 0 || d->escape == d->quote || !memchr(text, d->escape, n));
-}
-
 int csv_scan(const struct dialect *d, const uint8_t *text, size_t n, bool last, int ncols, bool pad, struct fields *f,
 	     struct fault_at *fault, struct err *e)
 {
 	bool nomem = false;
 
 	*fault = (struct fault_at){ FAULT_NONE, 0, 0, 0 };
-	if (ncols > 0 && quick_enough(d, text, n) && csv_scan_quick(d, text, n, ncols, f, &nomem) && (f->nrows || !last))
+	if (ncols > 0 && csv_scan_quick(d, text, n, ncols, f, &nomem) && (f->nrows || !last))
 		return 0;
 	if (nomem)
 		return err_oom(e);

@@ -274,15 +274,26 @@ static int64_t count_lf(const uint8_t *text, size_t n)
 	return lines;
 }
 
+/* Whether the quick scanner knows the dialect, as far as this text uses it. */
+static bool quick_enough(const struct dialect *d, const uint8_t *text, size_t n)
+{
+	return (int64_t)n <= d->max_field && (d->comment < 0 || !memchr(text, d->comment, n)) &&
+	       (d->escape < 0 || d->escape == d->quote || !memchr(text, d->escape, n));
+}
+
 bool csv_scan_quick(const struct dialect *d, const uint8_t *text, size_t n, int ncols, struct fields *f, bool *nomem)
 {
 	struct needles k = { d->delimiter, (uint8_t)(d->quote >= 0 ? d->quote : 0), d->quote >= 0 };
 	struct carry c = { .boundary = 1 };
 	int64_t nlines = 0;
-	size_t count = n ? all_positions(&k, text, n, f, &nlines, &c) : 0;
+	size_t count;
 
+	*nomem = false;
+	if (n == 0 || !quick_enough(d, text, n))
+		return false;
+	count = all_positions(&k, text, n, f, &nlines, &c);
 	*nomem = count == SIZE_MAX;
-	if (*nomem || c.bad || n == 0 || (int64_t)(count / (size_t)ncols) < nlines)
+	if (*nomem || c.bad || (int64_t)(count / (size_t)ncols) < nlines)
 		return false;
 	f->end = f->space[1] + 1;
 	f->begin1 = f->space[1];

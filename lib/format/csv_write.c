@@ -17,7 +17,7 @@ struct writer {
 	char delimiter;
 	struct str null, eol;
 	int ncols;
-	bool done;
+	bool done, at_start; /* at_start: nothing has been written yet */
 	int hidden;         /* the column _rest that is not to be written, or -1 */
 	bool special[256];  /* bytes that make a value need quotes */
 	struct buf buf;     /* rows on their way out */
@@ -43,8 +43,16 @@ static bool has_special(const struct writer *w, const uint8_t *p, size_t n)
 	return any != 0;
 }
 
+/* As the first bytes of the output they would be taken for a byte order mark. */
+static bool looks_like_bom(struct str s)
+{
+	return str_starts(s, STR("\xEF\xBB\xBF")) || str_starts(s, STR("\xFE\xFF")) || str_starts(s, STR("\xFF\xFE"));
+}
+
 static bool needs_quotes(const struct writer *w, struct str s)
 {
+	if (w->at_start && looks_like_bom(s))
+		return true;
 	return s.n == 0 || has_special(w, (const uint8_t *)s.p, s.n) || (w->null.n && str_eq(s, w->null));
 }
 
@@ -126,7 +134,7 @@ static int prepare_strip(struct writer *w, const struct column *c, int64_t from,
 			to->valid = c->valid;
 	if (c->type->id == T_NULL)
 		to->valid = (const uint8_t *)"";
-	to->plain = is_plain(w, to, n);
+	to->plain = !w->at_start && is_plain(w, to, n);
 	return 0;
 }
 
@@ -151,6 +159,7 @@ static int put_row(struct writer *w, const struct batch *b, int64_t from, int64_
 		first = false;
 		if (put_cell(w, &b->cols[k], &w->cols[k], from, i))
 			return -1;
+		w->at_start = false;
 	}
 	return buf_str(&w->buf, w->eol);
 }
@@ -274,6 +283,7 @@ static int put_header(struct writer *w, const struct schema *s)
 		first = false;
 		if (put_value(w, &w->buf, s->fields[i].name))
 			return -1;
+		w->at_start = false;
 	}
 	return first ? 0 : buf_str(&w->buf, w->eol);
 }
@@ -296,6 +306,7 @@ static int start(struct writer *w, const struct schema *s, const struct write_op
 	if (rc < 0)
 		return rc;
 	w->ncols = s->nfields;
+	w->at_start = true;
 	w->null = o->null ? str_of(o->null) : STR("");
 	w->eol = eol_of(s);
 	w->special[(uint8_t)w->delimiter] = w->special['"'] = w->special['\n'] = w->special['\r'] = true;
