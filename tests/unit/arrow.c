@@ -654,7 +654,7 @@ TEST(a_failed_writer_says_why)
 
 TEST(a_writer_whose_reader_left_says_nothing)
 {
-	cleanup_buf struct buf b = { 0 }, c = { 0 };
+	cleanup_buf struct buf b = { 0 };
 	struct table t = small_table(1);
 	struct err closed = { .status = ST_CLOSED };
 
