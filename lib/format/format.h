@@ -23,6 +23,8 @@ struct read_opts {
 	bool accept_unterminated;  /* --accept-unterminated */
 	enum on_bad on_bad;        /* --on-bad */
 	const char *side;          /* --on-bad side=FILE */
+	const struct schema *like; /* formats that infer their schema take this one: of the first of several inputs. NULL: none */
+	bool more;                 /* more inputs follow under this one's schema: it should have a column for what they may bring */
 	struct out *side_out;      /* the open side file, when several inputs share it; NULL: each opens `side` itself */
 	int64_t max_field;         /* --max-field SIZE; 0 = 1 GiB */
 	int64_t chunk;             /* bytes read at a time; 0 = the format's own choice (the result does not depend on it) */

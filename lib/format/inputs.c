@@ -9,7 +9,8 @@ struct inputs {
 	char *const *names;
 	struct read_opts opts;
 	struct source *now;
-	int *map;        /* column i of ours is column map[i] of theirs; NULL: the same order */
+	int *map;        /* column i of ours is column map[i] of theirs, -1: they have no _rest */
+	bool same_order;
 };
 
 static int differ(const struct inputs *in, const char *what, struct str name, struct err *e)
@@ -22,17 +23,17 @@ static int differ(const struct inputs *in, const char *what, struct str name, st
 static int match_columns(struct inputs *in, struct err *e)
 {
 	const struct schema *ours = in->source.schema, *theirs = in->now->schema;
-	bool moved = false;
 
+	in->same_order = true;
 	for (int i = 0; i < theirs->nfields; i++)
 		if (schema_find(ours, theirs->fields[i].name) < 0)
 			return differ(in, "has a column", theirs->fields[i].name, e);
 	for (int i = 0; i < ours->nfields; i++) {
 		int at = schema_find(theirs, ours->fields[i].name);
 
-		if (at < 0)
+		if (at < 0 && i != rest_column(ours))
 			return differ(in, "has no column", ours->fields[i].name, e);
-		if (!type_equal(&theirs->fields[at].type, &ours->fields[i].type)) {
+		if (at >= 0 && !type_equal(&theirs->fields[at].type, &ours->fields[i].type)) {
 			char a[64], b[64];
 
 			err_set(e, ST_DATA, "%s here, but %s in the first input \"%s\"", type_name(&theirs->fields[at].type, a, sizeof a),
@@ -41,40 +42,60 @@ static int match_columns(struct inputs *in, struct err *e)
 			return err_field(e, ours->fields[i].name.p, (int)ours->fields[i].name.n);
 		}
 		in->map[i] = at;
-		moved |= at != i;
+		in->same_order &= at == i;
 	}
-	if (!moved)
-		in->map[0] = -1;
 	return 0;
 }
 
 static int open_next(struct inputs *in, struct err *e)
 {
-	int rc = input_open(in->names[in->next], &in->opts, &in->now, e);
+	int rc;
 
+	in->opts.like = in->source.schema;
+	in->opts.more = in->next == 0;
+	rc = input_open(in->names[in->next], &in->opts, &in->now, e);
 	if (rc < 0)
 		return rc;
 	in->next++;
 	return in->next == 1 ? 0 : match_columns(in, e);
 }
 
+/* A json column of nulls only. */
+static int null_column(struct batch *b, struct column *c, struct err *e)
+{
+	int32_t *offsets = arena_array(&b->arena, int32_t, (size_t)b->nrows + 1);
+
+	c->valid = arena_calloc(&b->arena, bits_bytes(b->nrows), 1);
+	if (!offsets || !c->valid)
+		return err_oom(e);
+	c->offsets = offsets;
+	c->values = (const uint8_t *)"";
+	c->null_count = b->nrows;
+	return 0;
+}
+
 /* Their batch under our schema, columns in our order. */
 static int adopt(struct inputs *in, struct batch *theirs, struct batch **ret, struct err *e)
 {
-	struct batch *b = batch_new(in->source.schema, theirs->nrows);
+	cleanup_batch struct batch *b = batch_new(in->source.schema, theirs->nrows);
+	int rc = b ? 0 : err_oom(e);
 
-	if (!b)
-		return err_oom(e);
-	for (int i = 0; i < b->schema->nfields; i++) {
-		b->cols[i] = theirs->cols[in->map[0] < 0 ? i : in->map[i]];
+	for (int i = 0; rc == 0 && i < b->schema->nfields; i++) {
+		if (in->map[i] < 0)
+			rc = null_column(b, &b->cols[i], e);
+		else
+			b->cols[i] = theirs->cols[in->map[i]];
 		b->cols[i].type = &b->schema->fields[i].type;
 	}
-	if (in->map[0] < 0)
+	if (rc < 0)
+		return rc;
+	if (in->same_order)
 		b->origin = theirs->origin;
 	else
 		b->origin = (struct origin){ .name = theirs->origin.name, .row = theirs->origin.row, .line = theirs->origin.line };
 	batch_keep(b, theirs);
 	*ret = b;
+	b = NULL;
 	return 0;
 }
 

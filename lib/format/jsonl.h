@@ -84,10 +84,10 @@ struct jsonl_parser {
 int jsonl_parser_init(struct jsonl_parser *x, const struct schema *s, const struct declared *spelled, struct err *e) nodiscard;
 void jsonl_parser_free(struct jsonl_parser *x);
 
-/* Parses lines from text[0 .. n) until its end or until there are BATCH_ROWS rows; n ends with a newline, JSON_PAD bytes follow.
- * *used: bytes consumed. A bad record ends it with -ST_DATA (x->lines lines before it, e->line and e->column relative to `text`), or
- * is passed over and its text overwritten with blanks, as on_bad says. The columns all have x->rows.n rows in the end. */
-int jsonl_parse(struct jsonl_parser *x, char *text, size_t n, size_t *used, struct err *e) nodiscard;
+/* Parses lines from text[0 .. n) until its end, or until there are BATCH_ROWS rows, or behind a record that was skipped; n ends with
+ * a newline, JSON_PAD bytes follow. *used: bytes consumed. A bad record ends it with -ST_DATA (x->lines lines before it, e->line and
+ * e->column relative to `text`), unless on_bad says otherwise. The columns all have x->rows.n rows in the end. */
+int jsonl_parse(struct jsonl_parser *x, const char *text, size_t n, size_t *used, struct err *e) nodiscard;
 
 /* The place of field `col` (-1: none) of the row-th record in `text`: the value, or its record when it has none. */
 void jsonl_locate(const struct origin *o, int64_t row, int col, int64_t *line, int64_t *column);

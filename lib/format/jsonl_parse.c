@@ -508,14 +508,13 @@ static void undo_record(parser *x)
 }
 
 /* A record that cannot be taken. 0: passed over. */
-static int bad_record(parser *x, char *line, const char *end)
+static int bad_record(parser *x, const char *line, const char *end)
 {
 	undo_record(x);
 	if (!x->fatal && x->on_bad == BAD_SKIP) {
 		int rc = x->side ? x->side(x->side_context, (struct str){ line, (size_t)(end - line) }, x->e) : 0;
 
 		x->bad++;
-		memset(line, ' ', (size_t)(end - line));
 		return rc;
 	}
 	x->e->line = x->lines + 1;
@@ -538,34 +537,34 @@ static int fill(parser *x)
 	return rc;
 }
 
-int jsonl_parse(struct jsonl_parser *x, char *text, size_t n, size_t *used, struct err *e)
+/* The line at p: a row, nothing, or a record that is passed over. Returns behind it. */
+static const char *parse_line(parser *x, const char *p, const char *end, bool *skipped, int *rc)
 {
-	char *p = text, *end = text + n, *line;
+	const char *first = blanks(p), *after;
+
+	if (*first == '\n')
+		return first + 1;
+	after = record(x, first);
+	if (after) {
+		x->rows.n++;
+		return after + 1;
+	}
+	after = memchr(p, '\n', (size_t)(end - p));
+	*rc = bad_record(x, p, after);
+	*skipped = true;
+	return after + 1;
+}
+
+int jsonl_parse(struct jsonl_parser *x, const char *text, size_t n, size_t *used, struct err *e)
+{
+	const char *p = text, *end = text + n;
+	bool skipped = false;
 	int rc = 0;
 
 	x->e = e;
 	x->fatal = false;
-	for (x->lines = 0; p < end && x->rows.n < BATCH_ROWS && rc == 0; x->lines++) {
-		const char *after;
-
-		line = p;
-		p += blanks(p) - p;
-		if (*p == '\n') {
-			p++;
-			continue;
-		}
-		after = record(x, p);
-		if (after) {
-			x->rows.n++;
-			p = line + (after - line) + 1;
-			continue;
-		}
-		p = memchr(line, '\n', (size_t)(end - line));
-		rc = bad_record(x, line, p);
-		if (rc < 0)
-			break;
-		p++;
-	}
+	for (x->lines = 0; p < end && x->rows.n < BATCH_ROWS && !skipped; x->lines += rc == 0)
+		p = parse_line(x, p, end, &skipped, &rc);
 	*used = (size_t)(p - text);
-	return rc < 0 ? (fill(x) < 0 ? -e->status : rc) : fill(x);
+	return fill(x) < 0 ? -e->status : rc;
 }

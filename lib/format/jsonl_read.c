@@ -1,8 +1,8 @@
 /* JSON Lines in: blocks of whole lines, each parsed into a batch.
  *
  * The schema is that of the records that begin within the first `sample` bytes (all of the input if it ends before), however slowly
- * they come; what was sampled is then parsed like the rest. A batch carries a copy of its text, so that the place of any value can
- * be found later. */
+ * they come; what was sampled is then parsed like the rest. A batch keeps its text, so that the place of any value can be found
+ * later. */
 #include "lib/format/jsonl.h"
 #include "lib/format/lines.h"
 
@@ -16,9 +16,13 @@ struct jsonl_source {
 	struct arena arena;          /* what was declared */
 	struct schema *schema;
 	struct jsonl_parser parser;
+	struct schema *nothing;      /* of carriers */
+	struct batch *carrier;       /* holds the block */
+	const char *text;            /* of it, what is not yet parsed */
+	size_t left;
+	struct out *own_side;        /* --on-bad side=FILE, opened here */
 	bool failed;                 /* `error` is to be returned after the rows before it */
 	struct err error;
-	int64_t row;                 /* rows parsed */
 };
 
 /* Reads until the sample is complete; *ret is it. */
@@ -59,7 +63,7 @@ static int sampled_schema(struct jsonl_source *s, const struct read_opts *o, con
 
 	if (rc < 0)
 		return rc;
-	return jsonl_infer(text.p, text.n, s->lines.end && text.n == lines_pending(&s->lines), d, &s->schema, e);
+	return jsonl_infer(text.p, text.n, s->lines.end && text.n == lines_pending(&s->lines) && !o->more, d, &s->schema, e);
 }
 
 static int find_schema(struct jsonl_source *s, const struct read_opts *o, struct err *e)
@@ -70,65 +74,109 @@ static int find_schema(struct jsonl_source *s, const struct read_opts *o, struct
 
 	if ((rc = declared_read(o, &s->arena, &all, e)) < 0 || (rc = declared_read(&only, &s->arena, &types, e)) < 0)
 		return rc;
-	rc = o->schema ? fixed_schema(&all, &s->schema, e) : sampled_schema(s, o, &all, e);
+	if (o->like && !o->schema)
+		s->schema = schema_ref(o->like);
+	else
+		rc = o->schema ? fixed_schema(&all, &s->schema, e) : sampled_schema(s, o, &all, e);
 	return rc < 0 ? rc : jsonl_parser_init(&s->parser, s->schema, &types, e);
 }
 
-/* Parses a block, copied into the arena of a new batch. Not all of it may be used. */
-static int parse_block(struct jsonl_source *s, struct str block, struct batch **ret, struct err *e)
+/* The next block, copied into a batch of its own, which the batches made from it keep alive. s->text.n = 0: there is none. */
+static int take_block(struct jsonl_source *s, struct err *e)
 {
-	struct jsonl_parser *x = &s->parser;
-	struct batch *b = batch_new(s->schema, 0);
-	char *text = b ? arena_alloc(&b->arena, block.n + JSON_PAD) : NULL;
-	size_t used;
-	int rc = 0, parsed;
+	struct str block;
+	char *text;
+	int rc = lines_block(&s->lines, &block, e);
 
-	if (!text) {
-		batch_unref(b);
+	if (rc < 0)
+		return rc;
+	batch_unref(s->carrier);
+	s->carrier = batch_new(s->nothing, 0);
+	text = s->carrier ? arena_alloc(&s->carrier->arena, block.n + JSON_PAD) : NULL;
+	if (!text)
 		return err_oom(e);
-	}
 	memcpy(text, block.p, block.n);
 	memset(text + block.n, 0, JSON_PAD);
-	parsed = jsonl_parse(x, text, block.n, &used, &s->error);
-	b->nrows = x->rows.n;
-	b->origin = (struct origin){ .name = arena_strdup(&b->arena, str_of(in_name(s->lines.in))), .row = s->row, .line = s->lines.line + 1,
-		.text = text, .text_size = used, .context = b->schema, .locate = jsonl_locate };
+	s->text = text;
+	s->left = block.n;
+	return 0;
+}
+
+static int own_columns(struct jsonl_source *s, struct batch *b, struct err *e)
+{
+	int rc = 0;
+
 	for (int i = 0; i < s->schema->nfields && rc == 0; i++) {
-		rc = builder_column(&x->rows.cols[i], &b->arena, &b->cols[i], e);
+		struct builder *column = &s->parser.rows.cols[i];
+
+		rc = builder_column(column, &b->arena, &b->cols[i], e);
 		b->cols[i].type = &b->schema->fields[i].type;
-		builder_reset(&x->rows.cols[i]);
+		builder_reset(column);
 	}
-	if (parsed < 0) {
-		s->failed = true;
-		err_at(&s->error, in_name(s->lines.in), s->lines.line + s->error.line, s->error.column);
-		s->error.row = s->row + b->nrows + 1;
-	}
-	s->row += b->nrows;
+	b->nrows = s->parser.rows.n;
+	s->parser.rows.n = 0;
+	return rc;
+}
+
+static void note_failure(struct jsonl_source *s)
+{
+	s->failed = true;
+	err_at(&s->error, in_name(s->lines.in), s->lines.line + s->error.line, s->error.column);
+	s->error.row = s->parser.record;
+}
+
+/* Parses a part of the block into a new batch. Records and lines of a batch are without gaps: a skipped record ends it. */
+static int parse_some(struct jsonl_source *s, struct batch **ret, struct err *e)
+{
+	struct jsonl_parser *x = &s->parser;
+	cleanup_batch struct batch *b = batch_new(s->schema, 0);
+	int64_t before = x->record;
+	size_t used;
+	int rc;
+
+	if (!b)
+		return err_oom(e);
+	if (jsonl_parse(x, s->text, s->left, &used, &s->error) < 0)
+		note_failure(s);
+	if ((rc = own_columns(s, b, e)) < 0)
+		return rc;
+	b->origin = (struct origin){ .name = arena_strdup(&b->arena, str_of(in_name(s->lines.in))), .row = before,
+		.line = s->lines.line + 1, .text = s->text, .text_size = used, .context = b->schema, .locate = jsonl_locate };
+	if (!b->origin.name)
+		return err_oom(e);
+	batch_keep(b, s->carrier);
 	lines_take(&s->lines, used, x->lines);
-	x->rows.n = 0;
-	if (rc < 0)
-		batch_unref(b);
-	else
-		*ret = b;
+	s->text += used;
+	s->left -= used;
+	*ret = b;
+	b = NULL;
+	return 0;
+}
+
+static int close_side(struct jsonl_source *s, struct err *e)
+{
+	int rc = s->own_side ? out_commit(s->own_side, e) : 0;
+
+	out_close(s->own_side);
+	s->own_side = NULL;
 	return rc;
 }
 
 static int next(struct source *source, struct batch **ret, struct err *e)
 {
 	struct jsonl_source *s = (struct jsonl_source *)source;
-	struct str block;
 	int rc;
 
 	while (!s->failed) {
 		cleanup_batch struct batch *b = NULL;
 
-		if ((rc = lines_block(&s->lines, &block, e)) < 0)
+		if (!s->left && (rc = take_block(s, e)) < 0)
 			return rc;
-		if (block.n == 0)
-			return 0;
-		if ((rc = parse_block(s, block, &b, e)) < 0)
+		if (!s->left)
+			return close_side(s, e);
+		if ((rc = parse_some(s, &b, e)) < 0)
 			return rc;
-		if (b && b->nrows) {
+		if (b->nrows) {
 			*ret = b;
 			b = NULL;
 			return 0;
@@ -143,10 +191,47 @@ static void close_source(struct source *source)
 	struct jsonl_source *s = (struct jsonl_source *)source;
 
 	jsonl_parser_free(&s->parser);
+	out_close(s->own_side);
+	batch_unref(s->carrier);
+	schema_unref(s->nothing);
 	schema_unref(s->schema);
 	arena_free(&s->arena);
 	lines_free(&s->lines);
 	free(s);
+}
+
+/* Skipped records go to the side file as they are. */
+static int to_side(void *context, struct str record, struct err *e)
+{
+	int rc = out_write(context, record.p, record.n, e);
+
+	return rc < 0 ? rc : out_write(context, "\n", 1, e);
+}
+
+static int open_side(struct jsonl_source *s, const struct read_opts *o, struct err *e)
+{
+	int rc = 0;
+
+	if (o->side && !o->side_out)
+		rc = out_open(&s->own_side, o->side, CODEC_NONE, e);
+	s->parser.side_context = o->side_out ? o->side_out : s->own_side;
+	if (s->parser.side_context)
+		s->parser.side = to_side;
+	return rc;
+}
+
+static int start(struct jsonl_source *s, const struct read_opts *o, struct err *e)
+{
+	int rc;
+
+	s->nothing = schema_new();
+	if (!s->nothing)
+		return err_oom(e);
+	if ((rc = find_schema(s, o, e)) < 0)
+		return rc;
+	s->source.schema = s->schema;
+	s->parser.on_bad = o->on_bad;
+	return open_side(s, o, e);
 }
 
 int jsonl_read(struct in *in, const struct read_opts *o, struct source **ret, struct err *e)
@@ -161,12 +246,10 @@ int jsonl_read(struct in *in, const struct read_opts *o, struct source **ret, st
 	s->source.next = next;
 	s->source.close = close_source;
 	lines_init(&s->lines, in, o);
-	if ((rc = find_schema(s, o, e)) < 0) {
+	if ((rc = start(s, o, e)) < 0) {
 		close_source(&s->source);
 		return rc;
 	}
-	s->parser.on_bad = o->on_bad;
-	s->source.schema = s->schema;
 	*ret = &s->source;
 	return 0;
 }
