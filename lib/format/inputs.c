@@ -11,6 +11,7 @@ struct inputs {
 	struct source *now;
 	int *map;        /* column i of ours is column map[i] of theirs, -1: they have no _rest */
 	bool same_order;
+	struct out *side; /* --on-bad side=FILE, shared by all */
 };
 
 static int differ(const struct inputs *in, const char *what, struct str name, struct err *e)
@@ -117,7 +118,7 @@ static int next(struct source *s, struct batch **ret, struct err *e)
 		if (b)
 			return adopt(in, b, ret, e);
 		if (in->next == in->n)
-			return 0;
+			return in->side ? out_commit(in->side, e) : 0;
 		source_close(in->now);
 		in->now = NULL;
 		if ((rc = open_next(in, e)) < 0)
@@ -130,9 +131,21 @@ static void close_inputs(struct source *s)
 	struct inputs *in = (struct inputs *)s;
 
 	source_close(in->now);
+	out_close(in->side);
 	schema_unref(s->schema);
 	free(in->map);
 	free(in);
+}
+
+static int open_side(struct inputs *in, struct err *e)
+{
+	int rc;
+
+	if (!in->opts.side || in->opts.side_out)
+		return 0;
+	rc = out_open(&in->side, in->opts.side, CODEC_NONE, e);
+	in->opts.side_out = in->side;
+	return rc;
 }
 
 int inputs_open(int n, char *const *names, const struct read_opts *o, struct source **ret, struct err *e)
@@ -150,7 +163,7 @@ int inputs_open(int n, char *const *names, const struct read_opts *o, struct sou
 	in->opts = *o;
 	in->source.next = next;
 	in->source.close = close_inputs;
-	if ((rc = open_next(in, e)) < 0)
+	if ((rc = open_side(in, e)) < 0 || (rc = open_next(in, e)) < 0)
 		goto fail;
 	in->source.schema = schema_ref(in->now->schema);
 	in->map = calloc((size_t)in->source.schema->nfields + 1, sizeof *in->map);
