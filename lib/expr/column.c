@@ -337,7 +337,10 @@ static int put_vec(struct output *o, const struct vec *v, struct column *c, stru
 /* Are idx[0 .. n) consecutive? */
 static bool consecutive(const uint32_t *idx, int64_t n)
 {
-	return idx[n - 1] - idx[0] == (uint32_t)(n - 1);
+	for (int64_t k = 1; k < n; k++)
+		if (idx[k] != idx[0] + (uint32_t)k)
+			return false;
+	return true;
 }
 
 static int copy_column(struct output *o, const struct column *from, const uint32_t *idx, struct column *c, struct err *e)

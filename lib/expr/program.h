@@ -42,7 +42,16 @@ struct program {
 	struct step *steps;
 	int *out_slots;      /* of each output field */
 	struct resource *resources;
+	struct eval *fold;   /* computed the constants, and owns their memory */
 };
+
+/* Readings of fields that are kept while a level lasts. */
+struct reading_of {
+	int slot;
+	enum value_type type;
+};
+
+#define MAX_READINGS 1000
 
 /* While checking. */
 struct check {
@@ -55,9 +64,10 @@ struct check {
 		} *v;
 	} scope;
 	int cap;             /* of scope.v and of p->slots */
-	struct eval *fold;   /* computes constants */
+	struct eval *fold;   /* p->fold */
 	bool sorted_broken;
-	const struct schema *in;
+	int nreadings;
+	struct reading_of readings[MAX_READINGS];
 };
 
 /* check.c */
@@ -80,8 +90,9 @@ bool value_readable(enum value_type t); /* numeric, or text that can be read as 
 bool value_text(enum value_type t);     /* stored as strings: text, json, num, binary */
 int program_own(struct program *p, void *resource, void (*free_fn)(void *), struct err *e) nodiscard;
 
-/* operator.c: the operators. -1 in *found when `name` is none. */
+/* operator.c: the operators and special forms; *found = false when a->text is none. */
 int check_operator(struct check *c, const struct ast *a, struct expr **ret, bool *found, struct err *e) nodiscard;
+int check_condition(struct check *c, struct expr **x, const char *who, struct err *e) nodiscard;
 /* call.c: the functions of the table. */
 int check_call(struct check *c, const struct ast *a, struct expr **ret, struct err *e) nodiscard;
 
