@@ -24,7 +24,9 @@ int functions_list(struct buf *b)
 		"  case when c then a ... [else b] end   the value behind the first condition that is true\n"
 		"  coalesce(a, b, ...)        the first value that is not null\n"
 		"  x in (a, b, ...)           does x equal one of them?\n"
-		"  x is [not] null            is there no value?\n";
+		"  x is [not] null            is there no value?\n"
+		"  least(a, b, ...)           the smallest of values of one type\n"
+		"  greatest(a, b, ...)        the largest of them\n";
 
 	if (buf_puts(b, forms))
 		return -1;
@@ -216,6 +218,12 @@ static int call_row(struct check *c, const struct ast *a, const struct fn *f, st
 	if ((rc = convert_args(c, f, v, a->nargs, number, e)) < 0)
 		return rc;
 	type = f->ret == 'n' ? number : f->ret == 'a' ? v[0]->type : letter_type(f->ret);
+	if (!f->kernel[0]) { /* a conversion: its argument, whose reading has been said now */
+		if (!(*ret = arena_dup(&c->p->arena, v[0], sizeof *v[0])))
+			return err_oom(e);
+		(*ret)->raw = (*ret)->literal = false;
+		return 0;
+	}
 	if (!(x = expr_new(c, a, type, a->nargs)))
 		return err_oom(e);
 	memcpy(x->args, v, (size_t)a->nargs * sizeof *v);

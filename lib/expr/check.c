@@ -225,6 +225,21 @@ static int check_field(struct check *c, const struct ast *a, struct expr **ret, 
 	return field_expr(c, a, c->scope.v[i].slot, ret, e);
 }
 
+#define WEIGHT_MAX 100000
+
+/* An operand that is compared with many things is computed for each: what that multiplies to is bounded. */
+static int check_weight(struct check *c, struct expr *x, struct err *e)
+{
+	int64_t sum = 1;
+
+	for (int i = 0; i < x->nargs; i++)
+		sum += x->args[i]->weight;
+	if (sum > WEIGHT_MAX)
+		return check_err(c, x->at, e, "this expression is too large");
+	x->weight = (int)sum;
+	return 0;
+}
+
 int check_ast(struct check *c, const struct ast *a, struct expr **ret, struct err *e)
 {
 	uint8_t truth = a->number != 0;
@@ -249,7 +264,9 @@ int check_ast(struct check *c, const struct ast *a, struct expr **ret, struct er
 		break;
 	}
 	rc = check_operator(c, a, ret, &found, e);
-	return rc < 0 || found ? rc : check_call(c, a, ret, e);
+	if (rc == 0 && !found)
+		rc = check_call(c, a, ret, e);
+	return rc < 0 ? rc : check_weight(c, *ret, e);
 }
 
 /* ---- statements ---- */

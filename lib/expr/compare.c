@@ -86,6 +86,42 @@ const struct compare_op *compare_find(struct str name)
 	return NULL;
 }
 
+/* The first of the arguments that no other is beyond. */
+#define EXTREME(name, op, member, ORDER)                                                               \
+	KERNEL(name)                                                                                   \
+	{                                                                                              \
+		UNUSED_KERNEL_ARGS;                                                                    \
+		EACH(sel, i,                                                                           \
+			int best = 0;                                                                  \
+			for (int k = 1; k < x->nargs; k++)                                             \
+				if (ORDER(ARG(k, member, i), ARG(best, member, i)) op 0)               \
+					best = k;                                                      \
+			ret->member[i] = ARG(best, member, i);                                         \
+		);                                                                                     \
+		return 0;                                                                              \
+	}
+
+#define EXTREMES(C, member, ORDER) EXTREME(least_##C, <, member, ORDER) EXTREME(greatest_##C, >, member, ORDER)
+
+EXTREMES(i64, i, INT_ORDER)
+EXTREMES(f64, f, compare_f64)
+EXTREMES(dec, d, DEC_ORDER)
+EXTREMES(bool, b, INT_ORDER)
+EXTREMES(text, s, str_cmp)
+
+kernel_fn *extreme_kernel(enum value_type type, bool greatest)
+{
+	if (type == V_DEC || type == V_NUM)
+		return greatest ? greatest_dec : least_dec;
+	if (value_text(type))
+		return greatest ? greatest_text : least_text;
+	if (type == V_F64)
+		return greatest ? greatest_f64 : least_f64;
+	if (type == V_BOOL)
+		return greatest ? greatest_bool : least_bool;
+	return greatest ? greatest_i64 : least_i64;
+}
+
 /* The constants of an `in`, sorted. Decimals here are never big: those are compared one by one (operator.c). */
 struct set {
 	enum value_type type;

@@ -18,6 +18,9 @@ struct set;
 int set_prepare(struct check *c, enum value_type type, struct expr *const *items, int n, const struct set **ret, struct err *e) nodiscard;
 eval_fn eval_in_set;
 
+/* The kernel of least() or greatest() of values of one type. */
+kernel_fn *extreme_kernel(enum value_type type, bool greatest);
+
 /* -1, 0, 1 */
 int compare_dec(struct dec a, struct dec b, const struct decpool *p);
 static inline int compare_f64(double a, double b)

@@ -28,6 +28,8 @@ static int special(struct check *c, const struct ast *a, enum value_type type, e
 	if (!x)
 		return err_oom(e);
 	memcpy(x->args, v, (size_t)n * sizeof *v);
+	for (int i = 0; i < n; i++)
+		x->weight += v[i]->weight;
 	x->eval = fn;
 	*ret = x;
 	return expr_fold(c, x, e);
@@ -530,6 +532,26 @@ static int check_coalesce(struct check *c, const struct ast *a, struct expr **v,
 	return 0;
 }
 
+/* least and greatest: one type for all, then compared as by < . */
+static int check_extreme(struct check *c, const struct ast *a, struct expr **v, struct expr **ret, struct err *e)
+{
+	enum value_type type;
+	int rc;
+
+	if (!a->nargs)
+		return check_err(c, a->at, e, "%.*s takes the values to choose from", STR_ARG(a->text));
+	if ((rc = expr_unify(c, a, v, a->nargs, &type, e)) < 0)
+		return rc;
+	for (int i = 0; i < a->nargs; i++)
+		if (v[i]->raw)
+			return check_err(c, v[i]->at, e, "say how these texts compare: num(%.*s), or text(%.*s) for bytes", STR_ARG(v[i]->text),
+					 STR_ARG(v[i]->text));
+	for (int i = 0; type == V_NUM && i < a->nargs; i++)
+		if ((rc = convert_to(c, &v[i], V_DEC, e)) < 0)
+			return rc;
+	return expr_call(c, a, type == V_NUM ? V_DEC : type, extreme_kernel(type, str_is(a->text, "greatest")), v, a->nargs, ret, e);
+}
+
 typedef int check_fn(struct check *c, const struct ast *a, struct expr **v, struct expr **ret, struct err *e);
 
 int check_operator(struct check *c, const struct ast *a, struct expr **ret, bool *found, struct err *e)
@@ -539,6 +561,7 @@ int check_operator(struct check *c, const struct ast *a, struct expr **ret, bool
 		{ "neg", check_neg }, { "==", check_compare }, { "!=", check_compare }, { "<", check_compare }, { "<=", check_compare },
 		{ ">", check_compare }, { ">=", check_compare }, { "in", check_in }, { "and", check_logic }, { "or", check_logic },
 		{ "not", check_not }, { "is null", check_is_null }, { "if", check_if }, { "case", check_if }, { "coalesce", check_coalesce },
+		{ "least", check_extreme }, { "greatest", check_extreme },
 	};
 	struct expr **v = NULL;
 	int rc;

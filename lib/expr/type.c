@@ -53,6 +53,7 @@ struct expr *expr_new(struct check *c, const struct ast *a, enum value_type type
 	x->at = a->at;
 	x->text = (struct str){ c->p->text.p + a->at, (size_t)(a->end - a->at) };
 	x->slot = x->cache = -1;
+	x->weight = 1;
 	return x;
 }
 
@@ -105,6 +106,8 @@ int expr_call(struct check *c, const struct ast *a, enum value_type type, kernel
 		return err_oom(e);
 	x->eval = eval_call;
 	x->kernel = k;
+	for (int i = 0; i < nargs; i++)
+		x->weight += args[i]->weight;
 	if (nargs)
 		memcpy(x->args, args, (size_t)nargs * sizeof *args);
 	*ret = x;
@@ -163,6 +166,7 @@ int expr_convert(struct check *c, struct expr **x, enum value_type to, bool *ok,
 	y->eval = to == V_DEC ? eval_to_decimal : eval_call;
 	y->kernel = k;
 	y->args[0] = from;
+	y->weight = from->weight;
 	y->text = from->text;
 	y->raw = from->raw && value_text(to);
 	y->literal = from->literal;

@@ -106,7 +106,7 @@ struct expr {
 	bool literal;          /* written in the program as such: numbers adapt to what they meet */
 	bool raw;              /* text of a field, whose reading nobody has said */
 	struct str text;       /* its part of the program, for messages; a literal number's digits */
-	int at;
+	int at, weight;        /* weight: expressions in it, as often as they are computed */
 	struct vec value;
 	int slot;              /* a field's place among the slots of the run; -1: none */
 	int cache;             /* place for the result while the selection is the statement's; -1: none */
