@@ -173,7 +173,7 @@ static const char *member(struct eval *ev, const char *p, const char *limit, str
 		return NULL;
 	for (p = json_blanks(p + 1, limit); *p != (object ? '}' : ']'); k++) {
 		if (object) {
-			const char *end = json_string(p, &f);
+			const char *end = json_skip_string(p, &f);
 
 			if (!is_key(&ev->tmp, p, end, key, &match)) {
 				*oom = true;
