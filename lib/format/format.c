@@ -5,7 +5,7 @@
 
 #include <unistd.h>
 
-const struct format *const formats[] = { &format_arrow, &format_arrow_file, &format_csv, &format_tsv, &format_jsonl, &format_text,
+const struct format *const formats[] = { &format_arrow, &format_arrow_file, &format_csv, &format_tsv, &format_jsonl, &format_text, &format_combined,
 	&format_table, &format_markdown, &format_json, NULL };
 
 const struct format *format_by_name(struct str name)

@@ -1,0 +1,155 @@
+/* Records on lines: see records.h. Records and lines of a batch are without gaps: its first row's place and its text give all others. */
+#include "lib/format/records.h"
+
+#include <stdlib.h>
+
+/* The next block, copied into a batch of its own, which the batches made from it keep alive. r->left = 0: there is none. */
+static int take_block(struct records *r, struct err *e)
+{
+	struct str block;
+	char *text;
+	int rc = lines_block(&r->lines, &block, e);
+
+	if (rc < 0)
+		return rc;
+	batch_unref(r->carrier);
+	r->carrier = batch_new(r->nothing, 0);
+	text = r->carrier ? arena_alloc(&r->carrier->arena, block.n + LINES_PAD) : NULL;
+	if (!text)
+		return err_oom(e);
+	memcpy(text, block.p, block.n);
+	memset(text + block.n, 0, LINES_PAD);
+	r->text = text;
+	r->left = block.n;
+	return 0;
+}
+
+static int own_columns(struct records *r, struct batch *b, struct err *e)
+{
+	int rc = 0;
+
+	for (int i = 0; i < r->schema->nfields && rc == 0; i++) {
+		struct builder *column = &r->rows->cols[i];
+
+		rc = builder_column(column, &b->arena, &b->cols[i], e);
+		b->cols[i].type = &b->schema->fields[i].type;
+		builder_reset(column);
+	}
+	b->nrows = r->rows->n;
+	r->rows->n = 0;
+	return rc;
+}
+
+static void note_failure(struct records *r)
+{
+	r->failed = true;
+	if (r->error.status != ST_DATA)
+		return;
+	err_at(&r->error, in_name(r->lines.in), r->lines.line + r->error.line, r->error.column);
+	r->error.row = r->record;
+}
+
+/* Parses a part of the block into a new batch. Records and lines of a batch are without gaps: a skipped record ends it. */
+static int parse_some(struct records *r, struct batch **ret, struct err *e)
+{
+	cleanup_batch struct batch *b = batch_new(r->schema, 0);
+	int64_t before = r->record;
+	size_t used;
+	int rc;
+
+	if (!b)
+		return err_oom(e);
+	if (r->parse(r, r->text, r->left, &used, &r->error) < 0)
+		note_failure(r);
+	if ((rc = own_columns(r, b, e)) < 0)
+		return rc;
+	b->origin = (struct origin){ .name = arena_strdup(&b->arena, str_of(in_name(r->lines.in))), .row = before,
+		.line = r->lines.line + 1, .text = r->text, .text_size = used, .context = b->schema, .locate = r->locate };
+	if (!b->origin.name)
+		return err_oom(e);
+	batch_keep(b, r->carrier);
+	lines_take(&r->lines, used, r->parsed);
+	r->text += used;
+	r->left -= used;
+	*ret = b;
+	b = NULL;
+	return 0;
+}
+
+static int close_side(struct records *r, struct err *e)
+{
+	int rc = r->own_side ? out_commit(r->own_side, e) : 0;
+
+	out_close(r->own_side);
+	r->own_side = NULL;
+	return rc;
+}
+
+static int next(struct source *source, struct batch **ret, struct err *e)
+{
+	struct records *r = (struct records *)source;
+	int rc;
+
+	while (!r->failed) {
+		cleanup_batch struct batch *b = NULL;
+
+		if (!r->left && (rc = take_block(r, e)) < 0)
+			return rc;
+		if (!r->left)
+			return close_side(r, e);
+		if ((rc = parse_some(r, &b, e)) < 0)
+			return rc;
+		if (b->nrows) {
+			*ret = b;
+			b = NULL;
+			return 0;
+		}
+	}
+	*e = r->error;
+	return -e->status;
+}
+
+void records_close(struct source *source)
+{
+	struct records *r = (struct records *)source;
+
+	r->release(r);
+	out_close(r->own_side);
+	batch_unref(r->carrier);
+	schema_unref(r->nothing);
+	schema_unref(r->schema);
+	lines_free(&r->lines);
+	free(r);
+}
+
+int records_aside(struct records *r, struct str record, struct err *e)
+{
+	int rc = r->side ? out_write(r->side, record.p, record.n, e) : 0;
+
+	return rc < 0 || !r->side ? rc : out_write(r->side, "\n", 1, e);
+}
+
+static int open_side(struct records *r, const struct read_opts *o, struct err *e)
+{
+	int rc = 0;
+
+	if (o->side && !o->side_out)
+		rc = out_open(&r->own_side, o->side, CODEC_NONE, e);
+	r->side = o->side_out ? o->side_out : r->own_side;
+	return rc;
+}
+
+void records_init(struct records *r, struct in *in, const struct read_opts *o)
+{
+	lines_init(&r->lines, in, o);
+	r->source.next = next;
+	r->source.close = records_close;
+	r->on_bad = o->on_bad;
+}
+
+int records_start(struct records *r, const struct read_opts *o, struct err *e)
+{
+	r->source.schema = r->schema;
+	r->nothing = schema_new();
+	return r->nothing ? open_side(r, o, e) : err_oom(e);
+}

@@ -1,0 +1,42 @@
+/* Sources whose records are lines: what JSON Lines and log formats share. Blocks of lines come from lines.h, a format's parse()
+ * makes rows of them; this part makes the batches, keeps their text for finding places, keeps errors behind the rows before them,
+ * and lays skipped records aside.
+ *
+ *     struct x_source { struct records records; ... };     // first member
+ *     records_init(&s->records, in, o); ... s->records.schema = ...; s->records.rows = ...; records_start(&s->records, o, e); */
+#ifndef STOOK_FORMAT_RECORDS_H
+#define STOOK_FORMAT_RECORDS_H
+
+#include "lib/format/lines.h"
+
+struct records {
+	struct source source;
+	struct lines lines;
+	struct schema *schema;       /* owned */
+	struct rows *rows;           /* what parse() fills */
+	int64_t record;              /* records begun, good or bad: counted by parse() */
+	int64_t parsed;              /* lines that the last parse() consumed */
+	enum on_bad on_bad;
+	/* Rows of text[0 .. n), whole lines with LINES_PAD bytes behind. Stops at the end, at BATCH_ROWS, or behind a skipped record;
+	 * *used: bytes consumed. A failure's line and column are relative to `text`; the rows before it are kept. */
+	int (*parse)(struct records *r, const char *text, size_t n, size_t *used, struct err *e);
+	void (*locate)(const struct origin *o, int64_t row, int field, int64_t *line, int64_t *column);
+	void (*release)(struct records *r); /* frees what the format has besides */
+
+	struct schema *nothing;      /* of carriers */
+	struct batch *carrier;       /* holds the block */
+	const char *text;            /* of it, what is not yet parsed */
+	size_t left;
+	struct out *side, *own_side; /* --on-bad side=FILE; own: opened here */
+	bool failed;                 /* `error` is to be returned after the rows before it */
+	struct err error;
+};
+
+void records_init(struct records *r, struct in *in, const struct read_opts *o); /* owns `in`; a zeroed struct with its functions set */
+int records_start(struct records *r, const struct read_opts *o, struct err *e) nodiscard; /* schema and rows are set */
+void records_close(struct source *s);
+
+/* A bad record's raw text, when records are skipped: to the side file, if there is one. */
+int records_aside(struct records *r, struct str record, struct err *e) nodiscard;
+
+#endif
