@@ -17,7 +17,8 @@ static void copy(char *dst, size_t size, const char *src, size_t n)
 {
 	if (n > size - 1)
 		n = size - 1;
-	memcpy(dst, src, n);
+	if (n)
+		memcpy(dst, src, n); /* src may be NULL then */
 	dst[n] = '\0';
 }
 
