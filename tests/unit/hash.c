@@ -9,12 +9,12 @@ TEST(hash_of_nothing_is_the_published_value)
 
 TEST(hash_of_pieces_is_the_hash_of_the_whole)
 {
-	unsigned char data[5000];
+	static unsigned char data[30000];
 	unsigned seed = 7;
 
 	for (size_t i = 0; i < sizeof data; i++)
 		data[i] = (unsigned char)(seed = seed * 1103515245u + 12345u);
-	for (size_t n = 0; n < sizeof data; n += 37) {
+	for (size_t n = 0; n < sizeof data; n += 137) {
 		struct hasher h;
 		size_t a = n / 3, b = n / 2;
 
