@@ -187,8 +187,14 @@ int dec_from_f64(double v, struct decpool *p, struct dec *ret)
 
 static enum dec_read parse_big(const struct spelling *sp, struct decpool *p, struct dec *ret)
 {
-	mpz_ptr z = pool_slot(p);
+	mpz_ptr z;
 
+	if (sp->ndigits <= 38 && sp->scale >= 0) {
+		i128 m = (i128)spelling_u128(sp);
+
+		return dec_from_i128(sp->neg ? -m : m, sp->scale, p, ret) ? DEC_NOMEM : DEC_OK;
+	}
+	z = pool_slot(p);
 	if (!z)
 		return DEC_NOMEM;
 	spelling_mpz(z, sp);
@@ -201,9 +207,13 @@ static enum dec_read parse_big(const struct spelling *sp, struct decpool *p, str
 enum dec_read dec_parse(struct str s, struct decpool *p, struct dec *ret)
 {
 	struct spelling sp;
-	enum dec_read rc = spelling_read(s, &sp);
+	enum dec_read rc;
 	int64_t m;
 
+	ret->big = 0;
+	if (num_plain(s, &ret->m, &ret->scale))
+		return DEC_OK;
+	rc = spelling_read(s, &sp);
 	if (rc != DEC_OK)
 		return rc;
 	if (!sp.ndigits) {

@@ -6,6 +6,7 @@
 
 #include "lib/base/f64.h"
 #include "lib/base/spelling.h"
+#include "lib/base/swar.h"
 
 #include <math.h>
 
@@ -96,6 +97,66 @@ uint64_t spelling_u64(const struct spelling *sp)
 	return v;
 }
 
+unsigned __int128 spelling_u128(const struct spelling *sp)
+{
+	unsigned __int128 v = 0;
+	uint64_t part = 0, unit = 1;
+
+	for (size_t i = 0; i < sp->digits.n; i++) {
+		if (sp->digits.p[i] == '.')
+			continue;
+		part = part * 10 + (uint64_t)(sp->digits.p[i] - '0');
+		unit *= 10;
+		if (unit == 1000000000000000000) {
+			v = v * unit + part;
+			part = 0;
+			unit = 1;
+		}
+	}
+	return v * unit + part;
+}
+
+/* Digits from *p on, at most up to `end`, appended to v. */
+static uint64_t take_digits(const char **p, const char *end, uint64_t v)
+{
+	const char *q = *p;
+
+	for (; end - q >= 8; q += 8) {
+		uint64_t word = swar_load_digits(q);
+
+		if (swar_non_digits(word))
+			break;
+		v = v * 100000000 + swar_number(word);
+	}
+	for (; q < end && is_digit(*q); q++)
+		v = v * 10 + (uint64_t)(*q - '0');
+	*p = q;
+	return v;
+}
+
+bool num_plain(struct str s, int64_t *m, int32_t *scale)
+{
+	bool neg = s.n && *s.p == '-';
+	const char *start = s.p + neg, *p = start, *end = s.p + s.n, *point;
+	uint64_t v;
+
+	if (end - start > 20 || start == end)
+		return false;
+	v = take_digits(&p, end, 0);
+	*scale = 0;
+	if (p < end && *p == '.') {
+		point = p++;
+		v = take_digits(&p, end, v);
+		*scale = (int32_t)(p - point - 1);
+	} else if (end - start == 20) {
+		return false;
+	}
+	if (v > INT64_MAX) /* nineteen digits do not overflow v */
+		return false;
+	*m = neg ? -(int64_t)v : (int64_t)v;
+	return p == end && is_digit(s.p[s.n - 1]);
+}
+
 void spelling_mpz(mpz_ptr z, const struct spelling *sp)
 {
 	char text[DEC_DIGITS + 1];
@@ -152,9 +213,16 @@ static double parse_special(struct str s)
 enum dec_read num_parse_f64(struct str s, double *ret)
 {
 	struct spelling sp;
-	enum dec_read rc = spelling_read(s, &sp);
+	enum dec_read rc;
+	int32_t scale;
+	int64_t m;
 	double v;
 
+	if (num_plain(s, &m, &scale) && f64_scaled((uint64_t)(m < 0 ? -m : m), -scale, &v)) {
+		*ret = *s.p == '-' ? -v : v;
+		return DEC_OK;
+	}
+	rc = spelling_read(s, &sp);
 	if (rc == DEC_SPECIAL) {
 		*ret = parse_special(s);
 		return DEC_OK;
@@ -191,9 +259,6 @@ enum dec_read num_parse_i64(struct str s, int64_t *ret)
 
 /* ---- printing ---- */
 
-static const char pairs[] = "00010203040506070809101112131415161718192021222324252627282930313233343536373839404142434445464748495051"
-			    "525354555657585960616263646566676869707172737475767778798081828384858687888990919293949596979899";
-
 static int count_digits(uint64_t v)
 {
 	int n = 1;
@@ -206,12 +271,12 @@ static int count_digits(uint64_t v)
 /* Exactly the n digits of v. */
 static void put_digits(uint64_t v, char *dst, int n)
 {
-	for (; n >= 2; v /= 100) {
-		n -= 2;
-		memcpy(dst + n, pairs + v % 100 * 2, 2);
+	for (; n >= 8; v /= 100000000) {
+		n -= 8;
+		swar_store(dst + n, swar_digits((uint32_t)(v % 100000000)) | SWAR_BYTES(0x30u));
 	}
-	if (n)
-		*dst = (char)('0' + v);
+	for (; n; v /= 10)
+		dst[--n] = (char)('0' + v % 10);
 }
 
 size_t num_print_u64(uint64_t v, char *dst)
@@ -237,6 +302,8 @@ static void strip_zeros(uint64_t *v, int *exp10)
 		int n;
 	} steps[] = { { 100000000, 8 }, { 100000000, 8 }, { 10000, 4 }, { 100, 2 }, { 10, 1 } };
 
+	if (*v % 10)
+		return;
 	for (size_t i = 0; i < sizeof steps / sizeof *steps; i++)
 		if (*v % steps[i].div == 0) {
 			*v /= steps[i].div;

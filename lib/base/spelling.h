@@ -16,6 +16,11 @@ enum dec_read spelling_read(struct str s, struct spelling *ret);
 uint64_t spelling_u64(const struct spelling *sp);            /* the digits, sign aside; ndigits <= 19 */
 void spelling_mpz(mpz_ptr z, const struct spelling *sp); /* the digits with the sign */
 
+unsigned __int128 spelling_u128(const struct spelling *sp);  /* the same; ndigits <= 38 */
+
+/* The common case at once: [-]digits[.digits] of at most 19 digits is *m * 10^-*scale. false: something else. */
+bool num_plain(struct str s, int64_t *m, int32_t *scale);
+
 void mpz_mul_pow10(mpz_ptr z, mpz_srcptr a, int32_t n); /* z = a * 10^n */
 
 #endif

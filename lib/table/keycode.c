@@ -2,20 +2,12 @@
  *
  * A part is prepared once a batch: its column is looked at as one of the shapes below. When all parts have a fixed width the keys are
  * written column by column with a stride; else row by row, each part appending itself.
- *
- * Numbers in the general encoding follow SQLite 4's key encoding (D. R. Hipp, "Key Encoding", sqlite.org/src4): a value is
- * +-0.d1d2d3... * 100^E in base-100 digits, d1 > 0, the last digit > 0. For positive numbers:
- *
- *     82 .. BE      E + 30 + 82 for E in -30 .. 30        81 E4 / BF E4   E below or above, as four bytes, sign flipped
- *     2 d + 1       each digit but the last               2 d             the last digit: even, so it ends the number
- *
- * Zero is 80, infinity C0, NaN C1; a negative number is the complement of its absolute value's bytes. */
+ * The encodings themselves are in keynum.c and keytext.c. */
 #include "lib/table/key.h"
 
-#include "lib/base/fold.h"
 #include "lib/base/hash.h"
-#include "lib/base/utf8.h"
 #include "lib/table/fields.h"
+#include "lib/table/keycode.h"
 
 #include <math.h>
 
@@ -44,6 +36,7 @@ struct part {
 	const int64_t *i64;     /* SHAPE_I64, SHAPE_INSTANT */
 	int64_t per_second;     /* units a second, or minus the seconds a unit: SHAPE_INSTANT and hashes of times */
 	struct numbers nums;    /* SHAPE_NUMBER, SHAPE_F64, SHAPE_I64 of numbers */
+	const char *end;        /* SHAPE_TEXT of a column without a byte 00: where its bytes end */
 	struct str *text;       /* SHAPE_TEXT .. SHAPE_FOLD of values that had to be printed; NULL: the column's own */
 };
 
@@ -190,10 +183,21 @@ static int prepare_printed(struct coder *k, const struct key_bound *kb, struct p
 	return 0;
 }
 
+static const char *plain_end(const struct column *c)
+{
+	const char *p = (const char *)c->values;
+
+	if (!c->length || c->offsets[0] == c->offsets[c->length])
+		return NULL;
+	return memchr(p + c->offsets[0], 0, (size_t)(c->offsets[c->length] - c->offsets[0])) ? NULL : p + c->offsets[c->length];
+}
+
 static int prepare_text(struct coder *k, const struct key_bound *kb, struct part *p)
 {
 	int rc = p->c->type->layout == LAY_VAR ? 0 : prepare_printed(k, kb, p);
 
+	if (kb->reading != KEY_NAT && kb->reading != KEY_FOLD && !p->text)
+		p->end = plain_end(p->c);
 	p->shape = kb->reading == KEY_NAT ? SHAPE_NAT : kb->reading == KEY_FOLD ? SHAPE_FOLD : SHAPE_TEXT;
 	return rc;
 }
@@ -316,12 +320,6 @@ static void put_fixed(const struct part *p, int64_t row, uint8_t *dst)
 	}
 }
 
-static void invert(uint8_t *p, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		p[i] = (uint8_t)~p[i];
-}
-
 /* One part of all keys, `stride` bytes apart. */
 static inline __attribute__((always_inline)) void column_of(const struct part *p, enum shape shape, int64_t n, uint8_t *dst, size_t stride)
 {
@@ -338,7 +336,7 @@ static inline __attribute__((always_inline)) void column_of(const struct part *p
 		*dst = MARK_VALUE;
 		put_fixed(&fixed, i, dst + 1);
 		if (p->desc)
-			invert(dst + 1, width);
+			key_invert(dst + 1, width);
 	}
 }
 
@@ -363,7 +361,7 @@ static void put_column(const struct part *p, int64_t n, uint8_t *dst, size_t str
 	}
 }
 
-/* ---- the bytes of keys of any length ---- */
+/* ---- keys of any length ---- */
 
 static int more_room(struct coder *k, size_t need)
 {
@@ -385,84 +383,7 @@ static int more_room(struct coder *k, size_t need)
 
 static inline int room(struct coder *k, size_t need)
 {
-	return k->cap - k->len >= need ? 0 : more_room(k, need);
-}
-
-/* Bytes with 00 as 00 FF, then 00 00; room for 2 n + 2. */
-static uint8_t *put_escaped(uint8_t *dst, const char *p, size_t n)
-{
-	while (n) {
-		const char *zero = memchr(p, 0, n);
-		size_t run = zero ? (size_t)(zero - p) + 1 : n;
-
-		memcpy(dst, p, run);
-		dst += run;
-		if (zero)
-			*dst++ = 0xff;
-		p += run;
-		n -= run;
-	}
-	dst[0] = dst[1] = 0;
-	return dst + 2;
-}
-
-static bool is_digit(char c)
-{
-	return (unsigned char)(c - '0') < 10;
-}
-
-/* A run of digits: '0', so that it stands among other bytes where digits stand, the number of digits without leading zeros, these
- * digits. Lengths from 255 on take four bytes more. */
-static uint8_t *put_run(uint8_t *dst, const char *p, size_t n)
-{
-	while (n && *p == '0') {
-		p++;
-		n--;
-	}
-	*dst++ = '0';
-	*dst++ = n < 255 ? (uint8_t)n : 255;
-	if (n >= 255)
-		for (int shift = 24; shift >= 0; shift -= 8)
-			*dst++ = (uint8_t)(n >> shift);
-	memcpy(dst, p, n);
-	return dst + n;
-}
-
-/* Texts that differ in leading zeros only are told apart by their bytes, which follow if there are digits at all. Room: 5 n + 8. */
-static uint8_t *put_natural(uint8_t *dst, const char *p, size_t n)
-{
-	bool digits = false;
-
-	for (size_t i = 0, end; i < n; i = end) {
-		for (end = i + 1; is_digit(p[i]) && end < n && is_digit(p[end]); end++)
-			;
-		if (is_digit(p[i])) {
-			dst = put_run(dst, p + i, end - i);
-			digits = true;
-			continue;
-		}
-		*dst++ = (uint8_t)p[i];
-		if (!p[i])
-			*dst++ = 0xff;
-	}
-	dst[0] = dst[1] = 0;
-	return digits ? put_escaped(dst + 2, p, n) : dst + 2;
-}
-
-/* Folded text; room for 2 n bytes, since no code point grows by more than half. */
-static size_t put_folded(char *dst, const char *p, size_t n)
-{
-	char *start = dst;
-
-	for (size_t i = 0, len; i < n; i += len) {
-		uint32_t c = utf8_decode(p + i, n - i, &len);
-
-		if (c == UTF8_BAD)
-			*dst++ = p[i];
-		else
-			dst += utf8_encode(fold_code_point(c), dst);
-	}
-	return (size_t)(dst - start);
+	return __builtin_expect(k->cap - k->len >= need, 1) ? 0 : more_room(k, need);
 }
 
 static struct str text_at(const struct part *p, int64_t row)
@@ -470,172 +391,103 @@ static struct str text_at(const struct part *p, int64_t row)
 	return p->text ? p->text[row] : column_str(p->c, row);
 }
 
+/* Text without 00, short and not at the column's very end, is copied as 16 bytes. */
+static inline uint8_t *put_plain(const struct part *p, struct str s, uint8_t *dst)
+{
+	if (s.n <= 16 && p->end - s.p >= 16)
+		memcpy(dst, s.p, 16);
+	else
+		memcpy(dst, s.p, s.n);
+	memset(dst + s.n, 0, 2);
+	return dst + s.n + 2;
+}
+
 static int add_text(struct coder *k, const struct part *p, int64_t row)
 {
 	struct str s = text_at(p, row);
-	uint8_t *dst;
+	uint8_t *start, *end;
 	int rc;
 
-	if ((rc = room(k, 5 * s.n + 8)) < 0)
+	if ((rc = room(k, p->end ? s.n + 18 : KEY_TEXT_ROOM(s.n))) < 0)
 		return rc;
-	dst = k->p + k->len;
-	if (p->shape == SHAPE_TEXT) {
-		dst = put_escaped(dst, s.p, s.n);
-	} else if (p->shape == SHAPE_NAT) {
-		dst = put_natural(dst, s.p, s.n);
-	} else {
-		char *folded = (char *)dst + 3 * s.n + 8; /* behind where the escaped form may end */
-		size_t n = put_folded(folded, s.p, s.n);
-
-		dst = put_escaped(dst, folded, n);
-	}
-	k->len = (size_t)(dst - k->p);
-	return 0;
-}
-
-/* ---- numbers in the general encoding ---- */
-
-enum { NUM_ZERO = 0x80, NUM_TINY, NUM_E0 = 0x82 + 30, NUM_HUGE = 0xbf, NUM_INF, NUM_NAN };
-
-static uint8_t *put_exponent(uint8_t *dst, int32_t e)
-{
-	uint32_t big = __builtin_bswap32((uint32_t)e ^ 1u << 31);
-
-	if (e >= -30 && e <= 30) {
-		*dst = (uint8_t)(NUM_E0 + e);
-		return dst + 1;
-	}
-	*dst = e < 0 ? NUM_TINY : NUM_HUGE;
-	memcpy(dst + 1, &big, 4);
-	return dst + 5;
-}
-
-/* m * 100^-scale; m > 0. Room for 16. */
-static uint8_t *put_pairs(uint8_t *dst, uint64_t m, int32_t scale)
-{
-	uint8_t pairs[10];
-	int n = 0;
-
-	while (m % 100 == 0) {
-		m /= 100;
-		scale--;
-	}
-	for (; m; m /= 100)
-		pairs[n++] = (uint8_t)(m % 100 * 2 + 1);
-	pairs[0]--; /* the last digit */
-	dst = put_exponent(dst, n - scale);
-	while (n)
-		*dst++ = pairs[--n];
-	return dst;
-}
-
-/* 0.digits * 10^point, digits without zeros at either end. Room for n / 2 + 8. */
-static uint8_t *put_digits(uint8_t *dst, const char *digits, size_t n, int32_t point)
-{
-	bool shift = point & 1; /* a zero in front makes the exponent even */
-	size_t i = 0;
-
-	dst = put_exponent(dst, (point + shift) / 2);
-	if (shift)
-		*dst++ = (uint8_t)((digits[i++] - '0') * 2 + 1);
-	for (; i < n; i += 2)
-		*dst++ = (uint8_t)(((digits[i] - '0') * 10 + (i + 1 < n ? digits[i + 1] - '0' : 0)) * 2 + 1);
-	dst[-1]--;
-	return dst;
-}
-
-static int add_big(struct coder *k, struct dec d, const struct decpool *pool)
-{
-	cleanup_buf struct buf b = { 0 };
-	struct str s;
-	size_t first, n;
-	uint8_t *dst;
-	bool neg;
-	int rc;
-
-	d.scale = -d.scale; /* the plain digits of the mantissa; its scale moves the point */
-	if (dec_print((struct dec){ d.m, 0, d.big }, pool, &b))
-		return err_oom(k->e);
-	s = buf_view(&b);
-	neg = *s.p == '-';
-	first = neg;
-	for (n = s.n - first; s.p[first + n - 1] == '0'; n--)
-		;
-	if ((rc = room(k, n / 2 + 8)) < 0)
-		return rc;
-	dst = k->p + k->len;
-	k->len = (size_t)(put_digits(dst, s.p + first, n, (int32_t)(s.n - first) + d.scale) - k->p);
-	if (neg)
-		invert(dst, (size_t)(k->p + k->len - dst));
-	return 0;
-}
-
-static int add_dec(struct coder *k, struct dec d, const struct decpool *pool)
-{
-	uint64_t m = d.m < 0 ? 0 - (uint64_t)d.m : (uint64_t)d.m;
-	bool odd = d.scale & 1;
-	uint8_t *dst, *end;
-	int rc;
-
-	if (d.big || (odd && m > UINT64_MAX / 10))
-		return add_big(k, d, pool);
-	if ((rc = room(k, 16)) < 0)
-		return rc;
-	dst = end = k->p + k->len;
-	if (!m)
-		*end++ = NUM_ZERO;
+	start = k->p + k->len;
+	if (p->end)
+		end = put_plain(p, s, start);
+	else if (p->shape == SHAPE_TEXT)
+		end = key_put_escaped(start, s.p, s.n);
+	else if (p->shape == SHAPE_NAT)
+		end = key_put_natural(start, s.p, s.n);
 	else
-		end = put_pairs(dst, odd ? m * 10 : m, (d.scale + odd) / 2);
-	if (d.m < 0)
-		invert(dst, (size_t)(end - dst));
+		end = key_put_folded(start, s.p, s.n);
+	if (p->desc)
+		key_invert(start, (size_t)(end - start));
 	k->len = (size_t)(end - k->p);
 	return 0;
 }
 
-static int add_f64(struct coder *k, double v)
+static int add_big(struct coder *k, struct dec d, const struct decpool *pool, bool desc)
+{
+	uint8_t *end;
+	int rc;
+
+	if ((rc = room(k, key_big_room(d, pool))) < 0)
+		return rc;
+	if (!(end = key_put_big(k->p + k->len, d, pool, desc)))
+		return err_oom(k->e);
+	k->len = (size_t)(end - k->p);
+	return 0;
+}
+
+/* Room has been made. */
+static int add_f64(struct coder *k, double v, bool desc)
 {
 	struct decpool pool = { 0 };
 	struct dec d;
-	int rc;
+	int rc = 0;
 
-	if (isfinite(v)) {
-		rc = dec_from_f64(v, &pool, &d) ? err_oom(k->e) : add_dec(k, d, &pool);
-		decpool_free(&pool);
-		return rc;
-	}
-	if ((rc = room(k, 1)) < 0)
-		return rc;
-	k->p[k->len++] = (uint8_t)(v != v ? NUM_NAN : v > 0 ? NUM_INF : ~NUM_INF);
-	return 0;
+	if (!isfinite(v))
+		k->len = (size_t)(key_put_special(k->p + k->len, v, desc) - k->p);
+	else if (dec_from_f64(v, &pool, &d))
+		rc = err_oom(k->e);
+	else if (d.big)
+		rc = add_big(k, d, &pool, desc);
+	else
+		k->len = (size_t)(key_put_dec(k->p + k->len, d, desc) - k->p);
+	decpool_free(&pool);
+	return rc;
 }
 
 static int add_number(struct coder *k, const struct part *p, int64_t row)
 {
 	struct dec d;
-
-	return numbers_dec(&p->nums, row, &d) ? add_dec(k, d, &p->nums.pool) : add_f64(k, p->nums.f64[row]);
-}
-
-/* ---- keys ---- */
-
-static int add_value(struct coder *k, const struct part *p, int64_t row)
-{
 	int rc;
 
-	if (p->shape >= SHAPE_TEXT)
-		return add_text(k, p, row);
-	if (p->shape == SHAPE_NUMBER)
-		return add_number(k, p, row);
-	if ((rc = room(k, 16)) < 0)
+	if ((rc = room(k, KEY_NUMBER_ROOM)) < 0)
 		return rc;
-	put_fixed(p, row, k->p + k->len);
-	k->len += widths[p->shape];
+	if (!numbers_dec(&p->nums, row, &d))
+		return add_f64(k, p->nums.f64[row], p->desc);
+	if (d.big)
+		return add_big(k, d, &p->nums.pool, p->desc);
+	k->len = (size_t)(key_put_dec(k->p + k->len, d, p->desc) - k->p);
 	return 0;
 }
 
-static int add_part(struct coder *k, const struct part *p, int64_t row)
+static int add_fixed(struct coder *k, const struct part *p, int64_t row)
 {
-	size_t start;
+	size_t width = widths[p->shape];
+	int rc;
+
+	if ((rc = room(k, width)) < 0)
+		return rc;
+	put_fixed(p, row, k->p + k->len);
+	if (p->desc)
+		key_invert(k->p + k->len, width);
+	k->len += width;
+	return 0;
+}
+
+static inline int add_part(struct coder *k, const struct part *p, int64_t row)
+{
 	int rc;
 
 	if ((rc = room(k, 16)) < 0)
@@ -647,11 +499,7 @@ static int add_part(struct coder *k, const struct part *p, int64_t row)
 		return 0;
 	}
 	k->p[k->len++] = MARK_VALUE;
-	start = k->len;
-	rc = add_value(k, p, row);
-	if (p->desc)
-		invert(k->p + start, k->len - start);
-	return rc;
+	return p->shape >= SHAPE_TEXT ? add_text(k, p, row) : p->shape == SHAPE_NUMBER ? add_number(k, p, row) : add_fixed(k, p, row);
 }
 
 static int encode_rows(struct coder *k, uint32_t *offsets)
@@ -664,6 +512,29 @@ static int encode_rows(struct coder *k, uint32_t *offsets)
 			if ((rc = add_part(k, &k->parts[j], i)) < 0)
 				return rc;
 	}
+	return 0;
+}
+
+/* One part of plain text: the commonest key. */
+static int encode_plain(struct coder *k, uint32_t *offsets)
+{
+	const struct part *p = k->parts;
+	uint8_t *dst;
+	int rc;
+
+	if ((rc = room(k, (size_t)p->c->offsets[k->n] + 3 * (size_t)k->n + 16)) < 0)
+		return rc;
+	dst = k->p;
+	for (int64_t i = 0; i < k->n; i++) {
+		offsets[i] = (uint32_t)(dst - k->p);
+		if (is_null(p, i)) {
+			*dst++ = p->null_mark;
+			continue;
+		}
+		*dst = MARK_VALUE;
+		dst = put_plain(p, column_str(p->c, i), dst + 1);
+	}
+	k->len = (size_t)(dst - k->p);
 	return 0;
 }
 
@@ -740,7 +611,7 @@ static int encode(struct coder *k, struct keys *ret)
 		return rc;
 	if (width)
 		encode_columns(k, width, offsets);
-	else if ((rc = encode_rows(k, offsets)) < 0)
+	else if ((rc = k->k->n == 1 && k->parts->end && !k->parts->desc ? encode_plain(k, offsets) : encode_rows(k, offsets)) < 0)
 		return rc;
 	for (int64_t i = k->n; i <= k->b->nrows; i++)
 		offsets[i] = (uint32_t)k->len;
@@ -808,9 +679,9 @@ static int canonical(const struct part *p, int64_t row, struct buf *b)
 		return buf_str(b, text_at(p, row));
 	case SHAPE_FOLD:
 		s = text_at(p, row);
-		if (buf_reserve(b, 2 * s.n))
+		if (buf_reserve(b, 2 * s.n + 1))
 			return -1;
-		b->n += put_folded((char *)b->p + b->n, s.p, s.n);
+		b->n += key_fold((char *)b->p + b->n, s.p, s.n);
 		return 0;
 	case SHAPE_BOOL:
 		return buf_puts(b, column_bool(p->c, row) ? "true" : "false");

@@ -1,9 +1,11 @@
 /* Readings of columns: see reading.h.
  *
- * Text is read in three steps of falling speed: up to 16 characters without branches on their content (short_decimal), then
+ * Text is read in three steps of falling speed: up to 17 characters without branches on their digits (short_decimal), then
  * dec_parse(), then nan and inf. Bad values end here in one place, bad_values_add(), which follows the policy; with BAD_FAIL the first
  * bad row becomes the limit for all later reads of the batch, so that the error that is reported is the one that comes first. */
 #include "lib/table/reading.h"
+
+#include "lib/base/swar.h"
 
 #include <math.h>
 
@@ -154,72 +156,36 @@ struct text_reader {
 	uint8_t *special;
 };
 
-#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-typedef unsigned __int128 u128;
-
-#define BYTES(x) (x * 0x0101010101010101u)
-
-/* Eight digits 0..9, one a byte, the first in the lowest. */
-static inline uint64_t eight_digits(uint64_t v)
-{
-	v = v * 10 + (v >> 8);
-	return ((v & 0xff000000ff) * 0x000f424000000064 + ((v >> 16) & 0xff000000ff) * 0x0000271000000001) >> 32;
-}
-
-/* High bits of the bytes that are no digits; may flag a digit above one that is none, never misses one. */
-static inline uint64_t non_digits(uint64_t v)
-{
-	return ((v + BYTES(0x76u)) | v) & BYTES(0x80u);
-}
-
-/* "-123.45", at most 16 characters behind the sign, `end` is where the column's bytes end. Characters are brought to the upper end
- * of 16 bytes, zeros below; a point is cut out by moving what is below it up. false: something else, not necessarily bad. */
+/* "-123.45": one to eight digits, or these, a point and one to eight more; `end` is where the column's bytes end. No branch depends on
+ * the digits. false: something else, not necessarily bad. */
 static inline bool short_decimal(const char *p, size_t n, const char *end, struct dec *ret)
 {
+	static const int64_t scales[] = { 1, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000 };
 	bool neg = n && *p == '-';
-	uint64_t lo = 0, hi = 0, flags_lo, flags_hi;
+	uint64_t word, frac, flags;
+	size_t whole, behind;
 	int64_t m;
-	int point, shift;
-	u128 v, low;
 
 	p += neg;
 	n -= neg;
-	if (n - 1 >= 16)
+	if (n - 1 >= 17 || end - p < 17)
 		return false;
-	if (end - p >= 16) {
-		memcpy(&lo, p, 8);
-		memcpy(&hi, p + 8, 8);
-	} else if (n <= 8) {
-		memcpy(&lo, p, n);
-	} else {
-		memcpy(&lo, p, 8);
-		memcpy(&hi, p + 8, n - 8);
+	word = swar_load_digits(p);
+	flags = swar_non_digits(word);
+	whole = flags ? (size_t)__builtin_ctzll(flags) / 8 : 8;
+	if (whole >= n) {
+		m = (int64_t)swar_number(word << (64 - 8 * n));
+		*ret = (struct dec){ neg ? -m : m, 0, 0 };
+		return true;
 	}
-	shift = 8 * (16 - (int)n);
-	v = ((u128)(hi ^ BYTES(0x30u)) << 64 | (lo ^ BYTES(0x30u))) << shift;
-	flags_lo = non_digits((uint64_t)v);
-	flags_hi = non_digits((uint64_t)(v >> 64));
-	ret->scale = 0;
-	if (flags_lo | flags_hi) {
-		point = flags_lo ? __builtin_ctzll(flags_lo) - 7 : 57 + __builtin_ctzll(flags_hi);
-		if ((flags_lo & (flags_lo - 1)) || (flags_hi & (flags_hi - 1)) || (flags_lo && flags_hi) || point >= 120 ||
-		    ((uint8_t)(v >> point) ^ 0x30) != '.')
-			return false;
-		low = v & (((u128)1 << point) - 1);
-		v = (v >> (point + 8) << (point + 8)) | low << 8;
-		ret->scale = 15 - point / 8;
-	}
-	m = (int64_t)(eight_digits((uint64_t)v) * 100000000 + eight_digits((uint64_t)(v >> 64)));
-	ret->m = neg ? -m : m;
-	ret->big = 0;
-	return true;
+	behind = n - whole - 1;
+	if (p[whole] != '.' || behind - 1 >= 8 || !whole)
+		return false;
+	frac = swar_load_digits(p + whole + 1) << (64 - 8 * behind);
+	m = (int64_t)(swar_number(word << (64 - 8 * whole))) * scales[behind] + (int64_t)swar_number(frac);
+	*ret = (struct dec){ neg ? -m : m, (int32_t)behind, 0 };
+	return !swar_non_digits(frac);
 }
-#else
-static inline bool short_decimal(const char *p, size_t n, const char *end, struct dec *ret)
-{
-	return false;
-}
-#endif
 
 static int read_special(struct text_reader *t, int64_t row, struct str s)
 {
