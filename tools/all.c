@@ -5,6 +5,7 @@ const struct tool *const all_tools[] = {
 	&tool_cat,
 	&tool_confusion_matrix,
 	&tool_join,
+	&tool_map,
 	&tool_reduce,
 	&tool_sort,
 	&tool_split,

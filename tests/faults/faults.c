@@ -129,6 +129,8 @@ void *aligned_alloc(size_t align, size_t n)
 /* 1: the caller gets -1. */
 static int interrupted(size_t *n)
 {
+	size_t few;
+
 	if (!armed || what != SHORT)
 		return 0;
 	fired();
@@ -136,8 +138,9 @@ static int interrupted(size_t *n)
 		errno = EINTR;
 		return 1;
 	}
-	if (*n > 1 + roll() % 7)
-		*n = 1 + roll() % 7;
+	few = 1 + roll() % 7;
+	if (*n > few)
+		*n = few;
 	return 0;
 }
 
