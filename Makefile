@@ -21,7 +21,7 @@ LIBS = -lzstd -llz4 -lz -lbz2 -llzma -lpcre2-8 -lgmp -ljansson -lm -lpthread
 FANOUT_LIBS = -lssh2 -larchive $(LIBS)
 
 LIB_SRC := $(wildcard lib/*/*.c)
-TOOL_SRC := $(filter-out tools/main.c tools/stook.c tools/bundle.c tools/all.c,$(wildcard tools/*.c))
+TOOL_SRC := $(filter-out tools/main.c tools/stook.c tools/bundle.c tools/unpack.c tools/all.c,$(wildcard tools/*.c))
 TOOLS := $(patsubst tools/%.c,%,$(TOOL_SRC))
 FANOUT_SRC := $(wildcard fanout/*.c)
 SHIM_SRC := $(wildcard fanout/shim*.c) $(wildcard fanout/wire*.c)
@@ -39,7 +39,7 @@ BIN := $(BUILD)/bin
 PROGRAMS := $(addprefix $(BIN)/stook-,$(TOOLS))
 PROGRAMS += $(if $(wildcard tools/stook.c),$(BIN)/stook)
 PROGRAMS += $(if $(wildcard fanout/main.c),$(BIN)/fanout)
-BUNDLE := $(if $(wildcard tools/bundle.c),$(BUILD)/libexec/stook-bundle)
+BUNDLE := $(if $(wildcard tools/bundle.c),$(BUILD)/libexec/stook-bundle $(BUILD)/libexec/stook-unpack)
 UNITS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(UNIT_SRC))
 REPLAYS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(FUZZ_SRC))
 
@@ -90,6 +90,12 @@ $(BIN)/fanout: $(BUILD)/obj/main/fanout.o $(ALL) $(LIB)
 
 # What fanout ships: every filter and the far-side shim in one static program.
 $(BUILD)/libexec/stook-bundle: $(call obj,tools/bundle.c tools/all.c $(TOOL_SRC) $(SHIM_SRC)) $(LIB)
+	@mkdir -p $(@D)
+	$(call say,LINK)
+	$(Q)$(CC) -static $(LDFLAGS) -Wl,--gc-sections -s -o $@ $^ $(LIBS)
+
+# What stands in front of it on its way: unpacks the archive behind itself.
+$(BUILD)/libexec/stook-unpack: $(call obj,tools/unpack.c fanout/shim_unpack.c) $(LIB)
 	@mkdir -p $(@D)
 	$(call say,LINK)
 	$(Q)$(CC) -static $(LDFLAGS) -Wl,--gc-sections -s -o $@ $^ $(LIBS)
@@ -184,7 +190,7 @@ install: all man completion ## install under $(DESTDIR)$(PREFIX)
 	install -m 644 $(BUILD)/completion/stook $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 
 uninstall: ## remove what install put there
-	rm -f $(addprefix $(DESTDIR)$(PREFIX)/bin/,$(notdir $(PROGRAMS))) $(DESTDIR)$(PREFIX)/libexec/stook/$(notdir $(BUNDLE)) \
+	rm -f $(addprefix $(DESTDIR)$(PREFIX)/bin/,$(notdir $(PROGRAMS))) $(addprefix $(DESTDIR)$(PREFIX)/libexec/stook/,$(notdir $(BUNDLE))) \
 		$(addprefix $(DESTDIR)$(PREFIX)/share/man/man1/,$(notdir $(MAN)) stook.1) \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/stook
 	-rmdir $(DESTDIR)$(PREFIX)/libexec/stook 2>/dev/null

@@ -35,6 +35,7 @@ struct carry {
 	struct buf to_host, to_driver;
 	size_t host_at, driver_at;
 	bool driver_done, host_done;
+	bool moved;         /* something went either way in this turn */
 };
 
 /* Driver -> host. */
@@ -47,6 +48,7 @@ static int carry_out(struct carry *c, struct err *e)
 			c->driver_done = true;
 		c->to_host.n = k > 0 ? (size_t)k : 0;
 		c->host_at = 0;
+		c->moved |= k >= 0;
 	}
 	while (c->host_at < c->to_host.n) {
 		ssize_t k = c->line->ops->write(c->line, c->to_host.p + c->host_at, c->to_host.n - c->host_at, e);
@@ -56,6 +58,7 @@ static int carry_out(struct carry *c, struct err *e)
 		if (k == 0)
 			break;
 		c->host_at += (size_t)k;
+		c->moved = true;
 	}
 	return 0;
 }
@@ -71,6 +74,7 @@ static int carry_in(struct carry *c, struct err *e)
 		c->host_done = k == 0;
 		c->to_driver.n = k > 0 ? (size_t)k : 0;
 		c->driver_at = 0;
+		c->moved |= k >= 0;
 	}
 	while (c->driver_at < c->to_driver.n) {
 		ssize_t k = send(c->r->inner, c->to_driver.p + c->driver_at, c->to_driver.n - c->driver_at, MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -82,19 +86,9 @@ static int carry_in(struct carry *c, struct err *e)
 			break;
 		}
 		c->driver_at += (size_t)k;
+		c->moved = true;
 	}
 	return 0;
-}
-
-static bool moved(struct carry *c, int *rc, struct err *e)
-{
-	size_t before = c->to_host.n + c->host_at + c->to_driver.n + c->driver_at;
-	bool ends = c->driver_done || c->host_done;
-
-	*rc = carry_out(c, e);
-	if (*rc == 0)
-		*rc = carry_in(c, e);
-	return before != c->to_host.n + c->host_at + c->to_driver.n + c->driver_at || ends != (c->driver_done || c->host_done);
 }
 
 static int carry(struct carry *c, struct err *e)
@@ -102,14 +96,15 @@ static int carry(struct carry *c, struct err *e)
 	int silence = c->r->o->silence;
 
 	while (!c->driver_done && !c->host_done) {
-		short events = (short)((c->host_at == c->to_host.n ? POLLIN : 0) | (c->driver_at < c->to_driver.n ? POLLOUT : 0)), ready;
 		int64_t now = clock_ms();
-		int rc;
+		short events, ready;
 
-		if (moved(c, &rc, e) && rc == 0)
+		c->moved = false;
+		if (carry_out(c, e) < 0 || carry_in(c, e) < 0)
+			return -e->status;
+		if (c->moved)
 			continue;
-		if (rc < 0)
-			return rc;
+		events = (short)((c->host_at == c->to_host.n ? POLLIN : 0) | (c->driver_at < c->to_driver.n ? POLLOUT : 0));
 		if (now - c->line->last_heard > silence)
 			return err_set(e, ST_UNAVAIL, "it has said nothing for %d s", (silence + 500) / 1000);
 		if (c->line->ops->wait(c->line, c->host_at < c->to_host.n, c->r->inner, events, &ready, now + 1000, e) < 0)

@@ -151,7 +151,8 @@ static int take_config(struct config *c, struct str text, struct err *e)
 /* Runs ssh -G; false when there is no ssh client here. */
 static bool ask_ssh(const struct reach_opts *o, const char *host, const char *user, struct buf *b)
 {
-	char *argv[16] = { (char[]){ "ssh" }, (char[]){ "-T" }, (char[]){ "-G" } };
+	static char ssh[] = "ssh", no_tty[] = "-T", show[] = "-G", config[] = "-F", login[] = "-l", end[] = "--";
+	char *argv[16] = { ssh, no_tty, show };
 	int p[2], n = 3, status;
 	struct err ignored;
 	char part[4096];
@@ -159,14 +160,14 @@ static bool ask_ssh(const struct reach_opts *o, const char *host, const char *us
 	pid_t pid;
 
 	if (o->config) {
-		argv[n++] = (char[]){ "-F" };
+		argv[n++] = config;
 		argv[n++] = (char *)(uintptr_t)o->config;
 	}
 	if (user) {
-		argv[n++] = (char[]){ "-l" };
+		argv[n++] = login;
 		argv[n++] = (char *)(uintptr_t)user;
 	}
-	argv[n++] = (char[]){ "--" };
+	argv[n++] = end;
 	argv[n++] = (char *)(uintptr_t)host;
 	if (pipe2(p, O_CLOEXEC))
 		return false;
