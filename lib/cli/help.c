@@ -82,6 +82,25 @@ static int put_mdoc(struct buf *b, const char *text)
 	return 0;
 }
 
+/* Prose that may hold mdoc lines of its own: a sentence begins a line, as mdoc wants it. */
+static int put_sentences(struct buf *b, const char *text)
+{
+	bool macro = text[0] == '.';
+
+	for (const char *c = text; *c; c++) {
+		if (!macro && c > text && *c == ' ' && strchr(".?!", c[-1]) && c[1] >= 'A' && c[1] <= 'Z') {
+			if (buf_byte(b, '\n'))
+				return -1;
+			continue;
+		}
+		if (buf_byte(b, (uint8_t)*c))
+			return -1;
+		if (*c == '\n')
+			macro = c[1] == '.';
+	}
+	return 0;
+}
+
 static int put_mdoc_option(struct buf *b, const struct opt *o)
 {
 	if (buf_puts(b, ".It "))
@@ -113,7 +132,8 @@ static int put_mdoc_examples(struct buf *b, const struct tool *t)
 	if (buf_puts(b, ".Sh EXAMPLES\n"))
 		return -1;
 	for (const struct example *x = t->examples; x->command; x++)
-		if (put_mdoc(b, x->text) || buf_puts(b, "\n.Bd -literal -offset indent\n") || put_mdoc(b, x->command) || buf_puts(b, "\n.Ed\n.Pp\n"))
+		if ((x != t->examples && buf_puts(b, ".Pp\n")) || put_sentences(b, x->text) || buf_puts(b, "\n.Bd -literal -offset indent\n") ||
+		    put_mdoc(b, x->command) || buf_puts(b, "\n.Ed\n"))
 			return -1;
 	return 0;
 }
@@ -145,7 +165,7 @@ int opt_man(const struct tool *t, struct buf *b)
 	if (put_mdoc(b, t->summary) || buf_printf(b, "\n.Sh SYNOPSIS\n.Nm %s%s\n.Op Ar OPTIONS\n.Ar ", command_prefix(t), t->name) ||
 	    put_mdoc(b, t->operands) || buf_puts(b, "\n.Sh DESCRIPTION\n"))
 		return -1;
-	if (t->description && buf_puts(b, t->description))
+	if (t->description && put_sentences(b, t->description))
 		return -1;
 	return put_mdoc_options(b, t) || buf_puts(b, mdoc_status) || put_mdoc_examples(b, t) ? -1 : 0;
 }
