@@ -794,6 +794,8 @@ static int start(struct reader *r, const struct read_opts *o, char delimiter, st
 	r->chunk = o->chunk > 0 ? (size_t)o->chunk : CHUNK;
 	if (!text || !typed || !r->none)
 		return err_oom(e);
+	if (o->encoding && (rc = in_set_encoding(r->in, o->encoding, e)) < 0)
+		return rc;
 	if ((rc = dialect_read(o, delimiter, &r->d, e)) < 0 || (rc = open_side(r, o, e)) < 0 || (rc = skip_bom(r, e)) < 0 ||
 	    (rc = read_names(r, o, &names, &rec, e)) < 0 || (rc = build_schema(r, o, &names, text, typed, e)) < 0 ||
 	    (r->eol && *r->eol && (rc = schema_set_meta(typed, STR(META_EOL), str_of(r->eol), e)) < 0))

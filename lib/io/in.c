@@ -1,12 +1,13 @@
 /* Bytes in: see in.h.
  *
- * Three layers: raw bytes (a descriptor or memory) in `raw`; a decoder over them, chosen by the first bytes when the first byte is
- * asked for; plain bytes looked at ahead of time in `ahead`. Without a decoder, reads go straight into the caller's memory once
+ * Layers: raw bytes (a descriptor or memory) in `raw`; a decoder over them, chosen by the first bytes when the first byte is asked
+ * for; a change of encoding, if one was asked for; plain bytes looked at ahead of time in `ahead`. Without a decoder, reads go straight into the caller's memory once
  * what was looked at is used up. */
 #include "lib/io/in.h"
 
 #include "lib/io/codec.h"
 #include "lib/io/fd.h"
+#include "lib/io/recode.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -34,6 +35,9 @@ struct in {
 	bool pending;            /* the decoder may have more to give without new bytes */
 	const struct codec_row *codec; /* NULL: plain */
 	void *decoder;
+
+	struct recode *recode;   /* NULL: bytes as they are */
+	bool recode_end;
 
 	struct buf ahead;        /* plain bytes looked at; from `seen` on they are still to be given out */
 	size_t seen;
@@ -121,6 +125,7 @@ void in_close(struct in *in)
 		return;
 	if (in->decoder)
 		in->codec->decoder_free(in->decoder);
+	recode_close(in->recode);
 	if (in->fd >= 0)
 		close(in->fd);
 	buf_free(&in->ahead);
@@ -286,16 +291,52 @@ static ssize_t read_decoded(struct in *in, void *p, size_t n, int timeout_ms, st
 	}
 }
 
-/* Plain bytes from below `ahead`. */
-static ssize_t read_below(struct in *in, void *p, size_t n, int timeout_ms, struct err *e)
+static ssize_t read_bytes(struct in *in, void *p, size_t n, int timeout_ms, struct err *e)
 {
 	ssize_t got;
 
 	if (!in->detected && (got = detect(in, timeout_ms, e)) <= 0)
 		return got;
-	got = in->codec ? read_decoded(in, p, n, timeout_ms, e) : read_plain(in, p, n, timeout_ms, e);
+	return in->codec ? read_decoded(in, p, n, timeout_ms, e) : read_plain(in, p, n, timeout_ms, e);
+}
+
+static ssize_t read_recoded(struct in *in, void *p, size_t n, int timeout_ms, struct err *e)
+{
+	uint8_t bytes[16384];
+	ssize_t got;
+	size_t have;
+
+	while ((have = recode_get(in->recode, p, n)) == 0 && !in->recode_end) {
+		got = read_bytes(in, bytes, sizeof bytes, timeout_ms, e);
+		if (got < 0)
+			return got;
+		in->recode_end = got == 0;
+		if (recode_put(in->recode, bytes, (size_t)got, in->recode_end, e) < 0)
+			return err_at(e, in->name, 0, 0);
+	}
+	return (ssize_t)have;
+}
+
+/* Plain bytes from below `ahead`. */
+static ssize_t read_below(struct in *in, void *p, size_t n, int timeout_ms, struct err *e)
+{
+	ssize_t got = in->recode ? read_recoded(in, p, n, timeout_ms, e) : read_bytes(in, p, n, timeout_ms, e);
+
 	in->end = got == 0;
 	return got;
+}
+
+int in_set_encoding(struct in *in, const char *encoding, struct err *e)
+{
+	int rc;
+
+	if (in->recode || (rc = recode_open(&in->recode, encoding, e)) < 0)
+		return in->recode ? err_set(e, ST_BUG, "the encoding has been set") : rc;
+	in->recode_end = in->end;
+	rc = recode_put(in->recode, in->ahead.p + in->seen, in->ahead.n - in->seen, in->end, e);
+	in->ahead.n = in->seen = 0;
+	in->end = false;
+	return rc < 0 ? err_at(e, in->name, 0, 0) : 0;
 }
 
 ssize_t in_read(struct in *in, void *p, size_t n, int timeout_ms, struct err *e)

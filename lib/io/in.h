@@ -31,6 +31,10 @@ int in_open_fd(struct in **ret, int fd, const char *name, struct err *e) nodisca
 int in_open_mem(struct in **ret, const void *p, size_t n, const char *name, struct err *e) nodiscard;
 void in_close(struct in *in); /* NULL is fine */
 
+/* What has not been read yet is text in `encoding` (any iconv name): from here on it is given out as UTF-8. ST_USAGE when the
+ * encoding is unknown; bytes that are not of it are ST_DATA later on. */
+int in_set_encoding(struct in *in, const char *encoding, struct err *e) nodiscard;
+
 /* At least 1 byte, or 0 at the end. timeout_ms: IN_WAIT or how long to wait for the first byte. */
 ssize_t in_read(struct in *in, void *p, size_t n, int timeout_ms, struct err *e) nodiscard;
 /* Exactly n bytes unless the end comes first; returns how many. Blocks. */

@@ -3,6 +3,7 @@
  *
  * The first byte chooses options, the rest is the text. */
 #include "lib/format/csv.h"
+#include "lib/io/codec.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -134,6 +135,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct read_opts o = { .no_header = mode & 1, .on_bad = policies[mode >> 1 & 3], .escape = mode & 8 ? "\\" : NULL,
 			       .comment = mode & 16 ? "#" : NULL, .null = mode & 32 ? "NA" : NULL, .max_field = mode & 64 ? 100 : 0 };
 	struct buf rows = { 0 }, written = { 0 };
+	const struct codec_row *codec;
 	struct dialect d;
 	struct err e;
 	uint8_t *text = malloc(size + TEXT_SLACK);
@@ -143,6 +145,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size)
 		memcpy(text, data + 1, size);
 	memset(text + size, 0, TEXT_SLACK);
+	if (size && codec_detect((struct str){ (const char *)text, size }, true, &codec) && codec) {
+		free(text);
+		return 0;
+	}
 	for (int ncols = 1; ncols < 5; ncols++)
 		compare_scanners(&d, text, size, ncols);
 	read_all(text, size, &o, &rows, &written);
