@@ -292,11 +292,10 @@ int eval_is_null(struct eval *ev, const struct expr *x, struct sel sel, struct v
 /* Copies the rows of sel, nulls included. */
 static int merge_rows(struct eval *ev, const struct vec *v, struct sel sel, struct vec *ret, struct err *e)
 {
-	if (v->null) {
-		if (!ret->null && !(ret->null = arena_calloc(&ev->lv->arena, (size_t)ev->lv->nrows + 1, 1)))
-			return err_oom(e);
-		EACH(sel, i, ret->null[i] = v->null[i & v->mask];);
-	}
+	if (v->null && !ret->null && !(ret->null = arena_calloc(&ev->lv->arena, (size_t)ev->lv->nrows + 1, 1)))
+		return err_oom(e);
+	if (ret->null)
+		EACH(sel, i, ret->null[i] = vec_null(v, i););
 	switch (value_size(ret->type)) {
 	case 1:
 		COPY_ROWS(b);
