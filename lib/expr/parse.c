@@ -20,12 +20,12 @@ static bool is_word(const struct lexer *lx, const char *word)
 	return lx->tok.kind == TOK_NAME && str_is(lx->tok.text, word);
 }
 
-static bool is_reserved(struct str name)
+/* Words that cannot be a field's plain name where a value is expected; those of case only inside one. */
+static bool is_reserved(const struct lexer *lx, struct str name)
 {
-	static const char *const words[] = { "and", "or", "not", "in", "is", "null", "true", "false", "case", "when", "then",
-					     "else", "end", NULL };
+	static const char *const words[] = { "and", "or", "not", "when", "then", "else", "end", NULL };
 
-	for (int i = 0; words[i]; i++)
+	for (int i = 0; words[i] && (i < 3 || lx->cases); i++)
 		if (str_is(name, words[i]))
 			return true;
 	return false;
@@ -137,6 +137,7 @@ static int parse_case(struct lexer *lx, struct ast **ret, struct err *e)
 	int start = lx->tok.at, rc;
 
 	lx->depth++;
+	lx->cases++;
 	if ((rc = lex_next(lx, e)) < 0)
 		return rc;
 	if (!is_word(lx, "when"))
@@ -148,6 +149,7 @@ static int parse_case(struct lexer *lx, struct ast **ret, struct err *e)
 	}
 	if (is_word(lx, "else") && ((rc = lex_next(lx, e)) < 0 || (rc = args_expr(lx, &l, e)) < 0))
 		return rc;
+	lx->cases--;
 	if (lx->depth > 0)
 		lx->depth--;
 	if ((rc = expect_word(lx, "end", "\"when\", \"else\" or \"end\"", e)) < 0)
@@ -181,7 +183,7 @@ static int parse_word(struct lexer *lx, struct ast **ret, struct err *e)
 		return parse_leaf(lx, AST_NULL, ret, e);
 	if (is_word(lx, "case"))
 		return parse_case(lx, ret, e);
-	if (is_reserved(name.text))
+	if (is_reserved(lx, name.text))
 		return PARSE_ERR(lx, name.at, e, "\"%.*s\" stands where a value should be (a field of that name is @'%.*s')",
 				 STR_ARG(name.text), STR_ARG(name.text));
 	if ((rc = parse_leaf(lx, AST_FIELD, ret, e)) < 0)

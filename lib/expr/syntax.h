@@ -52,6 +52,7 @@ struct lexer {
 	const char *name;      /* for messages: "program" or the file's name */
 	int pos;               /* behind tok */
 	int depth;             /* open brackets and cases: newlines are blanks then */
+	int cases;             /* open ones: when, then, else, end are no names there */
 	int nesting;           /* of the parser: brackets and prefix operators on the way down */
 	struct token tok, last; /* last: the one before */
 	struct arena *arena;

@@ -3,7 +3,7 @@
  * A vector has a slot for every row; only the slots of the selection it was computed under mean something. A constant has one slot for
  * all rows (mask 0). Nulls are a byte a row. Kernels of strict functions see neither nulls nor rows outside their selection.
  *
- * Numbers are int64, float64, or exact decimals; a decimal slot whose `big` is DEC_SPECIAL holds the bits of a nan or infinity in m. */
+ * Numbers are int64, float64, or exact decimals; a decimal slot whose `big` is BIG_SPECIAL holds the bits of a nan or infinity in m. */
 #ifndef STOOK_EXPR_VALUE_H
 #define STOOK_EXPR_VALUE_H
 
@@ -25,7 +25,7 @@ enum value_type {
 
 const char *value_name(enum value_type t); /* for messages */
 
-#define DEC_SPECIAL UINT32_MAX
+#define BIG_SPECIAL UINT32_MAX
 
 struct sel {
 	const uint32_t *idx; /* rows, ascending; NULL: all of 0 .. n */
@@ -69,11 +69,11 @@ struct vec {
 
 static inline bool vec_null(const struct vec *v, int64_t i) { return v->null && v->null[i & v->mask]; }
 
-static inline bool dec_special(struct dec d) { return d.big == DEC_SPECIAL; }
+static inline bool dec_special(struct dec d) { return d.big == BIG_SPECIAL; }
 
 static inline struct dec dec_of_special(double v)
 {
-	struct dec d = { .big = DEC_SPECIAL };
+	struct dec d = { .big = BIG_SPECIAL };
 
 	memcpy(&d.m, &v, sizeof v);
 	return d;

@@ -59,7 +59,7 @@ TABLE(literals, 0,
 	{ "123456789012345678901234567890", "num 123456789012345678901234567890" }, { "true", "bool true" }, { "false", "bool false" },
 	{ "null", "null -" }, { "'it\\'s'", "text it's" }, { "\"a\\tb\"", "text a\tb" }, { "'\\u{e9}\\u{1F600}'", "text \xc3\xa9\xf0\x9f\x98\x80" },
 	{ "'\\d'", "text \\d" }, { "'a # b ; c'", "text a # b ; c" }, { "90s", "duration[us] PT1M30S" }, { "1w", "duration[us] PT168H" },
-	{ "500ms", "duration[us] PT0.5S" }, { "5x", "!neither a number nor a duration" }, { "1e9999", "!too many digits" },
+	{ "500ms", "duration[us] PT0.500S" }, { "5x", "!neither a number nor a duration" }, { "1e9999", "!too many digits" },
 	{ "'open", "!no closing '" }, { "'\\u{110000}'", "!not a Unicode code point" }, { "99999999999999w", "!too long" })
 
 /* From the General Decimal Arithmetic specification (add, multiply: exact results) and by hand. */
@@ -69,7 +69,7 @@ TABLE(decimals, 0,
 	{ "0.9 * -0.0", "num 0.00" }, { "654321.0 * 654321.0", "num 428135971041.00" }, { "1e2 + 1e4", "num 10100" },
 	{ "99999999999999999999.9 + 0.1", "num 100000000000000000000.0" }, { "a * 2", "num 3.00" }, { "2 * a", "num 3.00" },
 	{ "a + n", "num 4.00" }, { "a - a", "num 0.00" }, { "n * n", "num 6.25" }, { "big + 1", "num 9007199254740994" },
-	{ "big * big", "num 81129638414606735738984533590049" }, { "-a", "num -1.50" }, { "-n", "num -2.5" }, { "-(-a)", "num 1.50" },
+	{ "big * big", "num 81129638414606699710187514626049" }, { "-a", "num -1.50" }, { "-n", "num -2.5" }, { "-(-a)", "num 1.50" },
 	{ "a + i", "num 8.50" }, { "0.000001 * 0.000001", "num 0.000000000001" }, { "100 * 1.10", "num 110.00" },
 	{ "num('1e-3') + 0", "num 0.001" }, { "num('007')", "num 7" }, { "num('-0')", "num 0" }, { "num('+5')", "num 5" },
 	{ "num(' 5')", "!\" 5\" is not a number" }, { "num('1,5')", "!not a number" }, { "num('')", "!\"\" is not a number" },
@@ -94,7 +94,7 @@ TABLE(floats, 0,
 	{ "f + 1", "float64 1.25" }, { "f * 2", "float64 0.5" }, { "f - 0.25", "float64 0" }, { "-f", "float64 -0.25" }, { "f + i", "float64 7.25" },
 	{ "f * a", "float64 0.375" }, { "f + big", "float64 9007199254740994" }, { "float('0.1') + 0.2", "float64 0.30000000000000004" },
 	{ "float('1e400')", "float64 inf" }, { "f * max", "float64 2305843009213694000" }, { "-float(0)", "float64 -0" },
-	{ "float('0.1') + num('0.2')", "float64 0.30000000000000004" })
+	{ "float('0.1') + num('0.2')", "float64 0.3" })
 
 TABLE(comparisons, 0,
 	{ "a == 1.5", "bool true" }, { "a == '1.50'", "bool true" }, { "a == '1.5'", "bool false" }, { "a != 1.5", "bool false" },
@@ -118,7 +118,7 @@ TABLE(membership, 0,
 	{ "a in (1, 1.5, 2)", "bool true" }, { "a in ('1.50')", "bool true" }, { "a in ('1.5', 'x')", "bool false" }, { "i in (1, 2, 3)", "bool false" },
 	{ "i in (1, 7)", "bool true" }, { "i not in (1, 7)", "bool false" }, { "i in (7, null)", "bool true" }, { "i in (1, null)", "bool -" },
 	{ "none in ('a')", "bool -" }, { "b in ('x', 'abc', 'y', 'z', 'w', 'v')", "bool true" }, { "b in ('x', 'ab', 'y', 'z', 'w', 'v')", "bool false" },
-	{ "i in (i, 1)", "bool true" }, { "a in (n, b)", "!\"abc\" is not a number" }, { "f in (0.25, 1)", "bool true" }, { "d in ('2015-03-01')", "bool true" },
+	{ "i in (i, 1)", "bool true" }, { "a in (n, b)", "bool false" }, { "n in (b, a)", "!\"abc\" is not a number" }, { "f in (0.25, 1)", "bool true" }, { "d in ('2015-03-01')", "bool true" },
 	{ "big in (1, 9007199254740993)", "bool true" }, { "big in (9007199254740993.0, 0.0000000000000000000000001)", "bool true" },
 	{ "null in (1)", "bool -" }, { "yes in (false, true)", "bool true" }, { "i in ()", "!a value should be" },
 	{ "i in (7.0, 8)", "bool true" }, { "123456789012345678901234567890 in (1, 2, 123456789012345678901234567890)", "bool true" },
@@ -195,9 +195,9 @@ TABLE(number_functions, 0,
 	{ "greatest(1, null)", "int64 -" }, { "int(2.0)", "int64 2" }, { "int(2.5)", "!2.5 is not a whole number" }, { "int('12')", "int64 12" },
 	{ "int(round(2.5))", "int64 3" }, { "int(1e30)", "!not a whole number that fits" }, { "int('x')", "!not a number" }, { "int(f * 4)", "int64 1" },
 	{ "float(a)", "float64 1.5" }, { "float(big)", "float64 9007199254740992" }, { "bool('Yes')", "bool true" }, { "bool('off')", "bool false" },
-	{ "bool('maybe')", "!is not a bool" }, { "bool(0)", "bool false" }, { "bool(a - a)", "!takes bool here" }, { "text(1.50)", "text 1.50" }, { "text(f)", "text 0.25" },
+	{ "bool('maybe')", "!is not a bool" }, { "bool(0)", "bool false" }, { "bool(a - a)", "bool false" }, { "text(1.50)", "text 1.50" }, { "text(f)", "text 0.25" },
 	{ "text(yes)", "text true" }, { "hash('x') == hash('x')", "bool true" }, { "hash(1.0) == hash(1)", "bool true" }, { "hash('1.0') == hash('1')", "bool false" },
-	{ "hash(f * 4) == hash(1)", "bool true" }, { "hash(a, 1) == hash(a)", "bool false" }, { "hash('') ", "int64 1622897259128873640" })
+	{ "hash(f * 4) == hash(1)", "bool true" }, { "hash(a, 1) == hash(a)", "bool false" }, { "hash('') ", "int64 1622210670741801569" })
 
 TABLE(time_functions, 0,
 	{ "time('2015-01-02')", "timestamp[us, UTC] 2015-01-02T00:00:00Z" }, { "time(when)", "timestamp[us, UTC] 2015-01-02T03:04:05Z" },
@@ -233,10 +233,10 @@ TABLE(json_functions, 1,
 
 TABLE(syntax, 0,
 	{ "1 + 2 * 3", "int64 7" }, { "(1 + 2) * 3", "int64 9" }, { "2 - 3 - 4", "int64 -5" }, { "-2 * -3", "int64 6" }, { "1 +\n 2", "int64 3" },
-	{ "1 # one\n and", "!program" }, { "(1\n+ 2)", "int64 3" }, { "yes\n and yes", "bool true" }, { "yes\n&& not yes", "bool false" },
+	{ "1 # one\n and", "!a value should be" }, { "(1\n+ 2)", "int64 3" }, { "yes\n and yes", "bool true" }, { "yes\n&& not yes", "bool false" },
 	{ "case\n when yes then 1\n else 2\nend", "int64 1" }, { "@1", "text 1.50" }, { "@'a'", "text 1.50" }, { "@\"a\" + 1", "num 2.50" }, { "@99", "!there is no field @99" },
 	{ "@0", "!there is no field @0" }, { "nosuch", "!no field \"nosuch\"" }, { "1 2", "!the end of the statement" }, { "(1", "!should be" }, { "1 +", "!a value should be" },
-	{ "a b", "!the end of the statement" }, { "lower(b", "!\",\" or \")\"" }, { "end", "!a field of that name is @'end'" }, { "1 $ 2", "!does not belong here" },
+	{ "a b", "!the end of the statement" }, { "lower(b", "!\",\" or \")\"" }, { "end", "!no field \"end\"" }, { "case when end then 1 end", "!a field of that name is @'end'" }, { "1 $ 2", "!does not belong here" },
 	{ "a is nul", "!\"null\"" }, { "split(b, ',')", "!a list cannot be a field's value" }, { "case else 1 end", "!\"when\"" })
 
 /* ---- programs ---- */

@@ -25,7 +25,7 @@ static const struct test_field test_fields[] = {
 	{ "f", TYPE_FLOAT64, { "0.25", "-1.5", NULL } },
 	{ "yes", TYPE_BOOL, { "true", "false", NULL } },
 	{ "d", TYPE_DATE, { "2015-03-01", "2000-02-29", NULL } },
-	{ "t", TYPE_TIMESTAMP(UNIT_US, STR("UTC")), { "2015-01-02T03:04:05.678Z", "1969-12-31T23:59:59Z", NULL } },
+	{ "t", { .id = T_TIMESTAMP, .layout = LAY_FIXED, .width = 8, .unit = UNIT_US, .tz = { "UTC", 3 } }, { "2015-01-02T03:04:05.678Z", "1969-12-31T23:59:59Z", NULL } },
 	{ "j", TYPE_JSON, { "[1,\"x\",null]", "{\"k\": {\"l\": [10, 20]}}", NULL } },
 	{ "none", TYPE_TEXT, { NULL, NULL, NULL } },
 };
