@@ -218,6 +218,7 @@ void agg_free(struct agg *a)
 		a->family->drop(a);
 	free(a->groups);
 	free(a->more);
+	arena_free(&a->arena);
 	schema_unref(a->schema);
 	*a = (struct agg){ 0 };
 }
@@ -245,6 +246,31 @@ int agg_reserve(struct agg *a, uint32_t ngroups, struct err *e)
 		a->ngroups = ngroups;
 	}
 	return 0;
+}
+
+static int add_field(struct agg *a, struct agg_field **list, int *n, struct agg_field f, struct err *e)
+{
+	struct agg_field *v = arena_array(&a->arena, struct agg_field, (size_t)*n + 1);
+
+	if (!v)
+		return err_oom(e);
+	if (*n)
+		memcpy(v, *list, (size_t)*n * sizeof *v);
+	v[(*n)++] = f;
+	*list = v;
+	return 0;
+}
+
+int agg_add_result(struct agg *a, struct str name, struct type t, bool nullable, struct err *e)
+{
+	return add_field(a, &a->results, &a->nresult, (struct agg_field){ name, t, nullable }, e);
+}
+
+int agg_add_state(struct agg *a, const char *name, struct type t, bool nullable, struct err *e)
+{
+	char *full = arena_printf(&a->arena, "%.*s:%s", STR_ARG(a->spec.out), name);
+
+	return full ? add_field(a, &a->states, &a->nstate, (struct agg_field){ str_of(full), t, nullable }, e) : err_oom(e);
 }
 
 int agg_check_key(const struct agg *a, const struct schema *s, int col, struct err *e)

@@ -16,7 +16,6 @@
 #include "lib/table/key.h"
 
 #define AGG_ARGS 2    /* fields one aggregate may read */
-#define AGG_COLS 3    /* columns of its state, at most */
 #define NO_GROUP UINT32_MAX
 
 /* One item of -a: [OUT=]FUNC[:FIELD[:ARG|:MOD]] */
@@ -57,7 +56,7 @@ struct agg_batch {
 };
 
 struct agg_field {
-	const char *name;             /* a state column is called OUT:NAME */
+	struct str name;
 	struct type type;
 	bool nullable;
 };
@@ -70,9 +69,10 @@ struct agg {
 	int nargs, cols[AGG_ARGS];
 	enum agg_need need[AGG_ARGS];
 	int kind;                     /* the family's own: how the values are read, ... */
-	struct agg_field result;
-	int nstate;
-	struct agg_field state[AGG_COLS];
+	struct arena arena;           /* owns the two lists and what bind() needs */
+	int nresult, nstate;
+	struct agg_field *results;    /* columns of the result: most have one, called OUT */
+	struct agg_field *states;     /* columns of the state: OUT:NAME */
 	bool partial;                 /* dump() will be called: set by the caller before the first update */
 	int state_col;                /* merging: index of the first state column in `schema` */
 
@@ -89,10 +89,10 @@ struct agg_family {
 	size_t size, more;
 	const char *signature, *help; /* "sum:FIELD", one sentence */
 
-	/* Fills need, kind, result and state from spec and schema. In a merge, cols are not set; see agg_state_kind(). */
+	/* Fills need and kind, adds results and states, from spec and schema. In a merge, cols are not set; see agg_state_kind(). */
 	int (*bind)(struct agg *a, bool merge, struct err *e);
 	int (*update)(struct agg *a, const struct agg_batch *b, struct err *e);
-	int (*finish)(struct agg *a, uint32_t from, uint32_t n, struct builder *out, struct err *e);
+	int (*finish)(struct agg *a, uint32_t from, uint32_t n, struct builder *out, struct err *e); /* out[nresult] */
 	int (*dump)(struct agg *a, uint32_t from, uint32_t n, struct builder *out, struct err *e); /* out[nstate] */
 	/* Folds rows of a partial table in: its state columns are b->cols[a->state_col ...]; ids[i] is the group of row i. */
 	int (*load)(struct agg *a, const struct batch *b, const uint32_t *ids, struct err *e);
@@ -116,6 +116,9 @@ int agg_help(struct buf *b); /* one line a family; 0 or -1 */
 /* State of group g as the family's type. */
 #define AGG_STATE(a, type, g) (&((type *)(void *)(a)->groups)[g])
 
+/* Adds a column; the type is copied shallowly (its children must outlive the aggregate). */
+int agg_add_result(struct agg *a, struct str name, struct type t, bool nullable, struct err *e) nodiscard;
+int agg_add_state(struct agg *a, const char *name, struct type t, bool nullable, struct err *e) nodiscard;
 /* For AGG_KEYS: whether column `col` of s can be read as the spec says. */
 int agg_check_key(const struct agg *a, const struct schema *s, int col, struct err *e) nodiscard;
 /* "field "x" is text: say max:x:num or max:x:text" */

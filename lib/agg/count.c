@@ -5,10 +5,12 @@ static const char *const states[] = { "count" };
 
 static int count_bind(struct agg *a, bool merge, struct err *e)
 {
-	a->result = a->state[0] = (struct agg_field){ "count", TYPE_INT64, false };
-	a->nstate = 1;
+	int rc = merge ? agg_state_kind(a, states, 1, e) : 0;
+
 	a->need[0] = AGG_VALUES;
-	return merge ? agg_state_kind(a, states, 1, e) : 0;
+	if (rc < 0 || (rc = agg_add_result(a, a->spec.out, TYPE_INT64, false, e)) < 0)
+		return rc;
+	return agg_add_state(a, "count", TYPE_INT64, false, e);
 }
 
 static int count_update(struct agg *a, const struct agg_batch *b, struct err *e)

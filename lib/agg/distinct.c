@@ -40,6 +40,7 @@ static int distinct_type(struct agg *a, bool merge, struct type *ret, struct err
 static int distinct_bind(struct agg *a, bool merge, struct err *e)
 {
 	struct distinct_more *more = a->more;
+	struct type list;
 	int rc = merge ? agg_state_kind(a, &states[a->spec.reading], 1, e) : 0;
 
 	if (rc < 0 || (rc = distinct_type(a, merge, &more->item.type, e)) < 0 ||
@@ -48,10 +49,10 @@ static int distinct_bind(struct agg *a, bool merge, struct err *e)
 	more->item.name = STR("item");
 	more->item.nullable = true;
 	a->need[0] = AGG_KEYS;
-	a->result = (struct agg_field){ "distinct", TYPE_INT64, false };
-	a->state[0] = (struct agg_field){ states[a->spec.reading],
-					  { .id = T_LIST, .layout = LAY_LIST, .nchildren = 1, .children = &more->item }, false };
-	a->nstate = 1;
+	list = (struct type){ .id = T_LIST, .layout = LAY_LIST, .nchildren = 1, .children = &more->item };
+	if ((rc = agg_add_result(a, a->spec.out, TYPE_INT64, false, e)) < 0 ||
+	    (rc = agg_add_state(a, states[a->spec.reading], list, false, e)) < 0)
+		return rc;
 	if ((rc = builder_init(&more->values, &more->item.type, e)) < 0)
 		return rc;
 	return keyset_init(&more->pairs, e);

@@ -17,9 +17,9 @@ static int pick_bind(struct agg *a, bool merge, struct err *e)
 	if (!type_has_bytes(t) && t->id != T_NULL)
 		return merge ? agg_bad_state(a, NULL, 0, 0, e) : agg_bad_type(a, 0, e);
 	a->need[0] = AGG_VALUES;
-	a->result = a->state[0] = (struct agg_field){ names[0], *t, true };
-	a->nstate = 1;
-	return 0;
+	if ((rc = agg_add_result(a, a->spec.out, *t, true, e)) < 0)
+		return rc;
+	return agg_add_state(a, names[0], *t, true, e);
 }
 
 static int pick_rows(struct agg *a, const struct column *c, int64_t n, const uint32_t *ids, struct err *e)
@@ -47,7 +47,7 @@ static int pick_update(struct agg *a, const struct agg_batch *b, struct err *e)
 
 static int pick_load(struct agg *a, const struct batch *b, const uint32_t *ids, struct err *e)
 {
-	if (!type_equal(b->cols[a->state_col].type, &a->result.type))
+	if (!type_equal(b->cols[a->state_col].type, &a->states[0].type))
 		return agg_bad_state(a, b, 0, 0, e);
 	return pick_rows(a, &b->cols[a->state_col], b->nrows, ids, e);
 }

@@ -16,6 +16,7 @@ static int minmax_bind(struct agg *a, bool merge, struct err *e)
 {
 	const char *const *names = a->family == &agg_max ? max_states : min_states;
 	const struct type *t;
+	struct type type;
 	int rc = merge ? agg_state_kind(a, &names[a->spec.reading], 1, e) : 0;
 
 	if (rc < 0)
@@ -28,13 +29,10 @@ static int minmax_bind(struct agg *a, bool merge, struct err *e)
 	if ((rc = agg_check_key(a, a->schema, merge ? a->state_col : a->cols[0], e)) < 0)
 		return rc;
 	a->need[0] = AGG_KEYS;
-	a->result = (struct agg_field){ names[0], *t, true };
-	if (type_is_text(t) && a->spec.reading == KEY_NUM)
-		a->result.type = TYPE_NUM;
-	a->state[0] = a->result;
-	a->state[0].name = names[a->spec.reading];
-	a->nstate = 1;
-	return 0;
+	type = type_is_text(t) && a->spec.reading == KEY_NUM ? TYPE_NUM : *t;
+	if ((rc = agg_add_result(a, a->spec.out, type, true, e)) < 0)
+		return rc;
+	return agg_add_state(a, names[a->spec.reading], type, true, e);
 }
 
 static int minmax_rows(struct agg *a, const struct column *c, const struct keys *keys, int64_t n, const uint32_t *ids, struct err *e)
@@ -78,7 +76,7 @@ static int minmax_load(struct agg *a, const struct batch *b, const uint32_t *ids
 	struct keys keys = { 0 };
 	int rc;
 
-	if (!type_equal(c->type, &a->result.type))
+	if (!type_equal(c->type, &a->states[0].type))
 		return agg_bad_state(a, b, 0, 0, e);
 	if (c->type->id == T_NULL)
 		return 0;

@@ -55,21 +55,20 @@ static int number_kind(const struct agg *a, struct err *e)
 static int sum_bind(struct agg *a, bool merge, struct err *e)
 {
 	const char *const *names = is_mean(a) ? mean_states : sum_states;
+	struct type result = TYPE_FLOAT64;
+	int rc;
 
 	a->kind = merge ? agg_state_kind(a, names, 3, e) : number_kind(a, e);
 	if (a->kind < 0)
 		return a->kind;
 	a->need[0] = AGG_NUMBERS;
-	a->state[0] = (struct agg_field){ names[a->kind], a->kind == SUM_FLOAT ? TYPE_TEXT : TYPE_NUM, true };
-	a->state[1] = (struct agg_field){ "n", TYPE_INT64, false };
-	a->nstate = is_mean(a) ? 2 : 1;
 	a->size = (a->kind == SUM_FLOAT ? sizeof(struct floatsum) : sizeof(struct decsum)) + (is_mean(a) ? sizeof(int64_t) : 0);
-	a->result = (struct agg_field){ "sum", TYPE_FLOAT64, true };
-	if (!is_mean(a) && a->kind == SUM_INT)
-		a->result.type = TYPE_INT64;
-	if (!is_mean(a) && a->kind == SUM_DEC)
-		a->result.type = TYPE_NUM;
-	return 0;
+	if (!is_mean(a) && a->kind != SUM_FLOAT)
+		result = a->kind == SUM_INT ? TYPE_INT64 : TYPE_NUM;
+	if ((rc = agg_add_result(a, a->spec.out, result, true, e)) < 0 ||
+	    (rc = agg_add_state(a, names[a->kind], a->kind == SUM_FLOAT ? TYPE_TEXT : TYPE_NUM, true, e)) < 0)
+		return rc;
+	return is_mean(a) ? agg_add_state(a, "n", TYPE_INT64, false, e) : 0;
 }
 
 /* Rows of `nums` that count, group by group: `add` is an expression over g (state) and i (row) that is 0 or fails. */

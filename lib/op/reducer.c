@@ -113,15 +113,13 @@ static int add_named(struct reducer *r, struct str name, const struct type *t, b
 	return schema_add(r->schema, name, t, nullable, e);
 }
 
-static int add_state(struct reducer *r, const struct agg *a, struct err *e)
+static int add_columns(struct reducer *r, const struct agg *a, struct err *e)
 {
-	int rc = 0;
+	const struct agg_field *f = to_partial(r) ? a->states : a->results;
+	int n = to_partial(r) ? a->nstate : a->nresult, rc = 0;
 
-	for (int k = 0; k < a->nstate && rc == 0; k++) {
-		char *name = arena_printf(&r->arena, "%.*s:%s", STR_ARG(a->spec.out), a->state[k].name);
-
-		rc = name ? add_named(r, str_of(name), &a->state[k].type, a->state[k].nullable, e) : err_oom(e);
-	}
+	for (int k = 0; k < n && rc == 0; k++)
+		rc = add_named(r, f[k].name, &f[k].type, f[k].nullable, e);
 	return rc;
 }
 
@@ -151,11 +149,8 @@ static int make_schema(struct reducer *r, struct err *e)
 		rc = add_key(r, i, e);
 	if (rc == 0 && to_partial(r) && (rc = add_named(r, STR(":first"), &order, false, e)) == 0)
 		rc = partial_set(r->schema, &r->about, e);
-	for (int i = 0; i < r->specs.n && rc == 0; i++) {
-		const struct agg *a = &r->aggs[i];
-
-		rc = to_partial(r) ? add_state(r, a, e) : add_named(r, a->spec.out, &a->result.type, a->result.nullable, e);
-	}
+	for (int i = 0; i < r->specs.n && rc == 0; i++)
+		rc = add_columns(r, &r->aggs[i], e);
 	return rc;
 }
 
@@ -399,7 +394,7 @@ static int emit(struct reducer *r, uint32_t from, uint32_t n, struct rows *out, 
 		struct agg *a = &r->aggs[i];
 
 		rc = to_partial(r) ? a->family->dump(a, from, n, col, e) : a->family->finish(a, from, n, col, e);
-		col += to_partial(r) ? a->nstate : 1;
+		col += to_partial(r) ? a->nstate : a->nresult;
 	}
 	out->n += n;
 	return rc;
