@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 const struct agg_family *const agg_families[] = { &agg_count, &agg_sum, &agg_mean, &agg_min, &agg_max, &agg_first, &agg_last,
-	&agg_distinct, NULL };
+	&agg_distinct, &agg_latest, &agg_argmin, &agg_argmax, &agg_var, &agg_sd, &agg_varp, &agg_sdp, NULL };
 
 static const struct {
 	const char *name;
@@ -163,6 +163,7 @@ static int parse_item(struct str item, struct arena *a, struct agg_spec *s, stru
 		s->out = unescape(cut(&rest, '='), a);
 		if (!s->out.p)
 			return err_oom(e);
+		s->named = true;
 		if (!s->out.n)
 			return err_set(e, ST_USAGE, "-a %.*s: a name is missing before =", STR_ARG(item));
 	}
@@ -194,12 +195,13 @@ int agg_parse(struct str text, struct arena *a, struct agg_specs *ret, struct er
 	return 0;
 }
 
-int agg_bind(const struct agg_spec *spec, const struct schema *s, bool merge, struct agg *ret, struct err *e)
+int agg_bind(const struct agg_spec *spec, const struct schema *s, const struct key *group, bool merge, struct agg *ret,
+	     struct err *e)
 {
 	int rc;
 
 	*ret = (struct agg){ .family = spec->family, .spec = *spec, .schema = schema_ref(s), .nargs = spec->nfields,
-			      .size = spec->family->size };
+			      .size = spec->family->size, .group = group };
 	for (int i = 0; !merge && i < spec->nfields; i++) {
 		if ((rc = field_resolve(spec->fields[i], s, &ret->cols[i], e)) < 0)
 			return rc;
@@ -209,7 +211,9 @@ int agg_bind(const struct agg_spec *spec, const struct schema *s, bool merge, st
 		if (!ret->more)
 			return err_oom(e);
 	}
-	return spec->family->bind(ret, merge, e);
+	rc = spec->family->bind(ret, merge, e);
+	ret->group = NULL;
+	return rc;
 }
 
 void agg_free(struct agg *a)

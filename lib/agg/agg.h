@@ -22,6 +22,7 @@
 struct agg_spec {
 	const struct agg_family *family;
 	struct str out;               /* name of the result; FUNC or FUNC_FIELD when not given */
+	bool named;                   /* it was given */
 	struct str func;              /* as written: "p95" for the family pNN */
 	int nfields;
 	struct str fields[AGG_ARGS];  /* FIELD texts, escapes kept */
@@ -48,6 +49,7 @@ enum agg_need {
 struct agg_batch {
 	int64_t n;
 	const uint32_t *ids;             /* group of each row; NO_GROUP: the row does not count */
+	const struct batch *batch;
 	struct agg_arg {
 		const struct column *col;
 		const struct numbers *nums;  /* AGG_NUMBERS */
@@ -73,6 +75,7 @@ struct agg {
 	int nresult, nstate;
 	struct agg_field *results;    /* columns of the result: most have one, called OUT */
 	struct agg_field *states;     /* columns of the state: OUT:NAME */
+	const struct key *group;      /* key columns of the operation: valid during bind() */
 	bool partial;                 /* dump() will be called: set by the caller before the first update */
 	int state_col;                /* merging: index of the first state column in `schema` */
 
@@ -99,8 +102,9 @@ struct agg_family {
 	void (*drop)(struct agg *a);  /* frees what hangs off groups and `more`; NULL: nothing */
 };
 
-/* Binds a spec to the schema of the input, or (merge) to that of partial states. */
-int agg_bind(const struct agg_spec *spec, const struct schema *s, bool merge, struct agg *ret, struct err *e) nodiscard;
+/* Binds a spec to the schema of the input, or (merge) to that of partial states. `group`: the key of the groups. */
+int agg_bind(const struct agg_spec *spec, const struct schema *s, const struct key *group, bool merge, struct agg *ret,
+	     struct err *e) nodiscard;
 void agg_free(struct agg *a);
 
 /* Room for the states of groups 0 .. ngroups-1. */
@@ -108,7 +112,8 @@ int agg_reserve(struct agg *a, uint32_t ngroups, struct err *e) nodiscard;
 
 /* The table. */
 extern const struct agg_family *const agg_families[]; /* NULL terminated */
-extern const struct agg_family agg_count, agg_sum, agg_mean, agg_min, agg_max, agg_first, agg_last, agg_distinct;
+extern const struct agg_family agg_count, agg_sum, agg_mean, agg_min, agg_max, agg_first, agg_last, agg_distinct,
+	agg_latest, agg_argmin, agg_argmax, agg_var, agg_sd, agg_varp, agg_sdp;
 int agg_help(struct buf *b); /* one line a family; 0 or -1 */
 
 /* For families: */

@@ -91,7 +91,7 @@ static int bind_aggs(struct reducer *r, struct err *e)
 	if (!r->aggs || !r->views || !r->view_of)
 		return err_oom(e);
 	for (int i = 0; i < r->specs.n; i++) {
-		if ((rc = agg_bind(&r->specs.v[i], r->in->schema, r->o.merge, &r->aggs[i], e)) < 0)
+		if ((rc = agg_bind(&r->specs.v[i], r->in->schema, &r->grouper.key, r->o.merge, &r->aggs[i], e)) < 0)
 			return rc;
 		r->aggs[i].partial = to_partial(r);
 		for (int k = 0; !r->o.merge && k < r->aggs[i].nargs; k++)
@@ -306,7 +306,7 @@ static int update(struct reducer *r, const struct batch *b, const uint32_t *ids,
 
 	for (int i = 0; i < r->specs.n; i++) {
 		struct agg *a = &r->aggs[i];
-		struct agg_batch ab = { .n = b->nrows, .ids = ids };
+		struct agg_batch ab = { .n = b->nrows, .ids = ids, .batch = b };
 
 		for (int k = 0; k < a->nargs; k++) {
 			const struct view *v = &r->views[r->view_of[i][k]];

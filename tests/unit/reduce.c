@@ -153,17 +153,18 @@ static void random_row(struct rng *r, struct rows *rows)
 	CHECK((rng_below(r, 9) ? builder_bool(&rows->cols[5], rng_below(r, 2), &e) : builder_null(&rows->cols[5], 1, &e)) == 0);
 	CHECK(builder_fixed(&rows->cols[6], &day, &e) == 0);
 	CHECK(builder_null(&rows->cols[7], 1, &e) == 0);
+	put_str(&rows->cols[8], PICK(r, "2015-01-02", "2015-01-02T00:00:00Z", "2014-12-31T23:59:59.5", "1999-01-01", NULL));
 	rows->n++;
 }
 
 static struct schema *test_schema(void)
 {
-	static const char *const names[] = { "k", "kn", "t", "i", "f", "b", "d", "z" };
-	const struct type types[] = { TYPE_TEXT, TYPE_TEXT, TYPE_NUM, TYPE_INT64, TYPE_FLOAT64, TYPE_BOOL, TYPE_DATE, TYPE_NULL };
+	static const char *const names[] = { "k", "kn", "t", "i", "f", "b", "d", "z", "o" };
+	const struct type types[] = { TYPE_TEXT, TYPE_TEXT, TYPE_NUM, TYPE_INT64, TYPE_FLOAT64, TYPE_BOOL, TYPE_DATE, TYPE_NULL, TYPE_TEXT };
 	struct schema *s = schema_new();
 	struct err e;
 
-	for (int i = 0; i < 8; i++)
+	for (int i = 0; i < 9; i++)
 		CHECK(schema_add(s, str_of(names[i]), &types[i], true, &e) == 0);
 	return s;
 }
@@ -272,6 +273,7 @@ static struct tab fold_reduce(const struct tab *t, const void *arg, bool partial
 static const char everything[] = "n=count,count:t,sum:t,mean:t,sum:i,mean:i,sum:f,mean:f,min:t,max:t,min:i,max:i,min:f,max:f,"
 				 "min:k:text,max:k:nat,lo=min:k:fold,min:kn:num,max:kn:num,first:k,last:k,first:t,last:f,first:b,last:d,min:d,max:b,"
 				 "distinct:k,distinct:kn,dn=distinct:kn:num,distinct:t,distinct:i,distinct:f,distinct:b,distinct:d,"
+				 "var:t,sd:t,var:i,sdp:i,varp:f,sd:f,var:z,lt=latest:o,argmax:f:k,argmin:kn:t:num,argmax:o:d:nat,argmin:z:k,"
 				 "count:z,sum:z,mean:z,min:z,first:z,distinct:z";
 
 TEST(merged_parts_are_the_whole)

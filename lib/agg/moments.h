@@ -1,0 +1,47 @@
+/* Exact first and second moments: the count, the sum and the sum of squares of a group's numbers.
+ *
+ * Decimals: two 128-bit integers at one scale while they are enough, then two GMP integers. Doubles: two exact sums (floatsum.h); a
+ * square is two doubles exactly (T. J. Dekker's product, by fma) unless it leaves their range: then it goes to a GMP integer of
+ * units of 2^-2148. From these variance and deviation are rounded once (product.md section 5). All zero: nothing added. */
+#ifndef STOOK_AGG_MOMENTS_H
+#define STOOK_AGG_MOMENTS_H
+
+#include "lib/agg/floatsum.h"
+
+struct decmoments {
+	__int128 sum, squares; /* units of 10^-scale and 10^-(2 scale) */
+	int64_t n;
+	uint32_t big;          /* 0, or pool->v[big - 1] and pool->v[big] are sum and squares */
+	int16_t scale;
+	uint8_t special;       /* enum special of the sum: any makes all results nan */
+};
+
+struct floatmoments {
+	struct floatsum sum, squares;
+	int64_t n;
+	uint32_t wide;         /* 0, or pool->v[wide - 1] holds squares beyond the range of doubles */
+};
+
+struct momentpool { /* zeroed is empty */
+	mpz_t *v;
+	uint32_t n, cap;
+	struct floatsums floats;
+};
+
+void momentpool_free(struct momentpool *p);
+
+/* 0 or -1 (memory). */
+int decmoments_add(struct decmoments *m, struct dec d, const struct decpool *from, struct momentpool *p);
+int floatmoments_add(struct floatmoments *m, double v, struct momentpool *p);
+
+/* The variance with divisor n - ddof, or its root; nan when n <= ddof or a value was not finite. */
+double decmoments_var(const struct decmoments *m, int ddof, bool root, const struct momentpool *p);
+double floatmoments_var(const struct floatmoments *m, int ddof, bool root, const struct momentpool *p);
+
+/* Sum and sum of squares as text (decimals; or hexadecimal mantissa "p" binary exponent), and added back. */
+int decmoments_print(const struct decmoments *m, bool squares, const struct momentpool *p, struct buf *b);
+int floatmoments_print(const struct floatmoments *m, bool squares, const struct momentpool *p, struct buf *b);
+enum dec_read decmoments_load(struct decmoments *m, int64_t n, struct str sum, struct str squares, struct momentpool *p);
+enum dec_read floatmoments_load(struct floatmoments *m, int64_t n, struct str sum, struct str squares, struct momentpool *p);
+
+#endif
