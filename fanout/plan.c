@@ -118,16 +118,21 @@ static bool has_role(const struct plan_stage *st, enum opt_role role)
 	return false;
 }
 
+static int leading(const struct plan_stage *st)
+{
+	return st->share.no_leading ? 0 : st->tool->leading;
+}
+
 static int nfiles(const struct plan_stage *st)
 {
-	int n = common_of(st)->noperands - st->tool->leading;
+	int n = common_of(st)->noperands - leading(st);
 
 	return n > 0 ? n : 0;
 }
 
 static char **files(const struct plan_stage *st)
 {
-	return common_of(st)->operands + st->tool->leading;
+	return common_of(st)->operands + leading(st);
 }
 
 /* True when the stage's input is what comes through its pipe and nothing else. */
@@ -177,8 +182,9 @@ static void decide(struct plan *p)
 			continue;
 		st->where = st->share.how == SHARE_COMBINE ? ON_HOSTS_MERGED : ON_HOSTS;
 		p->nremote = i + 1;
-		p->combine = open && st->share.how == SHARE_COMBINE;
-		if (p->combine) {
+		if (st->share.how == SHARE_COMBINE) {
+			p->repeat = st->share.merge.n == 0 && st->share.remote.n == 0;
+			p->combine = !p->repeat;
 			for (int k = i + 1; k < p->n; k++) {
 				p->stages[k].where = HERE;
 				p->stages[k].why = "it comes after a merge";
@@ -258,7 +264,7 @@ static int put_leading(struct writer *o, const struct plan_stage *st)
 
 	if (put(o, "--") < 0)
 		return -o->e->status;
-	for (int i = 0; i < st->tool->leading && i < c->noperands; i++)
+	for (int i = 0; i < leading(st) && i < c->noperands; i++)
 		if (put(o, c->operands[i]) < 0)
 			return -o->e->status;
 	return 0;
@@ -322,7 +328,9 @@ static int merge_stage(struct plan *p, bool again, struct words *ret, struct err
 
 static int here_stages(struct plan *p, struct err *e)
 {
-	if (p->combine && (merge_stage(p, false, &p->here[p->nhere++], e) < 0 || merge_stage(p, true, &p->remerge, e) < 0))
+	if ((p->combine || p->repeat) && merge_stage(p, false, &p->here[p->nhere++], e) < 0)
+		return -e->status;
+	if (p->combine && merge_stage(p, true, &p->remerge, e) < 0)
 		return -e->status;
 	for (int i = p->nremote; i < p->n; i++)
 		p->here[p->nhere++] = p->stages[i].words;

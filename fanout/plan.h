@@ -34,7 +34,8 @@ struct plan {
 	int n;
 	struct plan_stage stages[LEX_STAGES];
 	int nremote;            /* stages [0, nremote) run on hosts. 0: everything runs here */
-	bool combine;           /* the last of them has a merge form */
+	bool combine;           /* the last of them has a merge form, which takes the shards' results as operands */
+	bool repeat;            /* the last of them runs once more here, over the shards' results as one stream (take -n) */
 	int ninputs;
 	char **inputs;          /* to be decoded and cut; "-" is stdin. None: stdin */
 	struct wire_task task;  /* what runs on hosts */

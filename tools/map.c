@@ -121,6 +121,7 @@ static void share(const void *args, struct share_plan *ret)
 	const struct map_args *a = args;
 
 	ret->how = SHARE_RECORD;
+	ret->no_leading = a->leading == 0;
 	if (a->program)
 		ret->why = program_gathers(a->program);
 	if (a->now && a->program && program_calls(a->program, "now")) /* the one reason that --now takes away */

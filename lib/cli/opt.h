@@ -92,6 +92,7 @@ struct share_plan {
 	const char *why;            /* SHARE_GATHER: the reason, for --explain */
 	struct strv remote;         /* SHARE_COMBINE: options added on the shards, e.g. --partial */
 	struct strv merge;          /* SHARE_COMBINE: options added here, e.g. --merge; operands are the shards' results in order */
+	bool no_leading;            /* the operands that tool->leading counts are not there (map -f) */
 	bool first_operand_only;    /* join: only the first file operand is the input that is cut; the others are shipped */
 };
 
