@@ -6,7 +6,8 @@
 #include <stdlib.h>
 
 const struct agg_family *const agg_families[] = { &agg_count, &agg_sum, &agg_mean, &agg_min, &agg_max, &agg_first, &agg_last,
-	&agg_distinct, &agg_latest, &agg_argmin, &agg_argmax, &agg_var, &agg_sd, &agg_varp, &agg_sdp, NULL };
+	&agg_distinct, &agg_latest, &agg_argmin, &agg_argmax, &agg_var, &agg_sd, &agg_varp, &agg_sdp,
+	&agg_median, &agg_quantile, &agg_pnn, NULL };
 
 static const struct {
 	const char *name;
@@ -55,8 +56,23 @@ static struct str unescape(struct str s, struct arena *a)
 	return (struct str){ p, n };
 }
 
+/* p95, p99.9 */
+static bool is_percentile(struct str func)
+{
+	size_t digits = 0;
+
+	for (size_t i = 1; i < func.n; i++)
+		if (func.p[i] >= '0' && func.p[i] <= '9')
+			digits++;
+		else if (func.p[i] != '.')
+			return false;
+	return func.n > 1 && func.p[0] == 'p' && digits;
+}
+
 static const struct agg_family *family_find(struct str func)
 {
+	if (is_percentile(func))
+		return &agg_pnn;
 	for (int i = 0; agg_families[i]; i++)
 		if (str_is(func, agg_families[i]->name))
 			return agg_families[i];
@@ -110,7 +126,9 @@ static int parse_fields(struct agg_spec *s, struct str fields, struct err *e)
 		s->fields[s->nfields++] = fields;
 		fields.n = 0;
 	}
-	if (s->nfields < s->family->min_fields || fields.n || (s->nfields && !s->fields[s->nfields - 1].n))
+	if (s->family->arg && s->nfields == s->family->max_fields)
+		s->arg = s->fields[--s->nfields];
+	if (s->nfields + (s->arg.n > 0) < s->family->min_fields || fields.n || (s->nfields && !s->fields[s->nfields - 1].n))
 		return err_set(e, ST_USAGE, "-a %.*s: the form is %s", STR_ARG(s->text), s->family->signature);
 	return 0;
 }
@@ -146,6 +164,8 @@ static int canonical(struct agg_spec *s, struct arena *a, struct err *e)
 	rc |= buf_byte(&b, '=') | buf_str(&b, s->func);
 	for (int i = 0; i < s->nfields && !rc; i++)
 		rc = buf_byte(&b, ':') | buf_str(&b, s->fields[i]);
+	if (s->arg.n)
+		rc |= buf_byte(&b, ':') | buf_str(&b, s->arg);
 	for (size_t i = 0; i < NREADINGS && !rc; i++)
 		if (readings[i].reading == s->reading)
 			rc = buf_printf(&b, ":%s", readings[i].name);

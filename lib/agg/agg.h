@@ -26,6 +26,7 @@ struct agg_spec {
 	struct str func;              /* as written: "p95" for the family pNN */
 	int nfields;
 	struct str fields[AGG_ARGS];  /* FIELD texts, escapes kept */
+	struct str arg;               /* n = 0: none */
 	enum key_reading reading;     /* :num :text :nat :fold :time, KEY_AUTO without */
 	struct str text;              /* canonical "OUT=FUNC:FIELD:MOD", for messages and partial states */
 };
@@ -88,6 +89,7 @@ struct agg {
 struct agg_family {
 	const char *name;             /* what -a takes; "pNN" stands for p0 .. p100 */
 	int min_fields, max_fields;
+	const char *arg;              /* the last of them is no field but an argument, so called; NULL: none */
 	bool reads;                   /* takes a reading (:num, :text, ...) */
 	size_t size, more;
 	const char *signature, *help; /* "sum:FIELD", one sentence */
@@ -113,7 +115,8 @@ int agg_reserve(struct agg *a, uint32_t ngroups, struct err *e) nodiscard;
 /* The table. */
 extern const struct agg_family *const agg_families[]; /* NULL terminated */
 extern const struct agg_family agg_count, agg_sum, agg_mean, agg_min, agg_max, agg_first, agg_last, agg_distinct,
-	agg_latest, agg_argmin, agg_argmax, agg_var, agg_sd, agg_varp, agg_sdp;
+	agg_latest, agg_argmin, agg_argmax, agg_var, agg_sd, agg_varp, agg_sdp,
+	agg_median, agg_quantile, agg_pnn;
 int agg_help(struct buf *b); /* one line a family; 0 or -1 */
 
 /* For families: */

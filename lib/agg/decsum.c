@@ -43,23 +43,42 @@ double special_f64(enum special s)
 	return s == SP_INF ? HUGE_VAL : s == SP_NEG_INF ? -HUGE_VAL : (double)NAN;
 }
 
+/* Room for one more integer in the pool. */
+static int pool_grow(struct decpool *q)
+{
+	uint32_t cap = q->cap ? q->cap * 2 : 16;
+	mpz_t *v;
+
+	if (q->n < q->cap)
+		return 0;
+	v = cap > q->cap ? realloc(q->v, cap * sizeof *v) : NULL;
+	if (!v)
+		return -1;
+	q->v = v;
+	q->cap = cap;
+	return 0;
+}
+
+int decsums_keep(struct decsums *p, struct dec d, const struct decpool *from, struct dec *ret)
+{
+	*ret = d;
+	if (!d.big)
+		return 0;
+	if (pool_grow(&p->pool))
+		return -1;
+	mpz_init_set(p->pool.v[p->pool.n++], from->v[d.big - 1]);
+	ret->big = p->pool.n;
+	return 0;
+}
+
 static int decsum_promote(struct decsum *s, struct decsums *p)
 {
-	struct decpool *q = &p->pool;
-
 	if (s->big)
 		return 0;
-	if (q->n == q->cap) {
-		uint32_t cap = q->cap ? q->cap * 2 : 16;
-		mpz_t *v = cap > q->cap ? realloc(q->v, cap * sizeof *v) : NULL;
-
-		if (!v)
-			return -1;
-		q->v = v;
-		q->cap = cap;
-	}
-	mpz_init_set_si(q->v[q->n++], s->m);
-	s->big = q->n;
+	if (pool_grow(&p->pool))
+		return -1;
+	mpz_init_set_si(p->pool.v[p->pool.n++], s->m);
+	s->big = p->pool.n;
 	return 0;
 }
 

@@ -32,6 +32,9 @@ struct decsums {
 
 void decsums_free(struct decsums *p);
 
+/* A copy of d whose digits, when they are big, live in this pool. 0 or -1. */
+int decsums_keep(struct decsums *p, struct dec d, const struct decpool *from, struct dec *ret);
+
 /* The special value of a sum of two: nan wins, inf - inf is nan. */
 enum special special_add(enum special a, enum special b);
 enum special special_of(double v); /* SP_NONE for finite v */
