@@ -1,8 +1,8 @@
 /* The CSV sink: rows of text columns are copied as they lie; a value is quoted when it holds the delimiter, a quote, CR or LF, when
  * it is empty or spells the null text, and nowhere else.
  *
- * What a strip of a column needs is found by one look at all its bytes: values that hold nothing special, the common case, then
- * cost a copy. Other types are printed by value_print(). */
+ * Rows are written by the strip. One look at all bytes of a column's strip says what its values may need; those that need nothing,
+ * the common case, cost a copy of 16 bytes. A strip reserves the most that it can take beforehand. */
 #include "lib/format/csv.h"
 
 #include <stdlib.h>
@@ -11,36 +11,54 @@
 #define BLOCK ((size_t)256 << 10)
 #define SLACK 16
 
-struct writer {
-	struct sink sink;
-	struct out *out;
-	char delimiter;
-	struct str null, eol;
-	int ncols;
-	bool done, at_start; /* at_start: nothing has been written yet */
-	int hidden;         /* the column _rest that is not to be written, or -1 */
-	bool special[256];  /* bytes that make a value need quotes */
-	struct buf buf;     /* rows on their way out */
-	struct buf cells;   /* printed values of columns that are not text */
-	struct cell_col *cols;
+enum care {
+	CARE_NONE,   /* values without nulls, empty ones or special bytes */
+	CARE_EMPTY,  /* nulls and empty values, no special bytes */
+	CARE_EACH,   /* any value may need quotes */
 };
 
 /* A column of the strip that is being written. */
 struct cell_col {
 	const uint8_t *values;
 	const int32_t *offsets;
-	const uint8_t *valid;
-	bool plain;               /* no value needs quotes */
-	struct buf text, ends;    /* what offsets and values point to when the column was printed */
+	const struct column *nulls; /* NULL: none in this strip */
+	enum care care;
+	struct buf text, ends;      /* owned: what values and offsets point to when the column was printed or copied */
 };
 
+struct writer {
+	struct sink sink;
+	struct out *out;
+	uint8_t delimiter;
+	struct str null, eol;
+	int ncols;          /* that are written */
+	bool done, at_start; /* at_start: nothing has been written yet */
+	int hidden;         /* the column _rest that is not to be written, or -1 */
+	bool special[256];  /* bytes that make a value need quotes */
+	struct buf buf;     /* rows on their way out */
+	struct cell_col *cols;
+};
+
+typedef uint8_t bytes16 __attribute__((vector_size(16)));
+
+/* The same question as w->special[] for many bytes at once. */
 static bool has_special(const struct writer *w, const uint8_t *p, size_t n)
 {
-	unsigned any = 0;
+	bytes16 any = { 0 };
+	uint64_t half[2];
+	unsigned rest = 0;
+	size_t i = 0;
 
-	for (size_t i = 0; i < n; i++)
-		any |= w->special[p[i]];
-	return any != 0;
+	for (; n - i >= sizeof any; i += sizeof any) {
+		bytes16 v;
+
+		memcpy(&v, p + i, sizeof v);
+		any |= (bytes16)(v == w->delimiter) | (bytes16)(v == '"') | (bytes16)(v == '\n') | (bytes16)(v == '\r');
+	}
+	for (; i < n; i++)
+		rest |= w->special[p[i]];
+	memcpy(half, &any, sizeof half);
+	return (half[0] | half[1] | rest) != 0;
 }
 
 /* As the first bytes of the output they would be taken for a byte order mark. */
@@ -56,13 +74,23 @@ static bool needs_quotes(const struct writer *w, struct str s)
 	return s.n == 0 || has_special(w, (const uint8_t *)s.p, s.n) || (w->null.n && str_eq(s, w->null));
 }
 
-static int put_quoted(struct buf *b, struct str s)
+/* The most bytes that a value of n bytes can take. */
+static size_t most(const struct writer *w, size_t n)
 {
-	uint8_t *to;
+	return 2 * n + 2 + w->null.n;
+}
 
-	if (buf_reserve(b, s.n * 2 + 2))
-		return -1;
-	to = b->p + b->n;
+static uint8_t *put_bytes(uint8_t *to, struct str s)
+{
+	if (s.n)
+		memcpy(to, s.p, s.n);
+	return to + s.n;
+}
+
+static uint8_t *put_value(const struct writer *w, uint8_t *to, struct str s)
+{
+	if (!needs_quotes(w, s))
+		return put_bytes(to, s);
 	*to++ = '"';
 	for (size_t i = 0; i < s.n; i++) {
 		if (s.p[i] == '"')
@@ -70,13 +98,7 @@ static int put_quoted(struct buf *b, struct str s)
 		*to++ = (uint8_t)s.p[i];
 	}
 	*to++ = '"';
-	b->n = (size_t)(to - b->p);
-	return 0;
-}
-
-static int put_value(struct writer *w, struct buf *b, struct str s)
-{
-	return needs_quotes(w, s) ? put_quoted(b, s) : buf_str(b, s);
+	return to;
 }
 
 /* ---- strips ---- */
@@ -105,82 +127,129 @@ static int print_strip(const struct column *c, int64_t from, int64_t n, struct c
 	return 0;
 }
 
-static bool any_empty(const struct cell_col *c, int64_t n)
+/* Copies read 16 bytes whatever the length: the last values of a column are moved to where that is allowed. */
+static int guard_end(const struct column *c, int64_t n, struct cell_col *to)
 {
-	int32_t least = 1;
+	size_t begin = (size_t)to->offsets[0], end = (size_t)to->offsets[n];
 
-	for (int64_t i = 0; i < n; i++)
-		least &= c->offsets[i + 1] != c->offsets[i];
-	return !least;
+	if (end + SLACK <= (size_t)c->offsets[c->length])
+		return 0;
+	to->text.n = 0;
+	if (buf_reserve(&to->text, end - begin + SLACK) || buf_add(&to->text, c->values + begin, end - begin))
+		return -1;
+	to->values = (const uint8_t *)((uintptr_t)to->text.p - begin);
+	return 0;
 }
 
-static bool is_plain(const struct writer *w, const struct cell_col *c, int64_t n)
+static const struct column *nulls_among(const struct column *c, int64_t from, int64_t n)
 {
-	return !w->null.n && !c->valid && !any_empty(c, n) &&
-	       !has_special(w, c->values + c->offsets[0], (size_t)(c->offsets[n] - c->offsets[0]));
+	if (c->type->id == T_NULL)
+		return c;
+	return c->null_count && c->valid && bits_count_range(c->valid, from, n) < n ? c : NULL;
+}
+
+static bool any_empty(const struct cell_col *c, int64_t n)
+{
+	uint32_t empty = 0;
+
+	for (int64_t i = 0; i < n; i++)
+		empty |= c->offsets[i + 1] == c->offsets[i];
+	return empty;
+}
+
+static enum care care_of(const struct writer *w, const struct cell_col *c, int64_t n)
+{
+	if (w->at_start || w->null.n || has_special(w, c->values + c->offsets[0], (size_t)(c->offsets[n] - c->offsets[0])))
+		return CARE_EACH;
+	return c->nulls || any_empty(c, n) ? CARE_EMPTY : CARE_NONE;
 }
 
 static int prepare_strip(struct writer *w, const struct column *c, int64_t from, int64_t n, struct cell_col *to)
 {
-	to->valid = NULL;
 	if (c->type->layout == LAY_VAR) {
 		to->values = c->values;
 		to->offsets = c->offsets + from;
+		if (guard_end(c, n, to))
+			return -1;
 	} else if (print_strip(c, from, n, to)) {
 		return -1;
 	}
-	for (int64_t i = from; c->null_count && !to->valid && i < from + n; i++)
-		if (column_is_null(c, i))
-			to->valid = c->valid;
-	if (c->type->id == T_NULL)
-		to->valid = (const uint8_t *)"";
-	to->plain = !w->at_start && is_plain(w, to, n);
+	to->nulls = nulls_among(c, from, n);
+	to->care = care_of(w, to, n);
 	return 0;
 }
 
-static int put_cell(struct writer *w, const struct column *c, const struct cell_col *cell, int64_t from, int64_t i)
+/* The columns that are written, in order; and room for the strip. */
+static int prepare(struct writer *w, const struct batch *b, int64_t from, int64_t n)
 {
-	struct str s = { (const char *)cell->values + cell->offsets[i], (size_t)(cell->offsets[i + 1] - cell->offsets[i]) };
+	size_t total = SLACK + (size_t)n * ((size_t)w->ncols + w->eol.n);
+	struct cell_col *to = w->cols;
 
-	if (cell->valid && column_is_null(c, from + i))
-		return buf_str(&w->buf, w->null);
-	return cell->plain ? buf_str(&w->buf, s) : put_value(w, &w->buf, s);
-}
+	for (int k = 0; k < b->schema->nfields; k++) {
+		size_t bytes;
 
-static int put_row(struct writer *w, const struct batch *b, int64_t from, int64_t i)
-{
-	bool first = true;
-
-	for (int k = 0; k < w->ncols; k++) {
 		if (k == w->hidden)
 			continue;
-		if (!first && buf_byte(&w->buf, (uint8_t)w->delimiter))
+		if (prepare_strip(w, &b->cols[k], from, n, to))
 			return -1;
-		first = false;
-		if (put_cell(w, &b->cols[k], &w->cols[k], from, i))
-			return -1;
-		w->at_start = false;
+		bytes = (size_t)(to->offsets[n] - to->offsets[0]);
+		total += to->care == CARE_NONE ? bytes : 2 * bytes + (size_t)n * most(w, 0);
+		to++;
 	}
-	return buf_str(&w->buf, w->eol);
+	return buf_reserve(&w->buf, total);
+}
+
+static inline uint8_t *put_short(uint8_t *to, const uint8_t *from, size_t n)
+{
+	memcpy(to, from, SLACK);
+	if (__builtin_expect(n > SLACK, 0))
+		memcpy(to + SLACK, from + SLACK, n - SLACK);
+	return to + n;
+}
+
+static uint8_t *put_with_care(const struct writer *w, uint8_t *to, const struct cell_col *c, struct str s, int64_t row)
+{
+	if (c->nulls && column_is_null(c->nulls, row))
+		return put_bytes(to, w->null);
+	if (c->care == CARE_EACH)
+		return put_value(w, to, s);
+	return s.n ? put_bytes(to, s) : put_bytes(to, STR("\"\""));
+}
+
+static void put_strip(struct writer *w, int64_t from, int64_t n)
+{
+	const struct cell_col *cols = w->cols, *end = w->cols + w->ncols;
+	uint8_t *to = w->buf.p + w->buf.n;
+
+	for (int64_t i = 0; i < n; i++) {
+		for (const struct cell_col *c = cols; c < end; c++) {
+			const uint8_t *value = c->values + c->offsets[i];
+			size_t len = (size_t)(c->offsets[i + 1] - c->offsets[i]);
+
+			if (c->care == CARE_NONE || (c->care == CARE_EMPTY && len))
+				to = put_short(to, value, len);
+			else
+				to = put_with_care(w, to, c, (struct str){ (const char *)value, len }, from + i);
+			w->at_start = false;
+			*to++ = w->delimiter;
+		}
+		to = put_bytes(to - (w->ncols > 0), w->eol);
+	}
+	w->buf.n = (size_t)(to - w->buf.p);
 }
 
 static int write_strip(struct writer *w, const struct batch *b, int64_t from, int64_t n, struct err *e)
 {
-	for (int k = 0; k < w->ncols; k++)
-		if (prepare_strip(w, &b->cols[k], from, n, &w->cols[k]))
-			return err_oom(e);
-	for (int64_t i = 0; i < n; i++) {
-		if (put_row(w, b, from, i))
-			return err_oom(e);
-		if (w->buf.n >= BLOCK) {
-			int rc = out_write(w->out, w->buf.p, w->buf.n, e);
+	int rc = 0;
 
-			w->buf.n = 0;
-			if (rc < 0)
-				return rc;
-		}
+	if (prepare(w, b, from, n))
+		return err_oom(e);
+	put_strip(w, from, n);
+	if (w->buf.n >= BLOCK) {
+		rc = out_write(w->out, w->buf.p, w->buf.n, e);
+		w->buf.n = 0;
 	}
-	return 0;
+	return rc;
 }
 
 static int flush(struct writer *w, struct err *e)
@@ -214,7 +283,7 @@ static int check_hidden(const struct writer *w, const struct batch *b, struct er
 static int write_batch(struct sink *s, struct batch *b, struct err *e)
 {
 	struct writer *w = (struct writer *)s;
-	int64_t step = w->ncols < STRIP_FIELDS ? STRIP_FIELDS / (w->ncols + 1) : 1;
+	int64_t step = w->ncols < STRIP_FIELDS ? (STRIP_FIELDS - 1) / (w->ncols + 1) + 1 : 1;
 	int rc = check_hidden(w, b, e);
 
 	for (int64_t from = 0; rc == 0 && from < b->nrows; from += step)
@@ -257,7 +326,6 @@ static void close_writer(struct sink *s)
 	}
 	free(w->cols);
 	buf_free(&w->buf);
-	buf_free(&w->cells);
 	out_close(w->out);
 	free(w);
 }
@@ -273,27 +341,30 @@ static struct str eol_of(const struct schema *s)
 
 static int put_header(struct writer *w, const struct schema *s)
 {
-	bool first = true;
+	uint8_t *to;
 
 	for (int i = 0; i < s->nfields; i++) {
+		struct str name = s->fields[i].name;
+
 		if (i == w->hidden)
 			continue;
-		if (!first && buf_byte(&w->buf, (uint8_t)w->delimiter))
+		if (buf_reserve(&w->buf, most(w, name.n) + 1))
 			return -1;
-		first = false;
-		if (put_value(w, &w->buf, s->fields[i].name))
-			return -1;
+		to = put_value(w, w->buf.p + w->buf.n, name);
+		*to++ = w->delimiter;
+		w->buf.n = (size_t)(to - w->buf.p);
 		w->at_start = false;
 	}
-	return first ? 0 : buf_str(&w->buf, w->eol);
+	w->buf.n -= w->ncols > 0;
+	return w->ncols ? buf_str(&w->buf, w->eol) : 0;
 }
 
 static int set_delimiter(struct writer *w, const char *given, char own, struct err *e)
 {
-	w->delimiter = own;
+	w->delimiter = (uint8_t)own;
 	if (!given)
 		return 0;
-	w->delimiter = strcmp(given, "\\t") == 0 ? '\t' : given[0];
+	w->delimiter = strcmp(given, "\\t") == 0 ? '\t' : (uint8_t)given[0];
 	if ((given[0] && given[1] && w->delimiter != '\t') || !given[0] || strchr("\"\r\n", w->delimiter) || (w->delimiter & 0x80))
 		return err_set(e, ST_USAGE, "--out-delimiter: \"%s\" is not one ASCII character (a tab is \\t)", given);
 	return 0;
@@ -305,16 +376,16 @@ static int start(struct writer *w, const struct schema *s, const struct write_op
 
 	if (rc < 0)
 		return rc;
-	w->ncols = s->nfields;
 	w->at_start = true;
 	w->null = o->null ? str_of(o->null) : STR("");
 	w->eol = eol_of(s);
-	w->special[(uint8_t)w->delimiter] = w->special['"'] = w->special['\n'] = w->special['\r'] = true;
+	w->special[w->delimiter] = w->special['"'] = w->special['\n'] = w->special['\r'] = true;
 	if (has_special(w, (const uint8_t *)w->null.p, w->null.n))
 		return err_set(e, ST_USAGE, "--null-out: \"%s\" would need quotes, and nulls are written without", o->null);
 	w->hidden = o->rest ? -1 : schema_find(s, STR("_rest"));
 	if (w->hidden >= 0 && s->fields[w->hidden].type.mark != MARK_JSON)
 		w->hidden = -1;
+	w->ncols = s->nfields - (w->hidden >= 0);
 	w->cols = calloc((size_t)s->nfields + 1, sizeof *w->cols);
 	if (!w->cols || (!o->no_header && put_header(w, s)))
 		return err_oom(e);
