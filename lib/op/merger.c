@@ -6,7 +6,7 @@
 #include "lib/op/grow.h"
 #include "lib/op/order.h"
 #include "lib/op/pick.h"
-#include "lib/op/radix.h"
+#include "lib/op/rowstore.h"
 
 struct cursor {
 	struct source *from;

@@ -1,67 +1,42 @@
-/* Runs: batches are kept as they came, keys are encoded batch by batch, entries of 16 bytes are what is sorted; rows move once,
- * when they are given out. Invariant: v is in order of arrival until it is sorted, so a stable sort keeps equal keys so. */
+/* Runs: rows are packed as they come (rowstore.h), entries of 16 bytes are what is sorted; rows move once more, when they are given
+ * out. Invariant: v is in order of arrival until it is sorted, so a stable sort keeps equal keys so. */
 #include "lib/op/run.h"
 
 #include "lib/op/grow.h"
 #include "lib/op/pick.h"
-
-static void forget_rows(struct run *r)
-{
-	for (uint32_t i = 0; i < r->nbatches; i++) {
-		batch_unref(r->batches[i]);
-		arena_free(&r->arenas[i]);
-	}
-	r->nbatches = 0;
-	r->n = r->at = r->bytes = r->data = 0;
-	r->ascending = true;
-	r->last = (struct str){ 0 };
-}
+#include "lib/op/radix.h"
 
 static void run_close(struct source *s)
 {
 	struct run *r = (struct run *)s;
 
-	forget_rows(r);
-	free(r->batches);
-	free(r->keys);
-	free(r->arenas);
+	rowstore_free(&r->store);
 	free(r->v);
-	buf_free(&r->bound);
+	buf_free(&r->last_key);
+	buf_free(&r->bound_key);
+	arena_free(&r->arena);
 	schema_unref(s->schema);
 	free(r);
-}
-
-/* How many entries from r->at make one batch. */
-static int64_t next_rows(const struct run *r)
-{
-	int64_t n = rows_per_batch(r->data, r->n);
-
-	return n < r->n - r->at ? n : r->n - r->at;
 }
 
 static int run_next(struct source *s, struct batch **ret, struct err *e)
 {
 	struct run *r = (struct run *)s;
-	int64_t n = next_rows(r);
-	struct rowref *refs;
+	int64_t n = rows_per_batch(r->data, r->rows);
 	struct rows rows;
 	int rc;
 
+	if (n > r->n - r->at)
+		n = r->n - r->at;
 	if (n == 0)
 		return 0;
-	refs = malloc((size_t)n * sizeof *refs);
-	if (!refs)
-		return err_oom(e);
-	for (int64_t i = 0; i < n; i++)
-		refs[i] = (struct rowref){ r->v[r->at + i].batch, r->v[r->at + i].row };
 	rc = rows_init(&rows, s->schema, e);
 	if (rc == 0)
-		rc = pick_rows(&rows, r->batches, refs, n, e);
+		rc = rowstore_rows(&r->store, r->v + r->at, n, &rows, e);
 	if (rc == 0)
 		rc = rows_take(&rows, ret, e);
 	r->at += n;
 	rows_free(&rows);
-	free(refs);
 	return rc;
 }
 
@@ -75,99 +50,89 @@ int run_open(const struct schema *schema, const struct key *key, struct run **re
 	r->key = *key;
 	r->limit = -1;
 	r->ascending = true;
+	rowstore_init(&r->store, schema);
 	*ret = r;
 	return 0;
 }
 
-static int grow_batches(struct run *r, struct err *e)
+int64_t run_bytes(const struct run *r)
 {
-	uint32_t cap = r->cap ? r->cap * 2 : 16;
+	return r->store.bytes + (int64_t)sizeof(struct entry) * (r->cap + (r->ascending ? 0 : r->n));
+}
+
+static int grow_entries(struct run *r, int64_t more, struct err *e)
+{
+	int64_t cap = r->cap ? r->cap : 1024;
 	int rc;
 
-	if (r->nbatches < r->cap)
+	while (cap < r->n + more)
+		cap += cap / 4;
+	if (cap == r->cap)
 		return 0;
-	if ((rc = GROW(r->batches, cap, e)) < 0 || (rc = GROW(r->keys, cap, e)) < 0 || (rc = GROW(r->arenas, cap, e)) < 0)
+	if ((rc = GROW(r->v, cap, e)) < 0)
 		return rc;
 	r->cap = cap;
 	return 0;
 }
 
-static int grow_entries(struct run *r, int64_t more, struct err *e)
+/* A view whose bytes are our own, in `b`. */
+static int keep_view(struct key_view *to, struct key_view v, struct buf *b, struct err *e)
 {
-	int64_t cap = r->vcap ? r->vcap : 1024;
-	int rc;
-
-	while (cap < r->n + more)
-		cap += cap / 2;
-	if (cap == r->vcap)
-		return 0;
-	if ((rc = GROW(r->v, cap, e)) < 0)
-		return rc;
-	r->vcap = cap;
+	b->n = 0;
+	if (buf_str(b, v.all))
+		return err_oom(e);
+	*to = (struct key_view){ v.word, buf_view(b) };
 	return 0;
 }
 
+static struct key_view entry_view(const struct run *r, const struct entry *x)
+{
+	struct str all = rowstore_key(&r->store, x);
+
+	return all.n ? key_view(all) : (struct key_view){ x->word, all };
+}
+
 /* Is this row wanted? Skipped ones and those behind the bound are not. */
-static bool wanted(const struct run *r, const struct bad_values *bad, int64_t row, struct str key)
+static bool wanted(const struct run *r, const struct bad_values *bad, int64_t row, struct key_view key)
 {
-	return !(bad->skip && bit_get(bad->skip, row)) && !(r->bounded && str_cmp(key, buf_view(&r->bound)) >= 0);
+	return !(bad->skip && bit_get(bad->skip, row)) && !(r->bounded && key_cmp(key, r->bound) >= 0);
 }
 
-static void add_entries(struct run *r, uint32_t batch, const struct bad_values *bad)
+static int add_rows(struct run *r, const struct batch *b, const struct keys *k, const struct bad_values *bad, struct err *e)
 {
-	const struct keys *k = &r->keys[batch];
+	int64_t before = r->n;
+	int rc = 0;
 
-	for (int64_t i = 0; i < k->n; i++) {
+	for (int64_t i = 0; i < k->n && rc == 0; i++) {
 		struct str key = keys_at(k, i);
+		struct key_view view = key_view(key);
 
-		if (!wanted(r, bad, i, key))
+		if (!wanted(r, bad, i, view))
 			continue;
-		if (r->ascending && r->last.p && str_cmp(r->last, key) > 0)
+		if (r->ascending && r->n && key_cmp(r->last, view) > 0)
 			r->ascending = false;
-		r->last = key;
-		r->v[r->n++] = (struct entry){ key_word(key, 0), batch, (uint32_t)i };
+		r->last = view;
+		rc = rowstore_add(&r->store, b, i, key, &r->v[r->n++], e);
 	}
-}
-
-/* Memory a batch holds: its own arena is the truth when it owns its columns, the columns' bytes when it borrows them. */
-static int64_t held_bytes(const struct batch *b)
-{
-	int64_t own = (int64_t)b->arena.total, cols = batch_bytes(b);
-
-	return own > cols ? own : cols;
+	return rc < 0 || r->n == before ? rc : keep_view(&r->last, r->last, &r->last_key, e);
 }
 
 int run_add(struct run *r, struct batch *b, struct err *e)
 {
 	struct bad_values bad = { .policy = r->on_bad, .bad_row = -1 };
-	uint32_t at = r->nbatches;
-	int64_t before = r->n;
+	struct keys keys;
 	int rc;
 
 	if (b->nrows == 0)
 		return 0;
-	if ((rc = grow_batches(r, e)) < 0 || (rc = grow_entries(r, b->nrows, e)) < 0)
+	arena_reset(&r->arena);
+	if ((rc = grow_entries(r, b->nrows, e)) < 0 || (rc = keys_encode(&r->key, b, &bad, &r->arena, &keys, e)) < 0)
 		return rc;
-	r->arenas[at] = (struct arena){ 0 };
-	rc = keys_encode(&r->key, b, &bad, &r->arenas[at], &r->keys[at], e);
-	if (rc == 0 && bad.bad_row >= 0)
-		rc = -e->status;
-	if (rc == 0)
-		add_entries(r, at, &bad);
-	if (rc < 0 || r->n == before) {
-		arena_free(&r->arenas[at]);
-		return rc;
-	}
-	r->batches[at] = batch_ref(b);
-	r->nbatches++;
+	if (bad.bad_row >= 0)
+		return -e->status;
+	r->rows += b->nrows;
 	r->data += batch_bytes(b);
-	r->bytes += held_bytes(b) + (int64_t)r->arenas[at].total + (r->n - before) * 2 * (int64_t)sizeof(struct entry);
-	return 0;
-}
-
-static struct str entry_key(const struct run *r, int64_t i)
-{
-	return keys_at(&r->keys[r->v[i].batch], r->v[i].row);
+	return add_rows(r, b, &keys, &bad, e);
 }
 
 static void drop_equal(struct run *r)
@@ -175,7 +140,7 @@ static void drop_equal(struct run *r)
 	int64_t n = 0;
 
 	for (int64_t i = 0; i < r->n; i++)
-		if (n == 0 || !str_eq(entry_key(r, n - 1), entry_key(r, i)))
+		if (n == 0 || key_cmp(entry_view(r, &r->v[n - 1]), entry_view(r, &r->v[i])) != 0)
 			r->v[n++] = r->v[i];
 	r->n = n;
 }
@@ -188,7 +153,7 @@ int run_sort(struct run *r, struct err *e)
 		tmp = malloc((size_t)r->n * sizeof *tmp);
 		if (!tmp)
 			return err_oom(e);
-		radix_sort(r->v, tmp, r->n, r->keys);
+		radix_sort(r->v, tmp, r->n, &r->store);
 		free(tmp);
 	}
 	if (r->unique)
@@ -196,58 +161,34 @@ int run_sort(struct run *r, struct err *e)
 	if (r->limit >= 0 && r->n > r->limit)
 		r->n = r->limit;
 	r->ascending = true;
-	if (r->n)
-		r->last = entry_key(r, r->n - 1);
-	return 0;
+	return r->n ? keep_view(&r->last, entry_view(r, &r->v[r->n - 1]), &r->last_key, e) : 0;
 }
 
-/* The rows that remain, in order, as batches of their own. */
-static int copy_out(struct run *r, struct batch ***ret, uint32_t *n, struct err *e)
+/* The store with only the rows that v names, in that order. */
+static int compact(struct run *r, struct err *e)
 {
-	uint32_t cap = (uint32_t)(r->n / rows_per_batch(r->data, r->n) + 1);
+	struct rowstore fresh;
 	int rc = 0;
 
-	*n = 0;
-	*ret = calloc(cap, sizeof **ret);
-	if (!*ret)
-		return err_oom(e);
-	r->at = 0;
-	while (rc == 0 && r->at < r->n)
-		if ((rc = run_next(&r->source, &(*ret)[*n], e)) == 0)
-			++*n;
+	rowstore_init(&fresh, r->source.schema);
+	for (int64_t i = 0; i < r->n && rc == 0; i++)
+		rc = rowstore_copy(&fresh, &r->store, &r->v[i], &r->v[i], e);
+	rowstore_free(rc < 0 ? &fresh : &r->store);
+	if (rc == 0)
+		r->store = fresh;
 	return rc;
-}
-
-static int set_bound(struct run *r, struct err *e)
-{
-	r->bound.n = 0;
-	r->bounded = r->limit >= 0 && r->n == r->limit;
-	if (!r->bounded || r->n == 0)
-		return 0;
-	return buf_str(&r->bound, entry_key(r, r->n - 1)) ? err_oom(e) : 0;
 }
 
 int run_shrink(struct run *r, struct err *e)
 {
-	struct batch **kept = NULL;
-	uint32_t n = 0, done = 0;
 	int rc = run_sort(r, e);
 
-	if (rc == 0 && (rc = set_bound(r, e)) == 0)
-		rc = copy_out(r, &kept, &n, e);
-	if (rc == 0) {
-		bool bounded = r->bounded;
-
-		forget_rows(r);
-		r->bounded = false; /* the last row kept is the bound itself */
-		while (rc == 0 && done < n)
-			rc = run_add(r, kept[done++], e);
-		r->bounded = bounded;
-	}
-	for (uint32_t i = 0; i < n; i++)
-		batch_unref(kept[i]);
-	free(kept);
-	return rc;
+	if (rc < 0 || (rc = compact(r, e)) < 0)
+		return rc;
+	r->bounded = r->limit >= 0 && r->n == r->limit;
+	if (!r->bounded || r->n == 0)
+		return 0;
+	return keep_view(&r->bound, r->last, &r->bound_key, e);
 }
 
 int schema_sorted(const struct schema *from, const struct key *key, struct schema **ret, struct err *e)

@@ -138,7 +138,7 @@ static int make_room(struct sorter *s, struct err *e)
 	if (s->opts.unique || s->opts.limit >= 0) {
 		if ((rc = run_shrink(s->run, e)) < 0)
 			return rc;
-		if (s->run->bytes < s->opts.memory / 2)
+		if (run_bytes(s->run) < s->opts.memory / 2)
 			return 0;
 	}
 	return put_away(s, e);
@@ -152,7 +152,7 @@ static int take_batch(struct sorter *s, struct batch *b, struct err *e)
 		return rc;
 	if (s->opts.limit >= 0 && s->run->n / 2 >= s->opts.limit + TOP_SLACK / 2)
 		return run_shrink(s->run, e);
-	return s->opts.memory > 0 && s->run->bytes > s->opts.memory ? make_room(s, e) : 0;
+	return s->opts.memory > 0 && run_bytes(s->run) > s->opts.memory ? make_room(s, e) : 0;
 }
 
 static int read_all(struct sorter *s, struct err *e)

@@ -318,6 +318,24 @@ int builder_bool(struct builder *b, bool v, struct err *e)
 	return 0;
 }
 
+int builder_nest(struct builder *b, struct err *e)
+{
+	int64_t end = b->nchildren ? b->children[0].n : 0;
+	int32_t end32 = (int32_t)end;
+	int rc = 0;
+
+	if (b->type->layout == LAY_LIST && end > INT32_MAX)
+		return too_long(e);
+	if (b->type->layout == LAY_LIST)
+		rc = buf_add(&b->offsets, &end32, 4);
+	else if (b->type->layout == LAY_LIST64)
+		rc = buf_add(&b->offsets, &end, 8);
+	if (rc || note_valid(b, 1))
+		return err_oom(e);
+	b->n++;
+	return 0;
+}
+
 static int rows_bits(struct builder *b, const struct column *c, int64_t from, int64_t n)
 {
 	size_t need = bits_bytes(b->n + n);

@@ -60,6 +60,7 @@ int builder_null(struct builder *b, int64_t n, struct err *e) nodiscard;        
 int builder_str(struct builder *b, struct str s, struct err *e) nodiscard;            /* LAY_VAR */
 int builder_fixed(struct builder *b, const void *value, struct err *e) nodiscard;     /* LAY_FIXED: type->width bytes */
 int builder_bool(struct builder *b, bool v, struct err *e) nodiscard;                 /* LAY_BIT */
+int builder_nest(struct builder *b, struct err *e) nodiscard;                         /* a list, struct: its children are in */
 int builder_rows(struct builder *b, const struct column *c, int64_t from, int64_t n, struct err *e) nodiscard; /* a range */
 
 /* Rows idx[0 .. n) of c; idx ROW_NULL gives a null. Any layout but a union. */

@@ -1,0 +1,422 @@
+/* Packing and unpacking rows: see rowstore.h. Both go row by row and column by column, so that a row is touched once; short values
+ * are moved as 16 bytes whatever their length. */
+#include "lib/op/rowstore.h"
+
+#include "lib/op/grow.h"
+
+#include <sys/mman.h>
+
+#define FIRST_BLOCK ((size_t)64 << 10)
+#define LARGEST_BLOCK ((size_t)2 << 20)
+#define PADDING 16
+#define AHEAD 16   /* rows whose memory is asked for in advance */
+
+enum { CODE_LONG = 253, CODE_NULL = 254 };
+
+void rowstore_init(struct rowstore *s, const struct schema *schema)
+{
+	*s = (struct rowstore){ .schema = schema };
+}
+
+void rowstore_clear(struct rowstore *s)
+{
+	for (uint32_t i = 0; i < s->nblocks; i++)
+		free(s->blocks[i].p);
+	s->nblocks = 0;
+	s->bytes = 0;
+}
+
+void rowstore_free(struct rowstore *s)
+{
+	rowstore_clear(s);
+	free(s->blocks);
+	buf_free(&s->nested);
+	*s = (struct rowstore){ 0 };
+}
+
+static int add_block(struct rowstore *s, size_t need, struct err *e)
+{
+	size_t size = s->nblocks ? s->blocks[s->nblocks - 1].cap * 2 : FIRST_BLOCK;
+	struct store_block *b;
+
+	if (size > LARGEST_BLOCK)
+		size = LARGEST_BLOCK;
+	while (size < need)
+		size *= 2;
+	if (s->nblocks == s->cap) {
+		uint32_t cap = s->cap ? s->cap * 2 : 16;
+		int rc = GROW(s->blocks, cap, e);
+
+		if (rc < 0)
+			return rc;
+		s->cap = cap;
+	}
+	b = &s->blocks[s->nblocks];
+	*b = (struct store_block){ .p = aligned_alloc(size < LARGEST_BLOCK ? 4096 : LARGEST_BLOCK, size), .cap = size };
+	if (!b->p)
+		return err_oom(e);
+	if (size >= LARGEST_BLOCK)
+		(void)madvise(b->p, size, MADV_HUGEPAGE); /* rows are read in random order: fewer TLB misses */
+	s->nblocks++;
+	s->bytes += (int64_t)size;
+	return 0;
+}
+
+/* Room for a row of at most n bytes: where to write it. */
+static int make_room(struct rowstore *s, size_t n, uint8_t **ret, struct err *e)
+{
+	struct store_block *b = s->nblocks ? &s->blocks[s->nblocks - 1] : NULL;
+	int rc;
+
+	if (n > UINT32_MAX - PADDING)
+		return err_set(e, ST_OSERR, "a record of more than 4 GiB");
+	if (!b || b->cap - b->n < n + PADDING) {
+		if ((rc = add_block(s, n + PADDING, e)) < 0)
+			return rc;
+		b = &s->blocks[s->nblocks - 1];
+	}
+	*ret = b->p + b->n;
+	return 0;
+}
+
+/* Packing. */
+
+static uint8_t *put_bytes(uint8_t *p, const void *from, size_t n)
+{
+	uint32_t n32 = (uint32_t)n;
+
+	if (n < CODE_LONG) {
+		*p++ = (uint8_t)n;
+	} else {
+		*p++ = CODE_LONG;
+		memcpy(p, &n32, 4);
+		p += 4;
+	}
+	if (n)
+		memcpy(p, from, n);
+	return p + n;
+}
+
+static int pack_nested(struct buf *b, const struct column *c, int64_t i, struct err *e);
+
+static int pack_elements(struct buf *b, const struct column *c, int64_t from, int64_t n, struct err *e)
+{
+	uint32_t n32 = (uint32_t)n;
+	int rc = buf_add(b, &n32, 4) ? err_oom(e) : 0;
+
+	for (int64_t i = 0; i < n && rc == 0; i++)
+		rc = pack_nested(b, c, from + i, e);
+	return rc;
+}
+
+static int pack_fields(struct buf *b, const struct column *c, int64_t i, struct err *e)
+{
+	int rc = 0;
+
+	for (int f = 0; f < c->type->nchildren && rc == 0; f++)
+		rc = pack_nested(b, &c->children[f], i, e);
+	return rc;
+}
+
+static int pack_plain(struct buf *b, const void *p, size_t n, struct err *e)
+{
+	uint32_t n32 = (uint32_t)n;
+
+	return buf_add(b, &n32, 4) || buf_add(b, p, n) ? err_oom(e) : 0;
+}
+
+/* A value of any type with its code: what lies inside nested columns. */
+static int pack_nested(struct buf *b, const struct column *c, int64_t i, struct err *e)
+{
+	bool null = column_is_null(c, i), v;
+	int64_t width = c->type->list_size;
+
+	if (buf_byte(b, null ? CODE_NULL : 0))
+		return err_oom(e);
+	if (null)
+		return 0;
+	switch (c->type->layout) {
+	case LAY_BIT:
+		v = column_bool(c, i);
+		return pack_plain(b, &v, 1, e);
+	case LAY_FIXED:
+		return pack_plain(b, c->values + i * c->type->width, (size_t)c->type->width, e);
+	case LAY_VAR:
+		return pack_plain(b, column_str(c, i).p, column_str(c, i).n, e);
+	case LAY_LIST:
+		return pack_elements(b, &c->children[0], c->offsets[i], c->offsets[i + 1] - c->offsets[i], e);
+	case LAY_LIST64:
+		return pack_elements(b, &c->children[0], c->offsets64[i], c->offsets64[i + 1] - c->offsets64[i], e);
+	case LAY_FIXLIST:
+		return pack_elements(b, &c->children[0], i * width, width, e);
+	case LAY_STRUCT:
+		return pack_fields(b, c, i, e);
+	default:
+		return err_set(e, ST_DATA, "a union column cannot be moved row by row; drop it (stook map 'drop ...') or convert it first");
+	}
+}
+
+static bool is_nested(const struct type *t)
+{
+	return t->layout > LAY_VAR;
+}
+
+/* The nested columns of row i, one after another in s->nested; each is preceded by its length. */
+static int gather_nested(struct rowstore *s, const struct batch *b, int64_t i, struct err *e)
+{
+	s->nested.n = 0;
+	for (int c = 0; c < s->schema->nfields; c++) {
+		size_t at = s->nested.n;
+		uint32_t n = 0;
+		int rc;
+
+		if (!is_nested(b->cols[c].type))
+			continue;
+		if (buf_add(&s->nested, &n, 4))
+			return err_oom(e);
+		if ((rc = pack_nested(&s->nested, &b->cols[c], i, e)) < 0)
+			return rc;
+		n = (uint32_t)(s->nested.n - at - 4);
+		memcpy(s->nested.p + at, &n, 4);
+	}
+	return 0;
+}
+
+/* Most bytes that row i can take. */
+static size_t row_bound(const struct rowstore *s, const struct batch *b, int64_t i, struct str key)
+{
+	size_t n = 16 + key.n + (size_t)s->schema->nfields * 5 + s->nested.n;
+
+	for (int c = 0; c < s->schema->nfields; c++) {
+		const struct column *col = &b->cols[c];
+
+		if (col->type->layout == LAY_VAR)
+			n += (size_t)(col->offsets[i + 1] - col->offsets[i]);
+		else if (col->type->layout == LAY_FIXED)
+			n += (size_t)col->type->width;
+	}
+	return n;
+}
+
+static uint8_t *put_column(uint8_t *p, const struct column *c, int64_t i, const uint8_t **nested)
+{
+	uint32_t n;
+
+	if (is_nested(c->type)) {
+		memcpy(&n, *nested, 4);
+		p = put_bytes(p, *nested + 4, n);
+		*nested += 4 + n;
+		return p;
+	}
+	if (column_is_null(c, i)) {
+		*p++ = CODE_NULL;
+		return p;
+	}
+	switch (c->type->layout) {
+	case LAY_VAR:
+		return put_bytes(p, c->values + c->offsets[i], (size_t)(c->offsets[i + 1] - c->offsets[i]));
+	case LAY_FIXED:
+		*p++ = 0;
+		memcpy(p, c->values + i * c->type->width, (size_t)c->type->width);
+		return p + c->type->width;
+	default:
+		*p++ = 0;
+		*p++ = column_bool(c, i);
+		return p;
+	}
+}
+
+static bool has_nested(const struct schema *s)
+{
+	bool any = false;
+
+	for (int c = 0; c < s->nfields; c++)
+		any |= is_nested(&s->fields[c].type);
+	return any;
+}
+
+int rowstore_add(struct rowstore *s, const struct batch *b, int64_t i, struct str key, struct entry *ret, struct err *e)
+{
+	struct store_block *block;
+	const uint8_t *nested;
+	uint8_t *row, *p;
+	uint32_t size;
+	int rc;
+
+	if (has_nested(s->schema) && (rc = gather_nested(s, b, i, e)) < 0)
+		return rc;
+	if ((rc = make_room(s, row_bound(s, b, i, key), &row, e)) < 0)
+		return rc;
+	nested = s->nested.p;
+	p = put_bytes(row + 4, key.p, key.n > KEY_WORD ? key.n : 0);
+	for (int c = 0; c < s->schema->nfields; c++)
+		p = put_column(p, &b->cols[c], i, &nested);
+	size = (uint32_t)(p - row);
+	memcpy(row, &size, 4);
+	block = &s->blocks[s->nblocks - 1];
+	*ret = (struct entry){ key_word(key, 0), s->nblocks - 1, (uint32_t)block->n };
+	block->n += size;
+	return 0;
+}
+
+int rowstore_copy(struct rowstore *s, const struct rowstore *from, const struct entry *x, struct entry *ret, struct err *e)
+{
+	const uint8_t *row = from->blocks[x->block].p + x->at;
+	struct str key = rowstore_key(from, x);
+	uint64_t word = key.n ? key_word(key, 0) : x->word;
+	uint32_t size;
+	uint8_t *p;
+	int rc;
+
+	memcpy(&size, row, 4);
+	if ((rc = make_room(s, size, &p, e)) < 0)
+		return rc;
+	memcpy(p, row, size);
+	*ret = (struct entry){ word, s->nblocks - 1, (uint32_t)s->blocks[s->nblocks - 1].n };
+	s->blocks[s->nblocks - 1].n += size;
+	return 0;
+}
+
+/* Unpacking. Builders of flat columns are filled directly: room is made first, nulls are noted as they come. */
+
+static const uint8_t *get_length(const uint8_t *p, uint32_t *n)
+{
+	*n = *p++;
+	if (*n == CODE_LONG) {
+		memcpy(n, p, 4);
+		p += 4;
+	}
+	return p;
+}
+
+/* Appends n bytes to the values; the source may be read 16 bytes on. */
+static int append(struct buf *b, const uint8_t *p, uint32_t n)
+{
+	if (buf_reserve(b, (size_t)n + PADDING))
+		return -1;
+	if (n <= 16)
+		memcpy(b->p + b->n, p, 16);
+	else
+		memcpy(b->p + b->n, p, n);
+	b->n += n;
+	return 0;
+}
+
+/* Fast ways for columns without nulls so far; with nulls the general ones, which keep the bitmap. */
+static int add_var(struct builder *b, const uint8_t *p, uint32_t n, struct err *e)
+{
+	int32_t end;
+
+	if (b->nulls || n > VAR_BYTES_MAX - b->values.n)
+		return builder_str(b, (struct str){ (const char *)p, n }, e);
+	if (append(&b->values, p, n) || buf_reserve(&b->offsets, 4))
+		return err_oom(e);
+	end = (int32_t)b->values.n;
+	memcpy(b->offsets.p + b->offsets.n, &end, 4);
+	b->offsets.n += 4;
+	b->n++;
+	return 0;
+}
+
+static int unpack_nested(struct builder *b, const uint8_t **p, struct err *e);
+
+static int unpack_elements(struct builder *b, const uint8_t **p, struct err *e)
+{
+	uint32_t n;
+	int rc = 0;
+
+	memcpy(&n, *p, 4);
+	*p += 4;
+	while (n-- > 0 && rc == 0)
+		rc = unpack_nested(&b->children[0], p, e);
+	return rc < 0 ? rc : builder_nest(b, e);
+}
+
+static int unpack_fields(struct builder *b, const uint8_t **p, struct err *e)
+{
+	int rc = 0;
+
+	for (int f = 0; f < b->nchildren && rc == 0; f++)
+		rc = unpack_nested(&b->children[f], p, e);
+	return rc < 0 ? rc : builder_nest(b, e);
+}
+
+static int unpack_plain(struct builder *b, const uint8_t **p, struct err *e)
+{
+	uint32_t n;
+	const uint8_t *value = *p + 4;
+
+	memcpy(&n, *p, 4);
+	*p = value + n;
+	if (b->type->layout == LAY_VAR)
+		return builder_str(b, (struct str){ (const char *)value, n }, e);
+	return b->type->layout == LAY_BIT ? builder_bool(b, *value, e) : builder_fixed(b, value, e);
+}
+
+static int unpack_nested(struct builder *b, const uint8_t **p, struct err *e)
+{
+	uint8_t code = *(*p)++;
+
+	if (code == CODE_NULL)
+		return builder_null(b, 1, e);
+	if (!is_nested(b->type))
+		return unpack_plain(b, p, e);
+	return b->type->layout == LAY_STRUCT ? unpack_fields(b, p, e) : unpack_elements(b, p, e);
+}
+
+static int unpack_column(struct builder *b, const uint8_t **p, struct err *e)
+{
+	const uint8_t *q = *p;
+	uint32_t n;
+	int rc;
+
+	if (*q == CODE_NULL) {
+		*p = q + 1;
+		return builder_null(b, 1, e);
+	}
+	if (b->type->layout == LAY_FIXED) {
+		*p = q + 1 + b->type->width;
+		return builder_fixed(b, q + 1, e);
+	}
+	if (b->type->layout == LAY_BIT) {
+		*p = q + 2;
+		return builder_bool(b, q[1], e);
+	}
+	q = get_length(q, &n);
+	*p = q + n;
+	if (b->type->layout == LAY_VAR)
+		return add_var(b, q, n, e);
+	rc = unpack_nested(b, &q, e);
+	return rc;
+}
+
+static const uint8_t *row_at(const struct rowstore *s, const struct entry *x)
+{
+	return s->blocks[x->block].p + x->at;
+}
+
+static int unpack_row(const struct rowstore *s, const struct entry *x, struct rows *to, struct err *e)
+{
+	struct str key = rowstore_key(s, x);
+	const uint8_t *p = (const uint8_t *)key.p + key.n;
+	int rc = 0;
+
+	for (int c = 0; c < s->schema->nfields && rc == 0; c++)
+		rc = unpack_column(&to->cols[c], &p, e);
+	return rc;
+}
+
+int rowstore_rows(const struct rowstore *s, const struct entry *v, int64_t n, struct rows *to, struct err *e)
+{
+	int rc = 0;
+
+	for (int64_t i = 0; i < n && rc == 0; i++) {
+		if (i + AHEAD < n) {
+			__builtin_prefetch(row_at(s, &v[i + AHEAD]));
+			__builtin_prefetch(row_at(s, &v[i + AHEAD]) + 64);
+		}
+		rc = unpack_row(s, &v[i], to, e);
+	}
+	to->n += n;
+	return rc;
+}
