@@ -7,7 +7,7 @@
 
 const struct agg_family *const agg_families[] = { &agg_count, &agg_sum, &agg_mean, &agg_min, &agg_max, &agg_first, &agg_last,
 	&agg_distinct, &agg_latest, &agg_argmin, &agg_argmax, &agg_var, &agg_sd, &agg_varp, &agg_sdp,
-	&agg_median, &agg_quantile, &agg_pnn, NULL };
+	&agg_median, &agg_quantile, &agg_pnn, &agg_distinct_sketch, NULL };
 
 static const struct {
 	const char *name;
@@ -287,14 +287,14 @@ static int add_field(struct agg *a, struct agg_field **list, int *n, struct agg_
 
 int agg_add_result(struct agg *a, struct str name, struct type t, bool nullable, struct err *e)
 {
-	return add_field(a, &a->results, &a->nresult, (struct agg_field){ name, t, nullable }, e);
+	return add_field(a, &a->results, &a->nresult, (struct agg_field){ .name = name, .type = t, .nullable = nullable }, e);
 }
 
 int agg_add_state(struct agg *a, const char *name, struct type t, bool nullable, struct err *e)
 {
 	char *full = arena_printf(&a->arena, "%.*s:%s", STR_ARG(a->spec.out), name);
 
-	return full ? add_field(a, &a->states, &a->nstate, (struct agg_field){ str_of(full), t, nullable }, e) : err_oom(e);
+	return full ? add_field(a, &a->states, &a->nstate, (struct agg_field){ .name = str_of(full), .type = t, .nullable = nullable }, e) : err_oom(e);
 }
 
 int agg_check_key(const struct agg *a, const struct schema *s, int col, struct err *e)

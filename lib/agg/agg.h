@@ -44,6 +44,7 @@ enum agg_need {
 	AGG_VALUES,  /* the column as it is */
 	AGG_NUMBERS, /* read_numbers() */
 	AGG_KEYS,    /* keys_encode() of this one field */
+	AGG_HASHES,  /* placement_hash() of this one field, seed 0: the same everywhere and for ever */
 };
 
 /* One batch as an aggregate sees it. */
@@ -55,6 +56,7 @@ struct agg_batch {
 		const struct column *col;
 		const struct numbers *nums;  /* AGG_NUMBERS */
 		const struct keys *keys;     /* AGG_KEYS */
+		const uint64_t *hashes;      /* AGG_HASHES */
 	} args[AGG_ARGS];
 };
 
@@ -62,6 +64,7 @@ struct agg_field {
 	struct str name;
 	struct type type;
 	bool nullable;
+	const char *error;            /* of an estimate: its error bound, for the field's metadata `stook.error`; NULL: exact */
 };
 
 /* A bound aggregate. */
@@ -116,7 +119,7 @@ int agg_reserve(struct agg *a, uint32_t ngroups, struct err *e) nodiscard;
 extern const struct agg_family *const agg_families[]; /* NULL terminated */
 extern const struct agg_family agg_count, agg_sum, agg_mean, agg_min, agg_max, agg_first, agg_last, agg_distinct,
 	agg_latest, agg_argmin, agg_argmax, agg_var, agg_sd, agg_varp, agg_sdp,
-	agg_median, agg_quantile, agg_pnn;
+	agg_median, agg_quantile, agg_pnn, agg_distinct_sketch;
 int agg_help(struct buf *b); /* one line a family; 0 or -1 */
 
 /* For families: */
@@ -127,7 +130,7 @@ int agg_help(struct buf *b); /* one line a family; 0 or -1 */
 /* Adds a column; the type is copied shallowly (its children must outlive the aggregate). */
 int agg_add_result(struct agg *a, struct str name, struct type t, bool nullable, struct err *e) nodiscard;
 int agg_add_state(struct agg *a, const char *name, struct type t, bool nullable, struct err *e) nodiscard;
-/* For AGG_KEYS: whether column `col` of s can be read as the spec says. */
+/* For AGG_KEYS and AGG_HASHES: whether column `col` of s can be read as the spec says. */
 int agg_check_key(const struct agg *a, const struct schema *s, int col, struct err *e) nodiscard;
 /* "field "x" is text: say max:x:num or max:x:text" */
 int agg_say_reading(const struct agg *a, int col, struct err *e);

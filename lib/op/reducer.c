@@ -18,6 +18,7 @@ struct view {
 	enum key_reading reading;
 	struct numbers nums;
 	struct keys keys;
+	uint64_t *hashes;
 };
 
 struct reducer {
@@ -69,7 +70,7 @@ int reduce_check(const struct reduce_opts *o, struct err *e)
 static void find_view(struct reducer *r, int i, int k)
 {
 	const struct agg *a = &r->aggs[i];
-	enum key_reading reading = a->need[k] == AGG_KEYS ? a->spec.reading : KEY_AUTO;
+	enum key_reading reading = a->need[k] == AGG_KEYS || a->need[k] == AGG_HASHES ? a->spec.reading : KEY_AUTO;
 	int v;
 
 	for (v = 0; v < r->nviews; v++)
@@ -118,8 +119,11 @@ static int add_columns(struct reducer *r, const struct agg *a, struct err *e)
 	const struct agg_field *f = to_partial(r) ? a->states : a->results;
 	int n = to_partial(r) ? a->nstate : a->nresult, rc = 0;
 
-	for (int k = 0; k < n && rc == 0; k++)
+	for (int k = 0; k < n && rc == 0; k++) {
 		rc = add_named(r, f[k].name, &f[k].type, f[k].nullable, e);
+		if (rc == 0 && f[k].error)
+			rc = field_set_meta(r->schema, r->schema->nfields - 1, STR("stook.error"), str_of(f[k].error), e);
+	}
 	return rc;
 }
 
@@ -277,11 +281,14 @@ static int read_view(struct reducer *r, const struct batch *b, struct view *v, s
 	struct err why;
 	int rc;
 
-	if (v->need == AGG_VALUES || (v->need == AGG_KEYS && b->cols[v->col].type->id == T_NULL))
+	if (v->need == AGG_VALUES || (v->need != AGG_NUMBERS && b->cols[v->col].type->id == T_NULL))
 		return 0;
 	if (v->need == AGG_KEYS)
 		return encode(r, b, &key, rd, &v->keys);
-	rc = read_numbers(b, v->col, NULL, b->nrows, &rd->bad, &r->scratch, &v->nums, &why);
+	if (v->need == AGG_HASHES)
+		rc = placement_hash(&key, b, 0, &rd->bad, &r->scratch, &v->hashes, &why);
+	else
+		rc = read_numbers(b, v->col, NULL, b->nrows, &rd->bad, &r->scratch, &v->nums, &why);
 	if (rc < 0) {
 		*rd->e = why;
 		return rc;
@@ -311,7 +318,7 @@ static int update(struct reducer *r, const struct batch *b, const uint32_t *ids,
 		for (int k = 0; k < a->nargs; k++) {
 			const struct view *v = &r->views[r->view_of[i][k]];
 
-			ab.args[k] = (struct agg_arg){ &b->cols[v->col], &v->nums, &v->keys };
+			ab.args[k] = (struct agg_arg){ &b->cols[v->col], &v->nums, &v->keys, v->hashes };
 		}
 		if ((rc = a->family->update(a, &ab, e)) < 0)
 			return rc;

@@ -273,7 +273,7 @@ static struct tab fold_reduce(const struct tab *t, const void *arg, bool partial
 static const char everything[] = "n=count,count:t,sum:t,mean:t,sum:i,mean:i,sum:f,mean:f,min:t,max:t,min:i,max:i,min:f,max:f,"
 				 "min:k:text,max:k:nat,lo=min:k:fold,min:kn:num,max:kn:num,first:k,last:k,first:t,last:f,first:b,last:d,min:d,max:b,"
 				 "distinct:k,distinct:kn,dn=distinct:kn:num,distinct:t,distinct:i,distinct:f,distinct:b,distinct:d,"
-				 "median:t,p95:i,p99.9:f,quantile:f:0.25,median:z,p0:kn:num,p100:t,"
+				 "distinct~:t,distinct~:kn:num,distinct~:k,distinct~:i,distinct~:z,median:t,p95:i,p99.9:f,quantile:f:0.25,median:z,p0:kn:num,p100:t,"
 				 "var:t,sd:t,var:i,sdp:i,varp:f,sd:f,var:z,lt=latest:o,argmax:f:k,argmin:kn:t:num,argmax:o:d:nat,argmin:z:k,"
 				 "count:z,sum:z,mean:z,min:z,first:z,distinct:z";
 
