@@ -60,6 +60,8 @@ int body_node(struct body *b, int64_t *length, int64_t *nulls)
 	*length = fb_vec_int(b->fb, b->nodes, 16 * (size_t)b->node, 8);
 	*nulls = fb_vec_int(b->fb, b->nodes, 16 * (size_t)b->node + 8, 8);
 	b->node++;
+	if (*nulls == -1)
+		*nulls = 0; /* some writers have not counted; we count anyway */
 	if (*length < 0 || *length > ARROW_ROWS_MAX || *nulls < 0 || *nulls > *length)
 		return body_bad(b, "%lld values with %lld nulls", (long long)*length, (long long)*nulls);
 	return 0;

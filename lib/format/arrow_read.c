@@ -14,7 +14,6 @@ struct arrow_source {
 	struct source base;
 	struct framing f;
 	struct wire_schema ws;
-	bool file;             /* a footer follows the stream */
 	struct batch *held;    /* the batch being handed out: its body and, when plain, its columns */
 	struct wire_col *cols;
 	int64_t nrows, from, step;
@@ -312,7 +311,7 @@ static int step(struct arrow_source *s, struct err *e)
 	if (rc == NEXT_MESSAGE)
 		rc = s->f.m.kind == KIND_BATCH ? read_batch(s, e) : read_dictionary(s, e);
 	else if (rc > 0)
-		return s->file ? read_footer(s, e) : further_stream(s, e);
+		return s->f.file ? read_footer(s, e) : further_stream(s, e);
 	return rc < 0 ? rc : 1;
 }
 
@@ -349,8 +348,8 @@ static int skip_magic(struct arrow_source *s, struct err *e)
 
 	if (rc < 0)
 		return rc;
-	s->file = str_starts(head, STR(ARROW_MAGIC));
-	if (!s->file)
+	s->f.file = str_starts(head, STR(ARROW_MAGIC));
+	if (!s->f.file)
 		return 0;
 	got = in_read_full(s->f.in, magic, sizeof magic, e);
 	if (got < 0)

@@ -117,6 +117,7 @@ struct message {
 struct framing {
 	struct in *in;
 	bool accept_unterminated;
+	bool file;             /* the stream is inside a file */
 	bool legacy, started;  /* legacy: no marker before messages (writers before 2019) */
 	bool bound;            /* messages carry numbers and sums: they all must */
 	uint64_t nmessages;
