@@ -42,8 +42,8 @@ int not_a_time(const struct batch *b, int64_t row, int col, struct str value, st
 {
 	struct str cut = excerpt(value);
 
-	err_set(e, ST_DATA, "\"%.*s%s\" is not a time (ISO 8601, to the microsecond)", STR_ARG(cut), cut.n < value.n ? "..." : "");
-	err_hint(e, "skip such rows: --on-bad skip");
+	err_set(e, ST_DATA, "\"%.*s%s\" is not a time", STR_ARG(cut), cut.n < value.n ? "..." : "");
+	err_hint(e, "ISO 8601, at most microseconds; skip such rows: --on-bad skip");
 	return batch_err_at(b, row, col, e);
 }
 
