@@ -96,14 +96,26 @@ int in_open_fd(struct in **ret, int fd, const char *name, struct err *e)
 	return 0;
 }
 
+/* Standard input as a descriptor of our own. A caller that closed it may have got something else in its place: it cannot be read. */
+static int open_stdin(struct in **ret, struct err *e)
+{
+	int flags = fcntl(STDIN_FILENO, F_GETFL), fd;
+
+	if (flags < 0 || (flags & O_ACCMODE) == O_WRONLY || (flags & O_PATH)) {
+		err_set(e, ST_NOINPUT, "standard input is closed");
+		return err_at(e, "-", 0, 0);
+	}
+	fd = fd_dup(STDIN_FILENO);
+	return fd < 0 ? cannot_open("-", errno, e) : in_open_fd(ret, fd, "-", e);
+}
+
 int in_open(struct in **ret, const char *name, struct err *e)
 {
-	int fd = strcmp(name, "-") == 0 ? fd_dup(STDIN_FILENO) : fd_open(name, O_RDONLY | O_NOCTTY, 0);
+	int fd;
 
-	if (fd < 0 && strcmp(name, "-") == 0 && errno == EBADF) {
-		err_set(e, ST_NOINPUT, "standard input is closed");
-		return err_at(e, name, 0, 0);
-	}
+	if (strcmp(name, "-") == 0)
+		return open_stdin(ret, e);
+	fd = fd_open(name, O_RDONLY | O_NOCTTY, 0);
 	return fd < 0 ? cannot_open(name, errno, e) : in_open_fd(ret, fd, name, e);
 }
 
@@ -328,10 +340,10 @@ static ssize_t read_below(struct in *in, void *p, size_t n, int timeout_ms, stru
 
 int in_set_encoding(struct in *in, const char *encoding, struct err *e)
 {
-	int rc;
+	int rc = in->recode ? err_set(e, ST_BUG, "the encoding has been set") : recode_open(&in->recode, encoding, e);
 
-	if (in->recode || (rc = recode_open(&in->recode, encoding, e)) < 0)
-		return in->recode ? err_set(e, ST_BUG, "the encoding has been set") : rc;
+	if (rc < 0)
+		return rc;
 	in->recode_end = in->end;
 	rc = recode_put(in->recode, in->ahead.p + in->seen, in->ahead.n - in->seen, in->end, e);
 	in->ahead.n = in->seen = 0;

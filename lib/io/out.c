@@ -97,9 +97,9 @@ static int open_stdout(struct out **ret, enum codec codec, struct err *e)
 		return err_set(e, ST_IO, "standard output is closed");
 	if (fd < 0)
 		return err_sys(e, ST_IO, errno, "cannot use standard output");
-	if ((fcntl(fd, F_GETFL) & O_ACCMODE) == O_RDONLY) {
+	if ((fcntl(fd, F_GETFL) & O_ACCMODE) == O_RDONLY) { /* or closed by our caller, and something else is in its place */
 		close(fd);
-		return err_set(e, ST_IO, "standard output is not open for writing");
+		return err_set(e, ST_IO, "standard output is closed");
 	}
 	return open_through(ret, fd, "standard output", codec, e);
 }
