@@ -82,15 +82,6 @@ polars() {
 	diff want.polars got
 }
 
-@test "names that peers refuse reach them changed and us unchanged" {
-	printf 'a,b,a_2\n1,2,3\n' >in.csv
-	stook cat in.csv --header a,a,a_2 | cat >named
-	js show <named | tail -n 1 >got
-	echo '{"a":"1","a_3":"2","a_2":"3"}' | diff - got
-	stook cat --to csv <named | head -n 1 >got
-	echo 'a,a,a_2' | diff - got
-}
-
 @test "both peers notice that a writer has failed" {
 	printf 'a,b\n1,x\n2,y\nzz,y\n' >bad.csv
 	stook cat bad.csv --type a=int64 >part 2>err || [ $? = 65 ]
