@@ -258,14 +258,23 @@ static int union_ids(struct ctx *c, struct fb_table t, struct type *type, struct
 	return 0;
 }
 
+/* Counts n more fields, before memory is taken for them. */
+static int count_fields(struct ctx *c, uint32_t n)
+{
+	c->ws->total += n;
+	return c->ws->total <= ARROW_FIELDS_MAX ? 0 : bad_field(c, (struct str){ 0 }, "more fields than 262144");
+}
+
 static int parse_field(struct ctx *c, struct fb_table t, int depth, struct wire *w, struct field *h);
 
 /* The children into w->children and h->type.children. */
 static int parse_children(struct ctx *c, struct fb_table t, int depth, struct wire *w, struct field *h)
 {
 	struct fb_vec v = fb_vector(c->f, t, 5, 4);
-	int rc;
+	int rc = count_fields(c, v.n);
 
+	if (rc < 0)
+		return rc;
 	w->nchildren = h->type.nchildren = (int)v.n;
 	w->children = arena_array(&c->ws->arena, struct wire, v.n);
 	h->type.children = arena_array(&c->ws->arena, struct field, v.n);
@@ -403,8 +412,10 @@ static int parse_field(struct ctx *c, struct fb_table t, int depth, struct wire 
 static int parse_fields(struct ctx *c, struct fb_vec v)
 {
 	struct wire_schema *ws = c->ws;
-	int rc;
+	int rc = count_fields(c, v.n);
 
+	if (rc < 0)
+		return rc;
 	ws->nfields = (int)v.n;
 	ws->plain = true;
 	ws->fields = arena_array(&ws->arena, struct wire, v.n);

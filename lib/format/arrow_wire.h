@@ -22,7 +22,8 @@
 #define ARROW_MAGIC "ARROW1"
 #define ARROW_ALIGN 64u
 #define ARROW_MARKER UINT32_MAX       /* before every message */
-#define ARROW_METADATA_MAX (256u << 20)
+#define ARROW_METADATA_MAX (64u << 20)
+#define ARROW_FIELDS_MAX (1 << 18)    /* fields in one schema, children included */
 #define ARROW_DEPTH_MAX 64
 #define ARROW_ROWS_MAX INT32_MAX      /* values in one column of one batch, children included */
 
@@ -88,6 +89,7 @@ struct wire_schema {
 	int nfields;
 	struct wire *fields;
 	bool plain;            /* all fields are */
+	int64_t total;         /* fields with their children */
 	struct dict *dicts;
 	struct arena arena;
 	struct schema *held;

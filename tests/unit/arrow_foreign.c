@@ -848,6 +848,19 @@ TEST(shared_children_do_not_multiply)
 	buf_free(&f.b);
 }
 
+TEST(more_fields_than_anyone_needs)
+{
+	cleanup_buf struct buf b = { 0 };
+	struct fbb f = { 0 };
+	size_t ref = open_message(&f, KIND_SCHEMA, 0), at[16], first;
+
+	fbb_ref(&f, ref, fbb_table(&f, "24", at));
+	fbb_ref(&f, at[1], fbb_vector(&f, 300000, 4, &first));
+	close_message(&f, &b);
+	expect_bad(&b, "more fields");
+	buf_free(&f.b);
+}
+
 TEST(first_message_and_kinds)
 {
 	cleanup_buf struct buf b = { 0 };
@@ -897,5 +910,6 @@ int main(void)
 			 T1(compressed_bodies), T1(compressed_buffers_that_lie), T1(null_slots_hold_nothing_and_nulls_are_counted),
 			 T1(text_is_utf8_and_values_end_with_characters), T1(an_empty_batch_may_have_empty_buffers),
 			 T1(batches_that_do_not_fit_their_schema), T1(nested_columns_that_do_not_fit), T1(unions), T1(schemas_that_cannot_be),
-			 T1(shared_children_do_not_multiply), T1(first_message_and_kinds), T1(a_schema_without_columns_or_rows));
+			 T1(shared_children_do_not_multiply), T1(more_fields_than_anyone_needs),
+			 T1(first_message_and_kinds), T1(a_schema_without_columns_or_rows));
 }
