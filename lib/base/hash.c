@@ -1,5 +1,5 @@
-/* Hashing in pieces. Long pieces take the AVX2 version where there is one: XXH3 is defined so that the width of the vectors does not
- * show in the result. */
+/* Hashing in pieces. Long pieces take the AVX2 version where there is one: XXH3 is defined so that the width of the
+ * vectors does not show in the result. */
 #include "lib/base/hash.h"
 
 #include "lib/base/hash_wide.h"

@@ -1,5 +1,5 @@
-/* XXH3 compiled once more, for AVX2; hash.c asks the processor before it comes here. The pragmas do for the functions of the header
- * what -mavx2 would do for the file, without letting the compiler use AVX2 anywhere else. */
+/* XXH3 compiled once more, for AVX2; hash.c asks the processor before it comes here. The pragmas do for the functions of
+ * the header what -mavx2 would do for the file, without letting the compiler use AVX2 anywhere else. */
 #include "lib/base/hash_wide.h"
 
 #ifdef __x86_64__

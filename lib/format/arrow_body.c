@@ -1,7 +1,7 @@
 /* The buffers of one batch message, in the order in which the schema asks for them.
  *
- * A plain buffer is a piece of the body; a compressed one is unpacked into the arena. What a buffer claims to unpack to is bounded
- * before memory is taken: by what its column can need, and over the message by a multiple of its body. */
+ * A plain buffer is a piece of the body; a compressed one is unpacked into the arena. What a buffer claims to unpack to is
+ * bounded before memory is taken: by what its column can need, and over the message by a multiple of its body. */
 #include "lib/format/arrow_wire.h"
 
 #include <lz4frame.h>

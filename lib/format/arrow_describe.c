@@ -1,7 +1,7 @@
 /* A schema -> the Schema table of Arrow metadata.
  *
- * Some readers refuse fields without a name or with one name twice. Such a field is given a name of its own on the way ("_3", "a_2"),
- * never one that another field has, and its true name travels in its metadata, where our reader finds it. */
+ * Some readers refuse fields without a name or with one name twice. Such a field is given a name of its own on the way
+ * ("_3", "a_2"), never one that another field has, and its true name travels in its metadata, where our reader finds it. */
 #include "lib/format/arrow_wire.h"
 
 #include <stdlib.h>

@@ -1,8 +1,8 @@
 /* One message: metadata and the pieces of its body.
  *
- * The body is not assembled: its pieces point into the batch's columns, so that plain columns go from memory to the pipe untouched.
- * Copied are only offsets that do not start at 0, the last byte of a bitmap with bits behind its end, and what is compressed. Every
- * buffer starts at a multiple of 64 and is padded with zeros. */
+ * The body is not assembled: its pieces point into the batch's columns, so that plain columns go from memory to the pipe
+ * untouched. Copied are only offsets that do not start at 0, the last byte of a bitmap with bits behind its end, and what
+ * is compressed. Every buffer starts at a multiple of 64 and is padded with zeros. */
 #include "lib/format/arrow_wire.h"
 
 #include <stdio.h>
@@ -146,7 +146,6 @@ static int add_column(struct encoder *x, const struct column *c);
 static int add_empty(struct encoder *x, const struct type *t)
 {
 	struct column none = { .type = t, .values = arrow_zeros };
-	int rc = 0;
 
 	if (!t->nchildren)
 		return add_column(x, &none);
@@ -155,8 +154,7 @@ static int add_empty(struct encoder *x, const struct type *t)
 		return err_oom(x->e);
 	for (int i = 0; i < t->nchildren; i++)
 		none.children[i] = (struct column){ .type = &t->children[i].type, .values = arrow_zeros };
-	rc = add_column(x, &none);
-	return rc;
+	return add_column(x, &none);
 }
 
 /* Rows [from, from + n) of a child. */
@@ -180,10 +178,11 @@ static int add_children(struct encoder *x, const struct column *c)
 
 		switch (c->type->layout) {
 		case LAY_LIST:
-			rc = c->length ? add_child(x, k, c->offsets[0], c->offsets[c->length] - c->offsets[0]) : add_empty(x, k->type);
+			rc = !c->length ? add_empty(x, k->type) : add_child(x, k, c->offsets[0], c->offsets[c->length] - c->offsets[0]);
 			break;
 		case LAY_LIST64:
-			rc = c->length ? add_child(x, k, c->offsets64[0], c->offsets64[c->length] - c->offsets64[0]) : add_empty(x, k->type);
+			rc = !c->length ? add_empty(x, k->type) :
+					  add_child(x, k, c->offsets64[0], c->offsets64[c->length] - c->offsets64[0]);
 			break;
 		case LAY_FIXLIST:
 			rc = add_child(x, k, 0, c->length * c->type->list_size);
@@ -248,8 +247,8 @@ static int add_column(struct encoder *x, const struct column *c)
 	return rc < 0 ? rc : add_children(x, c);
 }
 
-/* Message: version, header_type, header, bodyLength, custom_metadata. The prefix comes first in the same buffer: all positions in
- * the flatbuffer are relative, and 8 bytes disturb no alignment. */
+/* Message: version, header_type, header, bodyLength, custom_metadata. The prefix comes first in the same buffer: all
+ * positions in the flatbuffer are relative, and 8 bytes disturb no alignment. */
 static void open_message(struct encoder *x, enum arrow_kind kind, int64_t body, size_t at[16])
 {
 	struct fbb *f = &x->meta;
@@ -361,8 +360,8 @@ int encode_batch(struct encoder *x, const struct batch *b, uint64_t seq, struct 
 	return close_message(x, at[4], seq, NULL);
 }
 
-/* Nodes and buffers of one row of which every buffer has 64 bytes: a reader that does not notice that the body is missing stumbles
- * over each of its buffers. */
+/* Nodes and buffers of one row of which every buffer has 64 bytes: a reader that does not notice that the body is missing
+ * stumbles over each of its buffers. */
 static void promise(struct encoder *x)
 {
 	int64_t (*node)[2] = (int64_t (*)[2])(void *)x->nodes.p, (*buffer)[2] = (int64_t (*)[2])(void *)x->buffers.p;

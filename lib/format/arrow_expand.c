@@ -1,9 +1,9 @@
 /* Rows of columns as they lie in a stream -> columns as we hold them.
  *
- * Plain columns are views of the body. Everything else makes copies, and a few bytes can stand for many rows (run ends, dictionary
- * indices, list views that overlap), so that what a range of rows needs is summed up first and taken from `room`; when there is
- * too little, the caller asks for fewer rows. No order of layouts inside each other is special: each expands the rows it is asked
- * for from the rows it needs of its children. */
+ * Plain columns are views of the body. Everything else makes copies, and a few bytes can stand for many rows (run ends,
+ * dictionary indices, list views that overlap), so that what a range of rows needs is summed up first and taken from
+ * `room`; when there is too little, the caller asks for fewer rows. No order of layouts inside each other is special: each
+ * expands the rows it is asked for from the rows it needs of its children. */
 #include "lib/format/arrow_wire.h"
 
 struct ex {
@@ -63,7 +63,8 @@ static int finish_text(struct ex *x, const struct wire *w, struct column *c)
 	return rc < 0 || c->type->id != T_UTF8 ? rc : wire_check_utf8(c, w->name, x->e);
 }
 
-static int expand_large(struct ex *x, const struct wire_col *wc, const struct type *t, int64_t from, int64_t n, struct column *ret)
+static int expand_large(struct ex *x, const struct wire_col *wc, const struct type *t, int64_t from, int64_t n,
+			struct column *ret)
 {
 	const int64_t *o = wc->c.offsets64 + from;
 	int32_t *to;
@@ -113,7 +114,8 @@ static bool view_at(const struct wire_col *wc, int64_t i, struct str *ret)
 	return memcmp(ret->p, v->is.far.prefix, 4) == 0;
 }
 
-static int expand_views(struct ex *x, const struct wire_col *wc, const struct type *t, int64_t from, int64_t n, struct column *ret)
+static int expand_views(struct ex *x, const struct wire_col *wc, const struct type *t, int64_t from, int64_t n,
+			struct column *ret)
 {
 	int64_t sum = 0, at = 0;
 	struct str s = { 0 };
@@ -165,7 +167,8 @@ static int64_t gather_bytes(const struct column *c, const uint32_t *idx, int64_t
 	return sum + 8 * n;
 }
 
-static int gather(struct ex *x, const struct column *c, const struct type *t, const uint32_t *idx, int64_t n, struct column *ret)
+static int gather(struct ex *x, const struct column *c, const struct type *t, const uint32_t *idx, int64_t n,
+		  struct column *ret)
 {
 	struct builder b = { 0 };
 	int64_t text;
@@ -201,12 +204,14 @@ static uint64_t index_at(const struct wire_col *wc, int64_t i)
 /* A negative index is a large unsigned one; an int8 dictionary has at most 128 values that can be named. */
 static uint64_t index_limit(const struct wire_col *wc)
 {
-	int64_t n = wc->w->dict->col.length, most = wc->w->index.id == T_INT8 ? 1 << 7 : wc->w->index.id == T_INT16 ? 1 << 15 : INT32_MAX;
+	enum type_id id = wc->w->index.id;
+	int64_t n = wc->w->dict->col.length, most = id == T_INT8 ? 1 << 7 : id == T_INT16 ? 1 << 15 : INT32_MAX;
 
 	return (uint64_t)(!wc->w->dict->defined ? 0 : n < most ? n : most);
 }
 
-static int expand_dict(struct ex *x, const struct wire_col *wc, const struct type *t, int64_t from, int64_t n, struct column *ret)
+static int expand_dict(struct ex *x, const struct wire_col *wc, const struct type *t, int64_t from, int64_t n,
+		       struct column *ret)
 {
 	const struct dict *d = wc->w->dict;
 	struct column none = { .type = &d->values->type };
@@ -255,7 +260,8 @@ static int64_t find_run(const struct wire_col *wc, int64_t row)
 	return lo;
 }
 
-static int expand_runs(struct ex *x, const struct wire_col *wc, const struct type *t, int64_t from, int64_t n, struct column *ret)
+static int expand_runs(struct ex *x, const struct wire_col *wc, const struct type *t, int64_t from, int64_t n,
+		       struct column *ret)
 {
 	int64_t first = n ? find_run(wc, from) : 0, runs = n ? find_run(wc, from + n - 1) - first + 1 : 0, run = first;
 	struct column values;
@@ -286,7 +292,8 @@ static struct range list_view_at(const struct wire_col *wc, bool wide, int64_t i
 }
 
 /* The part of the child that rows of `ret` refer to. */
-static int list_view_span(struct ex *x, const struct wire_col *wc, bool wide, int64_t from, const struct column *ret, struct range *span)
+static int list_view_span(struct ex *x, const struct wire_col *wc, bool wide, int64_t from, const struct column *ret,
+			  struct range *span)
 {
 	int64_t lo = INT64_MAX, hi = 0, have = wc->children[0].c.length;
 
@@ -304,8 +311,8 @@ static int list_view_span(struct ex *x, const struct wire_col *wc, bool wide, in
 	return 0;
 }
 
-static int fill_lists(struct ex *x, const struct wire_col *wc, bool wide, int64_t from, struct range span, const struct column *child,
-		      struct builder *b, struct column *ret)
+static int fill_lists(struct ex *x, const struct wire_col *wc, bool wide, int64_t from, struct range span,
+		      const struct column *child, struct builder *b, struct column *ret)
 {
 	int64_t *o64 = take(x, ret->length + 1, 8);
 	int32_t *o32 = (int32_t *)(void *)o64;
@@ -334,7 +341,8 @@ static int fill_lists(struct ex *x, const struct wire_col *wc, bool wide, int64_
 	return 0;
 }
 
-static int expand_list_views(struct ex *x, const struct wire_col *wc, const struct type *t, int64_t from, int64_t n, struct column *ret)
+static int expand_list_views(struct ex *x, const struct wire_col *wc, const struct type *t, int64_t from, int64_t n,
+			     struct column *ret)
 {
 	bool wide = t->layout == LAY_LIST64;
 	struct builder b = { 0 };
@@ -350,7 +358,8 @@ static int expand_list_views(struct ex *x, const struct wire_col *wc, const stru
 	ret->children = arena_new(x->a, struct column);
 	if (!ret->children)
 		return err_oom(x->e);
-	if ((rc = builder_init(&b, &t->children[0].type, x->e)) == 0 && (rc = fill_lists(x, wc, wide, from, span, &child, &b, ret)) == 0)
+	if ((rc = builder_init(&b, &t->children[0].type, x->e)) == 0 &&
+	    (rc = fill_lists(x, wc, wide, from, span, &child, &b, ret)) == 0)
 		rc = builder_column(&b, x->a, &ret->children[0], x->e);
 	builder_free(&b);
 	return rc;
@@ -375,7 +384,8 @@ static int rebase_offsets(struct ex *x, const struct column *c, bool wide, int64
 }
 
 /* A plain parent of children that are not. */
-static int expand_parent(struct ex *x, const struct wire_col *wc, const struct type *t, int64_t from, int64_t n, struct column *ret)
+static int expand_parent(struct ex *x, const struct wire_col *wc, const struct type *t, int64_t from, int64_t n,
+			 struct column *ret)
 {
 	struct range child = { from, n };
 	bool list = t->layout == LAY_LIST || t->layout == LAY_LIST64, wide = t->layout == LAY_LIST64;

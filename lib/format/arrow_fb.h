@@ -47,8 +47,8 @@ struct fbb {
 	bool oom;
 };
 
-/* A table with one slot for each character of `slots`: its width in bytes, '-' = absent. All fields are zero; at[k] is where slot
- * k lies. Returns the table's position. At most 16 slots. */
+/* A table with one slot for each character of `slots`: its width in bytes, '-' = absent. All fields are zero; at[k] is
+ * where slot k lies. Returns the table's position. At most 16 slots. */
 size_t fbb_table(struct fbb *f, const char *slots, size_t *at);
 void fbb_put(struct fbb *f, size_t at, int64_t value, int width);
 void fbb_ref(struct fbb *f, size_t at, size_t target); /* the offset at `at` points to `target`, which lies behind it */

@@ -80,14 +80,15 @@ int wire_check_utf8(const struct column *c, struct str field, struct err *e)
 
 static bool fixed_is_clean(const struct column *c, size_t width)
 {
-	const uint8_t *v = c->values;
+	const uint8_t *v = c->values, *slot;
 
 	for (int64_t i = 0; i < c->length; i++) {
 		if ((i & 7) == 0 && c->valid[i >> 3] == 0xFF) {
 			i += 7;
 			continue;
 		}
-		if (!bit_get(c->valid, i) && (v[(size_t)i * width] || memcmp(v + (size_t)i * width, v + (size_t)i * width + 1, width - 1)))
+		slot = v + (size_t)i * width;
+		if (!bit_get(c->valid, i) && (slot[0] || memcmp(slot, slot + 1, width - 1)))
 			return false;
 	}
 	return true;
@@ -303,7 +304,8 @@ static int check_children(struct body *b, const struct wire_col *wc, int64_t n)
 {
 	for (int i = 0; i < wc->w->nchildren; i++)
 		if (wc->children[i].c.length < n)
-			return body_bad(b, "a child with %lld values where %lld are needed", (long long)wc->children[i].c.length, (long long)n);
+			return body_bad(b, "a child with %lld values where %lld are needed", (long long)wc->children[i].c.length,
+					(long long)n);
 	return 0;
 }
 

@@ -1,8 +1,8 @@
 /* Messages of an Arrow IPC stream: prefix, metadata, body.
  *
- * Lengths are claims: metadata and bodies grow as their bytes arrive. A stream in which one message carries a number or a checksum
- * is bound: each of its messages must carry both, numbered without gaps. A damaged flatbuffer may look as if it had neither; then
- * the message that follows shows the gap. */
+ * Lengths are claims: metadata and bodies grow as their bytes arrive. A stream in which one message carries a number or a
+ * checksum is bound: each of its messages must carry both, numbered without gaps. A damaged flatbuffer may look as if it
+ * had neither; then the message that follows shows the gap. */
 #include "lib/format/arrow_wire.h"
 
 #define STEP ((size_t)256 << 10)      /* read and hashed while it is in the cache */
@@ -24,7 +24,8 @@ static int wrong(const struct framing *f, struct err *e, const char *what)
 
 int framing_truncated(const struct framing *f, const char *where, struct err *e)
 {
-	err_set(e, ST_STREAM, "the stream ended early, %s: %lld batches, %lld rows came", where, (long long)f->batches, (long long)f->rows);
+	err_set(e, ST_STREAM, "the stream ended early, %s: %lld batches, %lld rows came", where, (long long)f->batches,
+		(long long)f->rows);
 	return err_at(e, in_name(f->in), 0, 0);
 }
 

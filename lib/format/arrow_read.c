@@ -1,8 +1,8 @@
 /* Arrow streams and files as a source.
  *
- * Messages are read one at a time; a batch is loaded and verified whole and handed out at once when its columns are plain, else in
- * as many parts as its expanded rows need. The proper end is the end marker and then the end of input, a further stream of the
- * same schema, or, in the file format, a footer. Anything else is an error that says how much came. */
+ * Messages are read one at a time; a batch is loaded and verified whole and handed out at once when its columns are plain,
+ * else in as many parts as its expanded rows need. The proper end is the end marker and then the end of input, a further
+ * stream of the same schema, or, in the file format, a footer. Anything else is an error that says how much came. */
 #include "lib/format/arrow_wire.h"
 
 #include <stdlib.h>
@@ -55,7 +55,8 @@ static int load_columns(struct arrow_source *s, struct body *body, int64_t lengt
 		if ((rc = wire_load(body, &s->ws.fields[i], &schema->fields[i].type, s->f.m.version, &s->cols[i])) < 0)
 			return rc;
 		if (s->cols[i].c.length != length)
-			return body_bad(body, "%lld values in a batch of %lld rows", (long long)s->cols[i].c.length, (long long)length);
+			return body_bad(body, "%lld values in a batch of %lld rows", (long long)s->cols[i].c.length,
+					(long long)length);
 	}
 	return body_done(body);
 }
@@ -86,7 +87,8 @@ static int read_batch(struct arrow_source *s, struct err *e)
 	b = hold(s->base.schema, &a);
 	if (!b)
 		return err_oom(e);
-	if ((rc = body_open(&body, &s->f.m, s->f.m.header, &b->arena, &s->nrows, e)) < 0 || (rc = load_columns(s, &body, s->nrows)) < 0)
+	if ((rc = body_open(&body, &s->f.m, s->f.m.header, &b->arena, &s->nrows, e)) < 0 ||
+	    (rc = load_columns(s, &body, s->nrows)) < 0)
 		return at_input(s, rc, e);
 	s->f.batches++;
 	s->f.rows += s->nrows;
@@ -117,7 +119,8 @@ static int grow_dict(struct dict *d, const struct column *col, struct err *e)
 	int rc;
 
 	if (!d->grown) {
-		if ((rc = builder_init(&d->all, &d->values->type, e)) < 0 || (rc = builder_rows(&d->all, &d->col, 0, d->col.length, e)) < 0)
+		if ((rc = builder_init(&d->all, &d->values->type, e)) < 0 ||
+		    (rc = builder_rows(&d->all, &d->col, 0, d->col.length, e)) < 0)
 			return rc;
 		d->grown = true;
 	}
@@ -217,7 +220,7 @@ static int emit_part(struct arrow_source *s, struct batch **ret, struct err *e)
 			return err_oom(e);
 		rc = expand_rows(s, b, e);
 		if (rc == EXPAND_ROOM && s->step == 1)
-			return at_input(s, err_set(e, ST_DATA, "row %lld needs more than 2 GiB of memory", (long long)s->row + 1), e);
+			return at_input(s, err_set(e, ST_DATA, "row %lld needs more than 2 GiB", (long long)s->row + 1), e);
 		if (rc == EXPAND_ROOM)
 			s->step /= 2;
 		if (rc)

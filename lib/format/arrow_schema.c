@@ -1,7 +1,7 @@
 /* Schema message -> how columns lie (struct wire) and how we hold them (struct schema).
  *
- * A field is parsed in one go for both: `w` gets its layout, `h` the field as the rest of the program sees it, with dictionaries,
- * run ends, views and 64-bit offsets already gone. */
+ * A field is parsed in one go for both: `w` gets its layout, `h` the field as the rest of the program sees it, with
+ * dictionaries, run ends, views and 64-bit offsets already gone. */
 #include "lib/format/arrow_wire.h"
 
 struct ctx {

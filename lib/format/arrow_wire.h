@@ -1,7 +1,7 @@
 /* Arrow IPC inside lib/format: what the arrow_*.c files say to each other.
  *
  *     arrow_message.c   bytes -> messages: framing, limits, sequence numbers and checksums
- *     arrow_schema.c    Schema message -> a tree of `struct wire` (how columns lie in the stream) and a schema (how we hold them)
+ *     arrow_schema.c    Schema message -> `struct wire` (how columns lie in the stream) and a schema (how we hold them)
  *     arrow_body.c      the buffers of one message, decompressed
  *     arrow_load.c      a batch message -> `struct wire_col` trees, every index in them checked
  *     arrow_expand.c    rows of wire_cols -> columns in the layouts of lib/table/type.h
@@ -28,7 +28,7 @@
 #define ARROW_ROWS_MAX INT32_MAX      /* values in one column of one batch, children included */
 
 #define KEY_SEQ "stook.seq"           /* of the message: its number in the stream, from 0, decimal */
-#define KEY_SUM "stook.xxh3"          /* of the message: XXH3-64 of prefix, metadata and body with this value as zeros, 16 hex digits */
+#define KEY_SUM "stook.xxh3"          /* of the message: XXH3-64 of it with this value as zeros, 16 hex digits */
 #define KEY_ERROR "stook.error"       /* of the last message: why the writer failed; its body does not come */
 #define SUM_DIGITS 16
 #define UPSTREAM_FAILED "upstream failed: " /* how the reader's message about it begins */
@@ -45,8 +45,8 @@ enum arrow_codec { BODY_PLAIN = -1, BODY_LZ4 = 0, BODY_ZSTD = 1 };
 
 /* Arrow's numbers of types (Schema.fbs, union Type). */
 enum arrow_type {
-	AT_NONE, AT_NULL, AT_INT, AT_FLOAT, AT_BINARY, AT_UTF8, AT_BOOL, AT_DECIMAL, AT_DATE, AT_TIME, AT_TIMESTAMP, AT_INTERVAL,
-	AT_LIST, AT_STRUCT, AT_UNION, AT_FIXED_BINARY, AT_FIXED_LIST, AT_MAP, AT_DURATION, AT_LARGE_BINARY, AT_LARGE_UTF8,
+	AT_NONE, AT_NULL, AT_INT, AT_FLOAT, AT_BINARY, AT_UTF8, AT_BOOL, AT_DECIMAL, AT_DATE, AT_TIME, AT_TIMESTAMP,
+	AT_INTERVAL, AT_LIST, AT_STRUCT, AT_UNION, AT_FIXED_BINARY, AT_FIXED_LIST, AT_MAP, AT_DURATION, AT_LARGE_BINARY, AT_LARGE_UTF8,
 	AT_LARGE_LIST, AT_REE, AT_BINARY_VIEW, AT_UTF8_VIEW, AT_LIST_VIEW, AT_LARGE_LIST_VIEW, AT_COUNT
 };
 
@@ -171,7 +171,7 @@ int body_bad(struct body *b, const char *fmt, ...) printf_like(2, 3); /* ST_STRE
 /* A column as it lies in the body, verified. */
 struct wire_col {
 	const struct wire *w;
-	struct column c;       /* w->plain: complete. Otherwise what it has: length, validity, values (indices, views), offsets */
+	struct column c;       /* w->plain: complete; otherwise length, validity, values (indices, views), offsets */
 	const void *sizes;     /* WIRE_LIST_VIEW: like the offsets */
 	struct bytes *data;    /* WIRE_VIEW: the buffers */
 	int64_t ndata;
@@ -181,7 +181,8 @@ struct wire_col {
 /* The next column. `t` is the type it will have in its batch. V4 unions have validity. */
 int wire_load(struct body *b, const struct wire *w, const struct type *t, int version, struct wire_col *ret) nodiscard;
 
-/* Makes null slots of c zero (fixed, bool) or empty (var), in a copy if there are others. Var: needs `bytes` of its values valid. */
+/* Makes null slots of c zero (fixed, bool) or empty (var), in a copy if there are others. Var: needs `bytes` of its values
+ * valid. */
 int wire_clean_nulls(struct column *c, struct arena *a, struct err *e) nodiscard;
 int wire_check_utf8(const struct column *c, struct str field, struct err *e) nodiscard;
 
@@ -218,8 +219,8 @@ struct encoder {
 };
 
 void encoder_free(struct encoder *x);
-/* The Schema message; the message of batch b; the message that says why there are no more. seq is the message's number. Afterwards
- * x->meta and x->pieces are what is to be written, valid until the next call or until b goes. */
+/* The Schema message; the message of batch b; the message that says why there are no more. seq is the message's number.
+ * Afterwards x->meta and x->pieces are what is to be written, valid until the next call or until b goes. */
 int encode_schema(struct encoder *x, const struct schema *s, uint64_t seq, struct err *e) nodiscard;
 int encode_batch(struct encoder *x, const struct batch *b, uint64_t seq, struct err *e) nodiscard;
 int encode_poison(struct encoder *x, const struct schema *s, struct str why, uint64_t seq, struct err *e) nodiscard;
@@ -228,7 +229,9 @@ int encode_footer(struct encoder *x, const struct schema *s, const struct block 
 extern const uint8_t arrow_zeros[64];
 
 /* The `write` of the two formats. */
-int arrow_write(struct out *out, const struct schema *s, const struct write_opts *o, struct sink **ret, struct err *e) nodiscard;
-int arrow_write_file(struct out *out, const struct schema *s, const struct write_opts *o, struct sink **ret, struct err *e) nodiscard;
+int arrow_write(struct out *out, const struct schema *s, const struct write_opts *o, struct sink **ret, struct err *e)
+	nodiscard;
+int arrow_write_file(struct out *out, const struct schema *s, const struct write_opts *o, struct sink **ret, struct err *e)
+	nodiscard;
 
 #endif

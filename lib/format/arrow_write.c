@@ -1,8 +1,9 @@
 /* Arrow streams and files as a sink.
  *
- * Every message is written together with the marker of the next one, so that a writer that is killed leaves a stream that ends inside
- * a message, which every reader notices; the end marker is those bytes completed with zeros, on success only. On a pipe batches go
- * out as they come. In files they are cut anew at fixed limits, so that the bytes do not depend on how the input came in pieces. */
+ * Every message is written together with the marker of the next one, so that a writer that is killed leaves a stream that
+ * ends inside a message, which every reader notices; the end marker is those bytes completed with zeros, on success only.
+ * On a pipe batches go out as they come. In files they are cut anew at fixed limits, so that the bytes do not depend on
+ * how the input came in pieces. */
 #include "lib/format/arrow_wire.h"
 
 #include "lib/io/term.h"
@@ -195,7 +196,8 @@ static int arrow_sink_finish(struct sink *base, struct err *e)
 	struct iovec end = io(arrow_zeros, 4);
 	int rc;
 
-	if ((s->collect && (rc = put_collected(s, e)) < 0) || (rc = put(s, &end, 1, e)) < 0 || (s->file && (rc = put_footer(s, e)) < 0))
+	if ((s->collect && (rc = put_collected(s, e)) < 0) || (rc = put(s, &end, 1, e)) < 0 ||
+	    (s->file && (rc = put_footer(s, e)) < 0))
 		return rc;
 	return out_commit(s->out, e);
 }
@@ -265,7 +267,8 @@ static int begin(struct arrow_sink *s, struct err *e)
 		s->whole |= has_union(&s->schema->fields[i].type);
 	if ((rc = rows_init(&s->rows, s->schema, e)) < 0)
 		return rc;
-	if ((rc = encode_schema(&s->x, s->schema, s->seq, e)) < 0 || (rc = put(s, head, 2, e)) < 0 || (rc = put_message(s, false, e)) < 0)
+	if ((rc = encode_schema(&s->x, s->schema, s->seq, e)) < 0 || (rc = put(s, head, 2, e)) < 0 ||
+	    (rc = put_message(s, false, e)) < 0)
 		return rc;
 	return s->collect ? 0 : out_flush(s->out, e);
 }

@@ -1,6 +1,6 @@
-/* Arrow reader: any bytes are read or refused, never a crash; refusals are complete errors; and what reads well is written as a
- * stream and as a file, and read again equal. Damaged checksums would stop a fuzzer at once: for streams that fail only on theirs
- * the sums are not repaired, the seeds include streams that have none. */
+/* Arrow reader: any bytes are read or refused, never a crash; refusals are complete errors; and what reads well is written
+ * as a stream and as a file, and read again equal. Damaged checksums would stop a fuzzer at once: for streams that fail
+ * only on theirs the sums are not repaired, the seeds include streams that have none. */
 #include "tests/unit/arrow_help.h"
 
 static void round_trip(const struct table *t, bool file)

@@ -1,4 +1,5 @@
-/* Arrow streams and files of our own: every type there and back, every truncation and every flipped bit noticed, poison, sequels. */
+/* Arrow streams and files of our own: every type there and back, every truncation and every flipped bit noticed, poison,
+ * sequels. */
 #include "tests/unit/arrow_help.h"
 #include "tests/unit/test.h"
 
