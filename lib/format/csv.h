@@ -61,8 +61,10 @@ struct fault_at {
 int csv_scan(const struct dialect *d, const uint8_t *text, size_t n, bool last, int ncols, bool pad, struct fields *f,
 	     struct fault_at *fault, struct err *e) nodiscard;
 
-/* The two scanners under it. The quick one answers false when the text is not plain enough for it. */
-bool csv_scan_quick(const struct dialect *d, const uint8_t *text, size_t n, int ncols, struct fields *f, bool *nomem);
+/* The two scanners under it. The quick one answers false when the text is not plain enough for it; it gives the same answer with
+ * the best vectors that the processor has, with those that every one has, and without. */
+enum vectors { VECTORS_BEST, VECTORS_BASE, VECTORS_NONE };
+bool csv_scan_quick(const struct dialect *d, const uint8_t *text, size_t n, int ncols, enum vectors v, struct fields *f, bool *nomem);
 int csv_scan_careful(const struct dialect *d, const uint8_t *text, size_t n, bool last, int ncols, bool pad, struct fields *f,
 		     struct fault_at *fault, struct err *e) nodiscard;
 

@@ -302,7 +302,7 @@ int csv_scan(const struct dialect *d, const uint8_t *text, size_t n, bool last, 
 	bool nomem = false;
 
 	*fault = (struct fault_at){ FAULT_NONE, 0, 0, 0 };
-	if (ncols > 0 && csv_scan_quick(d, text, n, ncols, f, &nomem) && (f->nrows || !last))
+	if (ncols > 0 && csv_scan_quick(d, text, n, ncols, VECTORS_BEST, f, &nomem) && (f->nrows || !last))
 		return 0;
 	if (nomem)
 		return err_oom(e);

@@ -28,7 +28,7 @@ struct needles {
 /* Masks of nblocks blocks; returns whether some byte is above 0x7F. */
 typedef bool find_masks(const struct needles *k, const uint8_t *text, size_t nblocks, struct masks *m);
 
-static void __attribute__((unused)) masks_of_block(const struct needles *k, const uint8_t *t, struct masks *m, bool *high)
+static void masks_of_block(const struct needles *k, const uint8_t *t, struct masks *m, bool *high)
 {
 	*m = (struct masks){ 0, 0, 0, 0 };
 	for (int i = 0; i < BLOCK; i++) {
@@ -38,6 +38,15 @@ static void __attribute__((unused)) masks_of_block(const struct needles *k, cons
 		m->quote |= (uint64_t)(k->quotes && t[i] == k->quote) << i;
 		*high |= t[i] > 0x7F;
 	}
+}
+
+static bool find_plain(const struct needles *k, const uint8_t *text, size_t nblocks, struct masks *m)
+{
+	bool high = false;
+
+	for (size_t b = 0; b < nblocks; b++)
+		masks_of_block(k, text + b * BLOCK, &m[b], &high);
+	return high;
 }
 
 #if defined(__x86_64__)
@@ -92,15 +101,6 @@ AVX2 static bool find_avx2(const struct needles *k, const uint8_t *text, size_t 
 				       match32(lo, hi, k->quote) & quotes };
 	}
 	return _mm256_movemask_epi8(all) != 0;
-}
-#else
-static bool find_plain(const struct needles *k, const uint8_t *text, size_t nblocks, struct masks *m)
-{
-	bool high = false;
-
-	for (size_t b = 0; b < nblocks; b++)
-		masks_of_block(k, text + b * BLOCK, &m[b], &high);
-	return high;
 }
 #endif
 
@@ -187,18 +187,19 @@ AVX2 static uint32_t *flatten_avx2(struct masks *m, size_t nblocks, uint32_t bas
 
 typedef uint32_t *flatten_fn(struct masks *m, size_t nblocks, uint32_t base, uint32_t *to, int64_t *nlines, struct carry *c);
 
-static void choose(find_masks **find, flatten_fn **flat)
+static void choose(enum vectors v, find_masks **find, flatten_fn **flat)
 {
 	*flat = flatten_any;
+	*find = find_plain;
 #if defined(__x86_64__)
-	*find = find_sse2;
-	if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2")) {
+	if (v != VECTORS_NONE)
+		*find = find_sse2;
+	if (v == VECTORS_BEST && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2")) {
 		*find = find_avx2;
 		*flat = flatten_avx2;
 	}
-#else
-	*find = find_plain;
 #endif
+	(void)v;
 }
 
 static bool room(struct fields *f, size_t have, size_t more)
@@ -232,14 +233,15 @@ static size_t find_tail(find_masks *find, const struct needles *k, const uint8_t
 }
 
 /* All positions into f->space[1], from entry 1 on; entry 0 stands for the byte before the text. SIZE_MAX: out of memory. */
-static size_t all_positions(const struct needles *k, const uint8_t *text, size_t n, struct fields *f, int64_t *nlines, struct carry *c)
+static size_t all_positions(const struct needles *k, const uint8_t *text, size_t n, enum vectors v, struct fields *f, int64_t *nlines,
+			    struct carry *c)
 {
 	struct masks m[WINDOW];
 	find_masks *find;
 	flatten_fn *flat;
 	size_t count = 1, blocks;
 
-	choose(&find, &flat);
+	choose(v, &find, &flat);
 	f->high = false;
 	for (size_t at = 0; at < n && !c->bad; at += blocks * BLOCK) {
 		blocks = (n - at) / BLOCK < WINDOW ? (n - at) / BLOCK : WINDOW;
@@ -281,7 +283,7 @@ static bool quick_enough(const struct dialect *d, const uint8_t *text, size_t n)
 	       (d->escape < 0 || d->escape == d->quote || !memchr(text, d->escape, n));
 }
 
-bool csv_scan_quick(const struct dialect *d, const uint8_t *text, size_t n, int ncols, struct fields *f, bool *nomem)
+bool csv_scan_quick(const struct dialect *d, const uint8_t *text, size_t n, int ncols, enum vectors v, struct fields *f, bool *nomem)
 {
 	struct needles k = { d->delimiter, (uint8_t)(d->quote >= 0 ? d->quote : 0), d->quote >= 0 };
 	struct carry c = { .boundary = 1 };
@@ -291,7 +293,7 @@ bool csv_scan_quick(const struct dialect *d, const uint8_t *text, size_t n, int 
 	*nomem = false;
 	if (n == 0 || !quick_enough(d, text, n))
 		return false;
-	count = all_positions(&k, text, n, f, &nlines, &c);
+	count = all_positions(&k, text, n, v, f, &nlines, &c);
 	*nomem = count == SIZE_MAX;
 	if (*nomem || c.bad || (int64_t)(count / (size_t)ncols) < nlines)
 		return false;

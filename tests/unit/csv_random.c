@@ -1,0 +1,222 @@
+/* CSV laws over random tables and texts: what is written reads back equal, in any chunks, by any vectors; other tables are not. */
+#include "lib/format/csv.h"
+#include "tests/unit/test.h"
+
+#include <stdint.h>
+
+static uint64_t state = 88172645463325252u;
+
+static uint32_t below(uint32_t n)
+{
+	state ^= state << 13;
+	state ^= state >> 7;
+	state ^= state << 17;
+	return (uint32_t)((state >> 32) % n);
+}
+
+/* A value: often plain, sometimes made of what CSV treats specially, rarely long. */
+static void random_value(struct buf *b, bool nasty)
+{
+	static const char *const pieces[] = { ",", "\"", "\n", "\r\n", "\r", " ", "é", "😀", "'", "\\", "#", "NA", "x", "\t", ";" };
+	uint32_t n = below(20) ? below(12) : below(200);
+
+	while (n--) {
+		if (nasty && below(3) == 0) {
+			if (buf_puts(b, pieces[below(sizeof pieces / sizeof *pieces)]))
+				abort();
+		} else if (buf_byte(b, (uint8_t)('a' + below(26)))) {
+			abort();
+		}
+	}
+}
+
+static struct batch *random_table(int ncols, int64_t nrows, bool nasty)
+{
+	cleanup_schema struct schema *s = schema_new();
+	const struct type text = TYPE_TEXT;
+	struct rows rows;
+	struct batch *b;
+	struct err e;
+
+	for (int i = 0; i < ncols; i++) {
+		char name[16];
+
+		snprintf(name, sizeof name, "n%d", i);
+		if (schema_add(s, str_of(name), &text, true, &e) < 0)
+			abort();
+	}
+	if (rows_init(&rows, s, &e) < 0)
+		abort();
+	for (int64_t r = 0; r < nrows; r++)
+		for (int i = 0; i < ncols; i++) {
+			cleanup_buf struct buf v = { 0 };
+
+			random_value(&v, nasty);
+			if (below(8) == 0 ? builder_null(&rows.cols[i], 1, &e) : builder_str(&rows.cols[i], buf_view(&v), &e))
+				abort();
+		}
+	rows.n = nrows;
+	if (rows_take(&rows, &b, &e) < 0)
+		abort();
+	rows_free(&rows);
+	return b;
+}
+
+static struct buf written(struct batch *b, const struct write_opts *o)
+{
+	struct buf text = { 0 };
+	struct sink *sink;
+	struct out *out;
+	struct err e;
+
+	if (out_open_mem(&out, &text, &e) < 0 || format_csv.write(out, b->schema, o, &sink, &e) < 0)
+		abort();
+	for (int64_t from = 0, n; from < b->nrows; from += n) {
+		struct batch *part;
+
+		n = 1 + below(3000);
+		if (n > b->nrows - from)
+			n = b->nrows - from;
+		if (batch_slice(b, from, n, &part, &e) < 0 || sink->write(sink, part, &e) < 0)
+			abort();
+		batch_unref(part);
+	}
+	if (sink->finish(sink, &e) < 0)
+		abort();
+	sink_close(sink);
+	return text;
+}
+
+/* Rows of `text` against b, one by one. */
+static bool reads_as(const struct buf *text, const struct batch *b, const struct read_opts *o)
+{
+	struct source *s;
+	struct batch *part;
+	struct in *in;
+	struct err e;
+	int64_t at = 0;
+	bool same = true;
+	int rc;
+
+	if (in_open_mem(&in, text->p, text->n, "t", &e) < 0 || format_csv.read(in, o, &s, &e) < 0)
+		abort();
+	while ((rc = source_next(s, &part, &e)) == 0 && part) {
+		same &= part->origin.row == at && at + part->nrows <= b->nrows;
+		for (int64_t i = 0; same && i < part->nrows; i++, at++)
+			for (int c = 0; c < b->schema->nfields; c++) {
+				bool null = column_is_null(&part->cols[c], i);
+
+				same &= null == column_is_null(&b->cols[c], at);
+				same &= null || str_eq(column_str(&part->cols[c], i), column_str(&b->cols[c], at));
+			}
+		batch_unref(part);
+	}
+	source_close(s);
+	return same && rc == 0 && at == b->nrows;
+}
+
+static void there_and_back(int ncols, int64_t nrows, bool nasty)
+{
+	cleanup_batch struct batch *b = random_table(ncols, nrows, nasty);
+	cleanup_buf struct buf text = written(b, &(struct write_opts){ 0 });
+	static const int64_t chunks[] = { 0, 100, 4096, 65536, 1 << 20 };
+
+	for (size_t i = 0; i < sizeof chunks / sizeof *chunks; i++)
+		CHECK(reads_as(&text, b, &(struct read_opts){ .chunk = chunks[i] }));
+}
+
+TEST(small_tables)
+{
+	for (int i = 0; i < 300; i++)
+		there_and_back(1 + (int)below(6), 1 + below(60), i % 3 != 0);
+}
+
+TEST(large_plain_table)
+{
+	there_and_back(9, 30000, false);
+}
+
+TEST(large_nasty_table)
+{
+	there_and_back(5, 30000, true);
+}
+
+TEST(one_column)
+{
+	there_and_back(1, 50000, true);
+}
+
+TEST(many_columns)
+{
+	there_and_back(5000, 40, true);
+}
+
+TEST(null_text_and_delimiters)
+{
+	static const char *const delimiters[] = { ",", ";", "\\t", "|", "x" };
+
+	for (int i = 0; i < 100; i++) {
+		cleanup_batch struct batch *b = random_table(3, 50, true);
+		const char *d = delimiters[below(5)];
+		cleanup_buf struct buf text = written(b, &(struct write_opts){ .null = "NA", .delimiter = d });
+
+		CHECK(reads_as(&text, b, &(struct read_opts){ .null = "NA", .delimiter = d }));
+	}
+}
+
+TEST(without_header)
+{
+	for (int i = 0; i < 100; i++) {
+		cleanup_batch struct batch *b = random_table(1 + (int)below(3), 1 + below(20), true);
+		cleanup_buf struct buf text = written(b, &(struct write_opts){ .no_header = true });
+
+		CHECK(reads_as(&text, b, &(struct read_opts){ .no_header = true }));
+	}
+}
+
+/* Random bytes of a small alphabet: the vectors agree with the letter. */
+TEST(scanners_agree)
+{
+	static const char *const alphabets[] = { ",,,\n\nab", ",,\"\"\n\n", ",,\n\n\r", "\"\"\"ab," };
+	const struct dialect d = { ',', '"', -1, -1, { "", 0 }, INT64_MAX };
+	struct fields quick = { 0 }, careful = { 0 };
+	int answered = 0;
+
+	for (int round = 0; round < 30000; round++) {
+		uint8_t text[300 + TEXT_SLACK] = { 0 };
+		size_t n = below(300);
+		int ncols = 1 + (int)below(3);
+		const char *alphabet = alphabets[below(4)];
+		struct fault_at fault;
+		struct err e;
+		bool nomem;
+
+		for (size_t i = 0; i < n; i++)
+			text[i] = (uint8_t)(below(4) ? 'x' : alphabet[below((uint32_t)strlen(alphabet))]);
+		for (size_t k = 0, fields = 1; k < n && below(1000); k++) /* regular from the start to somewhere, or nothing is compared */
+			if (text[k] == ',' || text[k] == '\n' || text[k] == '\r')
+				text[k] = fields++ % (size_t)ncols ? ',' : '\n';
+		if (!csv_scan_quick(&d, text, n, ncols, (enum vectors)(round % 3), &quick, &nomem))
+			continue;
+		answered++;
+		CHECK_I64(csv_scan_careful(&d, text, n, false, ncols, false, &careful, &fault, &e), 0);
+		CHECK_I64(quick.nrows, careful.nrows);
+		CHECK_I64(quick.used, careful.used);
+		CHECK_I64(quick.lines, careful.lines);
+		for (int64_t i = 0; i < quick.nrows * ncols; i++) {
+			bool strip = quick.cr && i % ncols == ncols - 1 && quick.end[i] > quick.begin1[i] + 1 && text[quick.end[i] - 1] == '\r';
+
+			CHECK_I64(quick.begin1[i], careful.begin1[i]);
+			CHECK_I64(quick.end[i] - strip, careful.end[i]);
+		}
+	}
+	CHECK(answered > 3000 && answered < 29000);
+	fields_free(&quick);
+	fields_free(&careful);
+}
+
+int main(void)
+{
+	return RUN_TABLE(T1(small_tables), T1(large_plain_table), T1(large_nasty_table), T1(one_column), T1(many_columns),
+			 T1(null_text_and_delimiters), T1(without_header), T1(scanners_agree));
+}
