@@ -17,11 +17,20 @@ static __attribute__((noinline)) int compare_dec_slow(struct dec a, struct dec b
 	return compare_f64(x, y);
 }
 
+/* Small mantissas whose scales lie close compare in 128 bits. */
 static inline int dec_order(struct dec a, struct dec b, const struct decpool *p)
 {
-	if (!(a.big | b.big) && a.scale == b.scale)
-		return (a.m > b.m) - (a.m < b.m);
-	return compare_dec_slow(a, b, p);
+	static const int64_t pow10[] = { 1, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000, 1000000000 };
+	int32_t diff = a.scale - b.scale;
+	__int128 x = a.m, y = b.m;
+
+	if ((a.big | b.big) || diff > 9 || diff < -9)
+		return compare_dec_slow(a, b, p);
+	if (diff > 0)
+		y *= pow10[diff];
+	else
+		x *= pow10[-diff];
+	return (x > y) - (x < y);
 }
 
 int compare_dec(struct dec a, struct dec b, const struct decpool *p)
