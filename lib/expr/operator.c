@@ -558,8 +558,8 @@ int check_operator(struct check *c, const struct ast *a, struct expr **ret, bool
 {
 	static const struct { const char *name; check_fn *fn; } forms[] = {
 		{ "+", check_arith }, { "-", check_arith }, { "*", check_arith }, { "/", check_arith }, { "%", check_arith },
-		{ "neg", check_neg }, { "==", check_compare }, { "!=", check_compare }, { "<", check_compare }, { "<=", check_compare },
-		{ ">", check_compare }, { ">=", check_compare }, { "in", check_in }, { "and", check_logic }, { "or", check_logic },
+		{ "unary -", check_neg }, { "==", check_compare }, { "!=", check_compare }, { "<", check_compare }, { "<=", check_compare },
+		{ ">", check_compare }, { ">=", check_compare }, { "is in", check_in }, { "and", check_logic }, { "or", check_logic },
 		{ "not", check_not }, { "is null", check_is_null }, { "if", check_if }, { "case", check_if }, { "coalesce", check_coalesce },
 		{ "least", check_extreme }, { "greatest", check_extreme },
 	};

@@ -245,7 +245,7 @@ static int parse_prefix(struct lexer *lx, const char *name, int (*operand)(struc
 
 static int parse_unary(struct lexer *lx, struct ast **ret, struct err *e)
 {
-	return is_op(lx, "-") ? parse_prefix(lx, "neg", parse_unary, ret, e) : parse_primary(lx, ret, e);
+	return is_op(lx, "-") ? parse_prefix(lx, "unary -", parse_unary, ret, e) : parse_primary(lx, ret, e);
 }
 
 /* A level of left-associative binary operators: `names` are the symbols and words, pairs of (as written, as called). */
@@ -298,7 +298,7 @@ static int parse_in(struct lexer *lx, struct ast *left, struct ast **ret, struct
 		return err_oom(e);
 	if ((rc = lex_next(lx, e)) < 0 || (rc = expect_op(lx, "(", "\"(\"", e)) < 0 || (rc = args_list(lx, &l, e)) < 0)
 		return rc;
-	return new_call(lx, STR("in"), args_v(&l), args_n(&l), ret, e);
+	return new_call(lx, STR("is in"), args_v(&l), args_n(&l), ret, e);
 }
 
 /* "is" is in hand. */

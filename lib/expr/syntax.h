@@ -60,7 +60,7 @@ struct lexer {
 
 enum ast_kind { AST_TEXT, AST_NUMBER, AST_DURATION, AST_BOOL, AST_NULL, AST_FIELD, AST_AT, AST_CALL };
 
-/* An expression. A call's name is a function or an operator: "+" "neg" "and" "not" "==" "~" "in" "is null" "if" "case"
+/* An expression. A call's name is a function or an operator: "+" "unary -" "and" "not" "==" "~" "is in" "is null" "if" "case"
  * (conditions and values in turn, an odd last one is `else`). */
 struct ast {
 	enum ast_kind kind;
