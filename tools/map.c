@@ -2,13 +2,15 @@
 #include "lib/base/clock.h"
 #include "lib/cli/cli.h"
 #include "lib/io/in.h"
+#include "lib/op/exec.h"
 #include "lib/op/mapper.h"
 
 struct map_args {
 	struct common common;
-	const char *file, *now;
+	const char *file, *now, *exec;
+	int protocol;            /* index into protocols */
 	bool functions;
-	int leading;             /* operands that are the program: 0 with -f */
+	int leading;             /* operands that are the program: 0 with -f and --exec */
 	struct program *program; /* parsed by check() */
 };
 
@@ -36,6 +38,8 @@ static int read_program(const char *name, struct buf *b, struct err *e)
 	return rc;
 }
 
+static const struct format *const protocols[] = { &format_jsonl, &format_csv, &format_arrow };
+
 static int parse(struct map_args *a, struct err *e)
 {
 	cleanup_buf struct buf text = { 0 };
@@ -59,6 +63,10 @@ static int check(void *args, struct err *e)
 	int64_t us;
 
 	if (a->functions)
+		return 0;
+	if (a->exec && a->file)
+		return err_set(e, ST_USAGE, "--exec and -f exclude each other: one stage, one program");
+	if (a->exec)
 		return 0;
 	if (a->now && !time_parse(str_of(a->now), &us))
 		return err_set(e, ST_USAGE, "--now %s is not a time (2015-01-02T03:04:05Z)", a->now);
@@ -94,6 +102,20 @@ static int ask(struct source *s, struct err *e)
 	return rc;
 }
 
+/* The stage is a program of the user's own. */
+static int run_exec(struct map_args *a, struct err *e)
+{
+	struct exec_opts o = { .command = a->exec, .protocol = protocols[a->protocol],
+			       .read = { .on_bad = a->common.read.on_bad, .sample = a->common.read.sample, .max_field = a->common.read.max_field,
+					 .latency = true, .accept_unterminated = a->common.read.accept_unterminated } };
+	struct source *s;
+	int rc;
+
+	if ((rc = cli_source(&a->common, 0, &s, e)) < 0 || (rc = exec_open(s, &o, &s, e)) < 0)
+		return rc;
+	return a->common.quiet ? ask(s, e) : cli_drain(&a->common, s, e);
+}
+
 static int run_program(struct map_args *a, struct err *e)
 {
 	struct mapper_opts o = { .on_bad = a->common.read.on_bad, .now_us = clock_real() };
@@ -110,7 +132,7 @@ static int run_program(struct map_args *a, struct err *e)
 static int run(void *args, struct err *e)
 {
 	struct map_args *a = args;
-	int rc = a->functions ? show_functions(e) : run_program(a, e);
+	int rc = a->functions ? show_functions(e) : a->exec ? run_exec(a, e) : run_program(a, e);
 
 	program_free(a->program);
 	return rc;
@@ -138,6 +160,9 @@ static void share(const void *args, struct share_plan *ret)
 
 static const struct opt opts[] = {
 	{ 'f', "file", OPT_STR, ROLE_INFILE, "FILE", AT(file), NULL, "read the program from FILE; all operands are inputs then" },
+	{ 0, "exec", OPT_STR, ROLE_PLAIN, "COMMAND", AT(exec), NULL, "run COMMAND over the stream instead of a program: all operands are inputs" },
+	{ 0, "protocol", OPT_CHOICE, ROLE_PLAIN, "jsonl|csv|arrow", AT(protocol), "jsonl|csv|arrow",
+	  "what COMMAND reads and writes (default jsonl)" },
 	{ 0, "now", OPT_STR, ROLE_PLAIN, "TIME", AT(now), NULL, "what now() gives (default: when the program starts)" },
 	{ 0, "functions", OPT_FLAG, ROLE_LOCAL, NULL, AT(functions), NULL, "list all functions" },
 	{ 0 },
@@ -154,6 +179,7 @@ static const struct example examples[] = {
 	{ "stook map 'size = case when bytes < 1000 then \"small\" when bytes < 1000000 then \"medium\" else \"large\" end' files.csv",
 	  "Conditions in turn." },
 	{ "stook map 'keep id, user.name' events.jsonl -o events.csv", "Choose nested fields; the order is the one given." },
+	{ "stook map --exec 'python3 model.py' --protocol jsonl rows.csv", "A program of one's own over the stream: started once, order kept." },
 	{ "stook map -q 'where price is null' sales.csv && echo 'prices are missing'", "Only ask whether there is such a record." },
 	{ 0 },
 };
@@ -209,6 +235,13 @@ const struct tool tool_map = {
 		"and\n"
 		".Ic coalesce .\n"
 		"Times are UTC, to the microsecond. Fields that no one computes on leave as they came.\n"
+		".Pp\n"
+		"With\n"
+		".Fl -exec\n"
+		"the records go through a command instead, one process that reads them on its standard input and writes any records to its\n"
+		"standard output, both as\n"
+		".Fl -protocol\n"
+		"says. If it fails, so does map. On several hosts it runs on each, on its part of the records.\n"
 		".Pp\n"
 		"The functions are listed by\n"
 		".Fl -functions .\n"

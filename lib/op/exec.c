@@ -1,0 +1,285 @@
+/* A user's program as a stage: see exec.h. Two threads share a struct feeder: this one reads what the program writes, the other writes
+ * what the program reads. Whoever leaves last frees it, for a close does not wait for an input that blocks. */
+#include "lib/op/exec.h"
+
+#include "lib/io/fd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+extern char **environ;
+
+struct feeder {
+	struct source *from;
+	struct out *out;     /* the program's standard input; passes on to the sink */
+	const struct format *protocol;
+	struct write_opts write;
+	atomic_int users;    /* the source and the thread */
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	bool ended;
+	int rc;
+	struct err e;
+};
+
+struct exec {
+	struct source source;
+	struct source *output;
+	struct feeder *feeder;
+	char *command;
+	pid_t pid;           /* 0: it has ended */
+};
+
+static void feeder_leave(struct feeder *f)
+{
+	if (!f || atomic_fetch_sub(&f->users, 1) != 1)
+		return;
+	source_close(f->from);
+	out_close(f->out);
+	pthread_mutex_destroy(&f->lock);
+	pthread_cond_destroy(&f->changed);
+	free(f);
+}
+
+static int feed_all(struct feeder *f, struct err *e)
+{
+	struct sink *sink = NULL;
+	struct out *out = f->out;
+	int rc;
+
+	f->out = NULL;
+	rc = f->protocol->write(out, f->from->schema, &f->write, &sink, e);
+	if (rc == 0)
+		rc = stream_copy(f->from, sink, e);
+	sink_close(sink);
+	return rc == -ST_CLOSED ? 0 : rc; /* it wants no more */
+}
+
+static void *feed(void *arg)
+{
+	struct feeder *f = arg;
+	struct err e = { 0 };
+	int rc = feed_all(f, &e);
+
+	pthread_mutex_lock(&f->lock);
+	f->ended = true;
+	f->rc = rc;
+	f->e = e;
+	pthread_cond_broadcast(&f->changed);
+	pthread_mutex_unlock(&f->lock);
+	feeder_leave(f);
+	return NULL;
+}
+
+static int feeder_wait(struct feeder *f, struct err *e)
+{
+	pthread_mutex_lock(&f->lock);
+	while (!f->ended)
+		pthread_cond_wait(&f->changed, &f->lock);
+	pthread_mutex_unlock(&f->lock);
+	if (f->rc < 0)
+		*e = f->e;
+	return f->rc;
+}
+
+/* ---- the program ---- */
+
+static int spawn(const char *command, int in, int out, pid_t *pid)
+{
+	char *const argv[] = { (char *)"sh", (char *)"-c", (char *)command, NULL };
+	posix_spawn_file_actions_t files;
+	posix_spawnattr_t attributes;
+	sigset_t defaults, none;
+	int rc;
+
+	sigemptyset(&none);
+	sigemptyset(&defaults);
+	sigaddset(&defaults, SIGPIPE); /* ignored here: it would never learn that we stopped reading */
+	sigaddset(&defaults, SIGXFSZ);
+	if ((rc = posix_spawn_file_actions_init(&files)) != 0)
+		return rc;
+	if ((rc = posix_spawnattr_init(&attributes)) != 0) {
+		posix_spawn_file_actions_destroy(&files);
+		return rc;
+	}
+	posix_spawnattr_setsigdefault(&attributes, &defaults);
+	posix_spawnattr_setsigmask(&attributes, &none);
+	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
+	if ((rc = posix_spawn_file_actions_adddup2(&files, in, 0)) == 0 && (rc = posix_spawn_file_actions_adddup2(&files, out, 1)) == 0)
+		rc = posix_spawn(pid, "/bin/sh", &files, &attributes, argv, environ);
+	posix_spawn_file_actions_destroy(&files);
+	posix_spawnattr_destroy(&attributes);
+	return rc;
+}
+
+/* Starts the program; *to is its standard input, *from its standard output. */
+static int start(const char *command, pid_t *pid, int *to, int *from, struct err *e)
+{
+	int in[2] = { -1, -1 }, out[2] = { -1, -1 }, rc = 0;
+
+	if (pipe2(in, O_CLOEXEC) < 0 || pipe2(out, O_CLOEXEC) < 0)
+		rc = err_sys(e, ST_OSERR, errno, "--exec: no pipe");
+	if (rc == 0 && (rc = spawn(command, in[0], out[1], pid)) != 0)
+		rc = err_sys(e, ST_OSERR, rc, "--exec: sh cannot be started");
+	for (int i = 0; i < 2; i++) {
+		int done = i ? out[1] : in[0], kept = i ? out[0] : in[1];
+
+		if (done >= 0)
+			close(done);
+		if (rc < 0 && kept >= 0)
+			close(kept);
+	}
+	*to = in[1];
+	*from = out[0];
+	return rc;
+}
+
+/* Waits for the program's end: its status as an error. */
+static int reap(struct exec *x, struct err *e)
+{
+	int status;
+
+	while (waitpid(x->pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return err_sys(e, ST_OSERR, errno, "--exec %s", x->command);
+	x->pid = 0;
+	if (WIFSIGNALED(status))
+		return err_set(e, ST_DATA, "the program \"%s\" was ended by signal %d", x->command, WTERMSIG(status));
+	if (WEXITSTATUS(status) == 127)
+		return err_set(e, ST_USAGE, "the program \"%s\" cannot be run (sh ended with status 127)", x->command);
+	if (WEXITSTATUS(status))
+		return err_set(e, ST_DATA, "the program \"%s\" failed with exit status %d", x->command, WEXITSTATUS(status));
+	return 0;
+}
+
+/* Its output has ended: so must the program, and everything must have gone into it. The input's error is the root of the others. */
+static int exec_end(struct exec *x, int rc, struct err *e)
+{
+	struct err why;
+	int ended = reap(x, &why), fed;
+
+	if ((fed = feeder_wait(x->feeder, e)) < 0)
+		return fed;
+	if (ended < 0) {
+		*e = why;
+		return ended;
+	}
+	return rc;
+}
+
+static int exec_next(struct source *s, struct batch **ret, struct err *e)
+{
+	struct exec *x = (struct exec *)s;
+	int rc = source_next(x->output, ret, e);
+
+	if (rc == 0 && *ret)
+		return 0;
+	if (rc == 0)
+		return exec_end(x, 0, e);
+	/* What it wrote is broken: perhaps because it, or its input, failed. A program that goes on writing is told by its pipe. */
+	struct err why = *e, other;
+
+	source_close(x->output);
+	x->output = NULL;
+	if ((rc = exec_end(x, 0, &other)) < 0 && other.status != ST_OK) {
+		*e = other;
+		return rc;
+	}
+	*e = why;
+	return -e->status;
+}
+
+static void exec_close(struct source *s)
+{
+	struct exec *x = (struct exec *)s;
+
+	source_close(x->output);
+	if (x->pid > 0) {
+		kill(x->pid, SIGTERM);
+		while (waitpid(x->pid, NULL, 0) < 0 && errno == EINTR)
+			;
+	}
+	feeder_leave(x->feeder);
+	free(x->command);
+	free(x);
+}
+
+/* ---- opening ---- */
+
+static int feeder_start(struct source *from, int fd, const struct exec_opts *o, struct feeder **ret, struct err *e)
+{
+	struct feeder *f = calloc(1, sizeof *f);
+	pthread_t thread;
+	int rc;
+
+	if (!f) {
+		source_close(from);
+		close(fd);
+		return err_oom(e);
+	}
+	*f = (struct feeder){ .from = from, .protocol = o->protocol, .write = o->write };
+	atomic_init(&f->users, 2);
+	pthread_mutex_init(&f->lock, NULL);
+	pthread_cond_init(&f->changed, NULL);
+	rc = out_open_fd(&f->out, fd, "--exec", e);
+	if (rc == 0 && pthread_create(&thread, NULL, feed, f) != 0)
+		rc = err_set(e, ST_OSERR, "--exec: no thread can be started");
+	if (rc < 0) {
+		atomic_store(&f->users, 1);
+		feeder_leave(f);
+		return rc;
+	}
+	pthread_detach(thread);
+	*ret = f;
+	return 0;
+}
+
+/* What the program writes, as a source; its end or failure explains why there is none. */
+static int open_output(struct exec *x, int fd, const struct exec_opts *o, struct err *e)
+{
+	struct err why;
+	struct in *in;
+	int rc = in_open_fd(&in, fd, "--exec", e), ended;
+
+	if (rc == 0)
+		rc = o->protocol->read(in, &o->read, &x->output, e);
+	if (rc == 0)
+		return 0;
+	x->output = NULL;
+	if (x->feeder && (ended = exec_end(x, 0, &why)) < 0) {
+		*e = why;
+		return ended;
+	}
+	return rc;
+}
+
+int exec_open(struct source *from, const struct exec_opts *o, struct source **ret, struct err *e)
+{
+	struct exec *x = calloc(1, sizeof *x);
+	int to, out, rc;
+
+	if (!x || !(x->command = strdup(o->command))) {
+		free(x);
+		source_close(from);
+		return err_oom(e);
+	}
+	x->source = (struct source){ NULL, exec_next, exec_close };
+	if ((rc = start(x->command, &x->pid, &to, &out, e)) < 0) {
+		x->pid = 0;
+		source_close(from);
+	} else if ((rc = feeder_start(from, to, o, &x->feeder, e)) < 0) {
+		close(out);
+	} else if ((rc = open_output(x, out, o, e)) == 0) {
+		x->source.schema = x->output->schema;
+		*ret = &x->source;
+		return 0;
+	}
+	exec_close(&x->source);
+	return rc;
+}
