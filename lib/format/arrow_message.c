@@ -22,10 +22,16 @@ static int wrong(const struct framing *f, struct err *e, const char *what)
 	return err_at(e, in_name(f->in), 0, 0);
 }
 
+static int damaged(const struct framing *f, struct err *e, const char *what)
+{
+	err_set(e, ST_STREAM, "the stream was damaged on its way: message %llu: %s", (unsigned long long)f->nmessages, what);
+	return err_at(e, in_name(f->in), 0, 0);
+}
+
 int framing_truncated(const struct framing *f, const char *where, struct err *e)
 {
-	err_set(e, ST_STREAM, "the stream ended early, %s: %lld batches, %lld rows came", where, (long long)f->batches,
-		(long long)f->rows);
+	err_set(e, ST_STREAM, "the stream ended early, %s: %lld row%s in %lld batch%s came", where, (long long)f->rows,
+		f->rows == 1 ? "" : "s", (long long)f->batches, f->batches == 1 ? "" : "es");
 	return err_at(e, in_name(f->in), 0, 0);
 }
 
@@ -173,10 +179,10 @@ static int check_binding(struct framing *f, struct err *e)
 	if (!f->bound && !m->has_seq && !m->has_sum)
 		return 0;
 	if (!m->has_seq || !m->has_sum || (f->nmessages && !f->bound))
-		return wrong(f, e, "damaged: a sequence number or checksum is missing");
+		return damaged(f, e, "a sequence number or checksum is missing");
 	f->bound = true;
 	if (m->seq != f->nmessages)
-		return wrong(f, e, "damaged: messages are missing, doubled or out of order");
+		return damaged(f, e, "messages are missing, doubled or out of order");
 	return 0;
 }
 
@@ -270,7 +276,7 @@ int framing_body(struct framing *f, struct arena *a, struct err *e)
 	if (!m->error.p && (rc = read_body(f, a, &h, e)) < 0)
 		return rc;
 	if (f->bound && !sum_agrees(m, &h))
-		return wrong(f, e, "damaged: its checksum does not agree");
+		return damaged(f, e, "its checksum does not agree");
 	if (m->error.p)
 		return upstream_failed(f, e);
 	f->started = true;
