@@ -243,10 +243,10 @@ static const char *member_key(const char *p, const char *limit, struct json_faul
 }
 
 /* After a value inside `open`: closes as many as end here, or steps over the comma to the next value. Returns NULL on a fault;
- * *depth is 0 when the outermost has been closed. */
-static const char *after_value(const char *p, const char *limit, const char *open, int *depth, struct json_fault *f)
+ * *depth is `outside` when the outermost has been closed. */
+static const char *after_value(const char *p, const char *limit, const char *open, int *depth, int outside, struct json_fault *f)
 {
-	while (*depth) {
+	while (*depth > outside) {
 		bool object = open[*depth - 1] == '{';
 
 		p = json_blanks(p, limit);
@@ -264,8 +264,13 @@ static const char *after_value(const char *p, const char *limit, const char *ope
 
 const char *json_value(const char *p, const char *limit, struct json_fault *f)
 {
+	return json_value_at(p, limit, 0, f);
+}
+
+const char *json_value_at(const char *p, const char *limit, int outside, struct json_fault *f)
+{
 	char open[JSON_DEPTH];
-	int depth = 0;
+	int depth = outside;
 
 	for (;;) {
 		if (*p == '{' || *p == '[') {
@@ -288,8 +293,8 @@ const char *json_value(const char *p, const char *limit, struct json_fault *f)
 			p = scalar(p, f);
 		}
 		if (p)
-			p = after_value(p, limit, open, &depth, f);
-		if (!p || !depth)
+			p = after_value(p, limit, open, &depth, outside, f);
+		if (!p || depth == outside)
 			return p;
 	}
 }

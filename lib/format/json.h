@@ -24,6 +24,7 @@ const char *json_fail(struct json_fault *f, const char *at, const char *msg); /*
 /* Blanks and, before `limit`, line ends too. limit NULL: the text is one line. */
 const char *json_blanks(const char *p, const char *limit);
 const char *json_value(const char *p, const char *limit, struct json_fault *f);
+const char *json_value_at(const char *p, const char *limit, int depth, struct json_fault *f); /* inside so many others */
 const char *json_number(const char *p, struct json_fault *f);
 const char *json_skip_string(const char *p, struct json_fault *f); /* p at the opening quote */
 

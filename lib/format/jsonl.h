@@ -73,6 +73,8 @@ struct jsonl_parser {
 	int64_t record;              /* records begun so far, good or bad */
 	int64_t lines;               /* lines consumed by the last jsonl_parse() */
 	int64_t bad;                 /* values or records that were bad and passed over, in total */
+	const char *start;           /* of the present record */
+	int depth;                   /* objects that are open */
 	const char *at;              /* where the last failure was */
 	bool fatal;                  /* not a matter of the data */
 	struct err *e;

@@ -157,11 +157,28 @@ static const char *kind_name(char c)
 	}
 }
 
+static const char *trailing(parser *x, const char *p)
+{
+	return fail(x, p, *p == '{' ? "each record must have a line of its own" : "something follows the record on its line");
+}
+
+/* A record that is no JSON is blamed for that first, whatever else is wrong with it. */
+static bool is_broken(parser *x)
+{
+	struct json_fault f;
+	const char *end = json_value(x->start, NULL, &f);
+
+	if (!end)
+		return fault(x, &f) == NULL;
+	end = json_blanks(end, NULL);
+	return *end != '\n' && trailing(x, end) == NULL;
+}
+
 /* A valid value that the column cannot hold. Returns behind it when bad values become null. */
 static const char *bad_value(parser *x, node *n, const char *p, const char *msg)
 {
 	struct json_fault f;
-	const char *end = json_value(p, NULL, &f);
+	const char *end = json_value_at(p, NULL, x->depth, &f);
 	char type[64];
 
 	if (!end)
@@ -170,6 +187,8 @@ static const char *bad_value(parser *x, node *n, const char *p, const char *msg)
 		x->bad++;
 		return n->col < 0 || put_null(x, n, p) ? end : NULL;
 	}
+	if (is_broken(x))
+		return NULL;
 	x->at = p;
 	if (msg)
 		err_set(x->e, ST_DATA, "%.*s is %s", end - p > 60 ? 60 : (int)(end - p), p, msg);
@@ -223,7 +242,7 @@ static const char *put_declared(parser *x, node *n, const char *p)
 	if (*p == '{' || *p == '[')
 		return bad_value(x, n, p, NULL);
 	if (*p != '"') {
-		end = json_value(p, NULL, &f);
+		end = json_value_at(p, NULL, x->depth, &f);
 		return end ? put_spelled(x, n, p, (struct str){ p, (size_t)(end - p) }, end) : fault(x, &f);
 	}
 	x->scratch.n = 0;
@@ -246,7 +265,7 @@ static const char *put_bool(parser *x, node *n, const char *p)
 static const char *put_json(parser *x, node *n, const char *p)
 {
 	struct json_fault f;
-	const char *end = json_value(p, NULL, &f);
+	const char *end = json_value_at(p, NULL, x->depth, &f);
 
 	return end ? put_raw(x, n, p, end) : fault(x, &f);
 }
@@ -313,6 +332,8 @@ static int note_rest(parser *x, struct str name, const char *at)
 
 static const char *no_column(parser *x, struct str name, const char *at)
 {
+	if (is_broken(x))
+		return NULL;
 	x->at = at;
 	err_set(x->e, ST_DATA, "the key \"%.*s\" is not in the schema", STR_ARG(name));
 	err_hint(x->e, "add it to the schema, or a column _rest of type json for all such keys");
@@ -323,7 +344,7 @@ static const char *no_column(parser *x, struct str name, const char *at)
 static const char *put_rest(parser *x, struct str name, const char *key, const char *p)
 {
 	struct json_fault f;
-	const char *end = json_value(p, NULL, &f);
+	const char *end = json_value_at(p, NULL, x->depth, &f);
 
 	if (!end)
 		return fault(x, &f);
@@ -395,9 +416,12 @@ static const char *members(parser *x, node *o, const char *p)
 	node **predicted = &o->first, *n;
 	const char *key;
 
+	x->depth++;
 	p = blanks(p + 1);
-	if (*p == '}')
+	if (*p == '}') {
+		x->depth--;
 		return p + 1;
+	}
 	for (;;) {
 		if (*p != '"')
 			return no_key(x, p);
@@ -423,8 +447,10 @@ static const char *members(parser *x, node *o, const char *p)
 		if (!p)
 			return NULL;
 		p = blanks(p);
-		if (*p == '}')
+		if (*p == '}') {
+			x->depth--;
 			return p + 1;
+		}
 		if (*p != ',')
 			return after_member(x, p);
 		p = blanks(p + 1);
@@ -466,6 +492,8 @@ static bool end_rest(parser *x)
 static const char *record(parser *x, const char *p)
 {
 	x->record++;
+	x->start = p;
+	x->depth = 0;
 	x->nrest = x->rest_text.n = 0;
 	if (*p != '{')
 		return fail(x, p, "a record must be an object: { ... }");
@@ -474,7 +502,7 @@ static const char *record(parser *x, const char *p)
 		return NULL;
 	p = blanks(p);
 	if (*p != '\n')
-		return fail(x, p, *p == '{' ? "each record must have a line of its own" : "something follows the record on its line");
+		return trailing(x, p);
 	return x->nrest && !end_rest(x) ? NULL : p;
 }
 
