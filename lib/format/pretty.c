@@ -257,13 +257,10 @@ static int start_table(struct pretty *t, struct err *e)
 	return rc < 0 ? rc : flush(t, e);
 }
 
-static int write_table(struct sink *sink, struct batch *b, struct err *e)
+static int write_rows(struct sink *sink, struct batch *b, struct err *e)
 {
 	struct pretty *t = (struct pretty *)sink;
-	int rc;
 
-	if (t->rest >= 0 && (rc = rest_refused(b, t->rest, e)) < 0)
-		return rc;
 	if (t->started)
 		return put_rows(t, b, e);
 	if (b->nrows == 0)
@@ -271,6 +268,29 @@ static int write_table(struct sink *sink, struct batch *b, struct err *e)
 	t->held[t->nheld++] = batch_ref(b);
 	t->rows_held += b->nrows;
 	return t->live || t->rows_held >= SCREEN ? start_table(t, e) : 0;
+}
+
+/* Writes the rows before the first that has something in _rest, if there is one, which is then the error. */
+static int write_before_rest(struct pretty *t, struct batch *b, int (*write)(struct sink *, struct batch *, struct err *), struct err *e)
+{
+	cleanup_batch struct batch *before = NULL;
+	struct err refused;
+	int64_t row = 0;
+	int rc;
+
+	if (t->rest < 0 || rest_refused(b, t->rest, &refused) == 0)
+		return write(&t->sink, b, e);
+	while (column_is_null(&b->cols[t->rest], row))
+		row++;
+	if ((rc = batch_slice(b, 0, row, &before, e)) < 0 || (rc = write(&t->sink, before, e)) < 0)
+		return rc;
+	*e = refused;
+	return -e->status;
+}
+
+static int write_table(struct sink *sink, struct batch *b, struct err *e)
+{
+	return write_before_rest((struct pretty *)sink, b, write_rows, e);
 }
 
 /* "... and 3 more columns: a, b, c", as many names as the line holds. */
@@ -351,13 +371,11 @@ static int markdown_row(struct pretty *t, const struct batch *b, int64_t row)
 	return buf_puts(&t->text, "|\n");
 }
 
-static int write_markdown(struct sink *sink, struct batch *b, struct err *e)
+static int markdown_rows(struct sink *sink, struct batch *b, struct err *e)
 {
 	struct pretty *t = (struct pretty *)sink;
 	int rc = 0;
 
-	if (t->rest >= 0 && (rc = rest_refused(b, t->rest, e)) < 0)
-		return rc;
 	if (!t->started && markdown_header(t))
 		return err_oom(e);
 	for (int64_t row = 0; row < b->nrows && rc == 0; row++) {
@@ -367,6 +385,11 @@ static int write_markdown(struct sink *sink, struct batch *b, struct err *e)
 			rc = flush(t, e);
 	}
 	return rc < 0 ? rc : flush(t, e);
+}
+
+static int write_markdown(struct sink *sink, struct batch *b, struct err *e)
+{
+	return write_before_rest((struct pretty *)sink, b, markdown_rows, e);
 }
 
 static int finish_markdown(struct sink *sink, struct err *e)
@@ -384,6 +407,17 @@ static void fail(struct sink *sink, const struct err *why)
 {
 	(void)why;
 	out_abort(((struct pretty *)sink)->out);
+}
+
+/* The rows before an error are shown, also when they were still being held. */
+static void fail_table(struct sink *sink, const struct err *why)
+{
+	struct pretty *t = (struct pretty *)sink;
+	struct err ignored;
+
+	if (!t->started && t->nheld && why->status != ST_CLOSED && start_table(t, &ignored) < 0)
+		release(t); /* the error that is being reported came first */
+	fail(sink, why);
 }
 
 static void close_pretty(struct sink *sink)
@@ -432,7 +466,7 @@ static int open_table(struct out *out, const struct schema *schema, const struct
 		out_close(out);
 		return err_oom(e);
 	}
-	t->sink = (struct sink){ write_table, finish_table, fail, close_pretty };
+	t->sink = (struct sink){ write_table, finish_table, fail_table, close_pretty };
 	t->null = o->null ? str_of(o->null) : STR(NULL_SIGN);
 	*ret = &t->sink;
 	return 0;
