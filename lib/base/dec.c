@@ -1,8 +1,8 @@
 /* Exact decimals: see dec.h.
  *
- * Invariant: a number is `big` exactly when its mantissa does not fit an int64, so equal mantissas have one form. Every operation
- * tries 64 bits with overflow checks, then 128 bits, then GMP; the slot for a big result is taken from the pool before operands
- * are looked at (the pool's array may move) and given back when the result turns out small. */
+ * Invariant: a number is `big` exactly when its mantissa does not fit an int64, so equal mantissas have one form. Every
+ * operation tries 64 bits with overflow checks, then 128 bits, then GMP; the slot for a big result is taken from the pool
+ * before operands are looked at (the pool's array may move) and given back when the result turns out small. */
 #include "lib/base/dec.h"
 
 #include "lib/base/f64.h"
@@ -358,8 +358,8 @@ int dec_neg(struct dec a, struct decpool *p, struct dec *ret)
 	return dec_sub((struct dec){ 0, a.scale, 0 }, a, p, ret);
 }
 
-/* Should a quotient (towards zero, sign `sign`, odd or not) be moved one away from zero? `half` compares twice the remainder with
- * the divisor. */
+/* Should a quotient (towards zero, sign `sign`, odd or not) be moved one away from zero? `half` compares twice the remainder
+ * with the divisor. */
 static bool round_away(char mode, int sign, bool odd, int half)
 {
 	switch (mode) {
@@ -544,8 +544,8 @@ double dec_div_f64(struct dec a, struct dec b, const struct decpool *p)
 	mpz_t num, den;
 	double v;
 
-	if (!(a.big | b.big) && rescale(a.m, scale - a.scale, &x) && rescale(b.m, scale - b.scale, &y) && exact_f64(x) && exact_f64(y) &&
-	    x && y)
+	if (!(a.big | b.big) && rescale(a.m, scale - a.scale, &x) && rescale(b.m, scale - b.scale, &y) && exact_f64(x) &&
+	    exact_f64(y) && x && y)
 		return (double)x / (double)y;
 	if (!dec_sign(b, p))
 		return dec_sign(a, p) ? (double)dec_sign(a, p) * HUGE_VAL : NAN;

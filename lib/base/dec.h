@@ -45,8 +45,9 @@ enum dec_read dec_parse(struct str s, struct decpool *p, struct dec *ret);
 
 struct dec dec_from_i64(int64_t v);
 int dec_from_f64(double v, struct decpool *p, struct dec *ret);  /* the exact value; v finite. 0 or -1 (memory) */
-int dec_from_i128(__int128 m, int32_t scale, struct decpool *p, struct dec *ret); /* also for decimal128 columns; scale < 0: 10^-scale is multiplied in */
-int dec_from_mpz(const mpz_t m, int32_t scale, struct decpool *p, struct dec *ret); /* the same; m not from the pool's own end */
+/* m * 10^-scale, also for decimal columns; scale < 0: it is multiplied in. */
+int dec_from_i128(__int128 m, int32_t scale, struct decpool *p, struct dec *ret);
+int dec_from_mpz(const mpz_t m, int32_t scale, struct decpool *p, struct dec *ret);
 
 /* Operands and results of one call share one pool: what comes from another is copied first. */
 int dec_copy(struct dec a, const struct decpool *from, struct decpool *p, struct dec *ret);
@@ -56,9 +57,9 @@ int dec_sub(struct dec a, struct dec b, struct decpool *p, struct dec *ret);
 int dec_mul(struct dec a, struct dec b, struct decpool *p, struct dec *ret); /* scale: the sum */
 struct dec dec_neg_small(struct dec a); /* big = 0 and m > INT64_MIN */
 int dec_neg(struct dec a, struct decpool *p, struct dec *ret);
-/* Rounds to `scale` digits behind the point: mode 'e' half even, 'h' half away from zero, 'f' floor, 'c' ceiling, 't' towards zero.
- * A coarser number is padded: 1.5 to 2 digits is 1.50. scale may be negative (tens, hundreds): the result then has scale 0. Beyond
- * +-2000 it counts as that. */
+/* Rounds to `scale` digits behind the point: mode 'e' half even, 'h' half away from zero, 'f' floor, 'c' ceiling, 't' towards
+ * zero. A coarser number is padded: 1.5 to 2 digits is 1.50. scale may be negative (tens, hundreds): the result then has
+ * scale 0. Beyond +-2000 it counts as that. */
 int dec_round(struct dec a, int32_t scale, char mode, struct decpool *p, struct dec *ret);
 /* Integer quotient towards negative infinity and the remainder of the same sign as b (floor division). b != 0. */
 int dec_divmod(struct dec a, struct dec b, struct decpool *p, struct dec *q, struct dec *r);
@@ -85,9 +86,9 @@ enum dec_read num_parse_f64(struct str s, double *ret);  /* correctly rounded; n
 enum dec_read num_parse_i64(struct str s, int64_t *ret); /* plain integer only; DEC_LIMIT: out of range */
 size_t num_print_i64(int64_t v, char *dst); /* all printers: bytes written, no terminator; room for 24 for these two */
 size_t num_print_u64(uint64_t v, char *dst);
-/* Shortest digits that read back as the same value, closest to it if there are several, laid out as ECMAScript's Number::toString
- * does (5, 0.000001, 1e-7, 100000000000000000000, 1e+21); "nan", "inf", "-inf", "-0". dst has
- * room for 32. */
+/* Shortest digits that read back as the same value, closest to it if there are several, laid out as ECMAScript's
+ * Number::toString does (5, 0.000001, 1e-7, 100000000000000000000, 1e+21); "nan", "inf", "-inf", "-0". dst has room for 32.
+ * */
 size_t num_print_f64(double v, char *dst);
 size_t num_print_f32(float v, char *dst);
 

@@ -12,8 +12,8 @@ typedef unsigned __int128 u128;
 #define MIN_EXP -1022
 #define MAX_EXP 1023
 
-/* `keep` is the rounded mantissa: 53 bits (or 2^53) for a number whose top bit weighs 2^exp, fewer when it is subnormal. A carry
- * out of the mantissa moves the exponent up by itself. */
+/* `keep` is the rounded mantissa: 53 bits (or 2^53) for a number whose top bit weighs 2^exp, fewer when it is subnormal. A
+ * carry out of the mantissa moves the exponent up by itself. */
 static double assemble(uint64_t keep, int exp)
 {
 	uint64_t bits = exp < MIN_EXP ? keep : ((uint64_t)(exp - MIN_EXP) << 52) + keep;
@@ -56,7 +56,8 @@ static double scaled_short(uint64_t w, int e10)
 	return e10 < 0 ? (double)w / p[-e10] : (double)w * p[e10];
 }
 
-/* The product of w (top bit set) with the table's power is (hi, mid, lo); what the table cut off adds less than one unit of mid. */
+/* The product of w (top bit set) with the table's power is (hi, mid, lo); what the table cut off adds less than one unit of
+ * mid. */
 static bool scaled_wide(uint64_t w, int e10, double *ret)
 {
 	const struct pow10 *t = &pow10_table[e10 - POW10_MIN];

@@ -2,8 +2,8 @@
  *
  * f64_scaled() is the method of Eisel and Lemire (D. Lemire, "Number parsing at a gigabyte per second", 2021) with an interval
  * argument in place of its case analysis: a 128-bit power of ten, cut off, gives the product to within one unit of its middle
- * word, and unless a rounding boundary lies in that unit the result is certain. f64_shortest() is R. Giulietti's Schubfach ("The
- * Schubfach way to render doubles", 2020). Both use the table of lib/base/pow10.c. */
+ * word, and unless a rounding boundary lies in that unit the result is certain. f64_shortest() is R. Giulietti's Schubfach
+ * ("The Schubfach way to render doubles", 2020). Both use the table of lib/base/pow10.c. */
 #ifndef STOOK_BASE_F64_H
 #define STOOK_BASE_F64_H
 

@@ -1,7 +1,7 @@
 /* Integers and doubles as text, without locale: see dec.h, and f64.h for the methods.
  *
- * A number as written is first taken apart (spelling.h). Nineteen digits fit 64 bits and are settled there; only a longer one, or
- * one that lies too close to a rounding boundary, is rounded from its exact value with GMP. */
+ * A number as written is first taken apart (spelling.h). Nineteen digits fit 64 bits and are settled there; only a longer one,
+ * or one that lies too close to a rounding boundary, is rounded from its exact value with GMP. */
 #include "lib/base/dec.h"
 
 #include "lib/base/f64.h"

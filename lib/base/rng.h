@@ -1,5 +1,6 @@
 /* Random numbers that are the same on every machine for the same seed: xoshiro256** (D. Blackman, S. Vigna, "Scrambled linear
- * pseudorandom number generators", 2021), its state filled by splitmix64. Not for secrets. One generator, one thread at a time. */
+ * pseudorandom number generators", 2021), its state filled by splitmix64. Not for secrets. One generator, one thread at a
+ * time. */
 #ifndef STOOK_BASE_RNG_H
 #define STOOK_BASE_RNG_H
 

@@ -23,8 +23,8 @@ static inline void swar_store(void *dst, uint64_t v)
 	memcpy(dst, &v, 8);
 }
 
-/* High bits of the bytes that are above 9. May flag too much above a byte that is above 0x89, never too little, and the lowest flag
- * is always right. */
+/* High bits of the bytes that are above 9. May flag too much above a byte that is above 0x89, never too little, and the
+ * lowest flag is always right. */
 static inline uint64_t swar_non_digits(uint64_t v)
 {
 	return ((v + SWAR_BYTES(0x76u)) | v) & SWAR_BYTES(0x80u);

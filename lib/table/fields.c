@@ -1,5 +1,5 @@
-/* FIELD and FIELDS: see fields.h and key.h. A token stays raw, with its escapes, until it is known what it is: a position, a range,
- * a pattern or a name. */
+/* FIELD and FIELDS: see fields.h and key.h. A token stays raw, with its escapes, until it is known what it is: a position, a
+ * range, a pattern or a name. */
 #include "lib/table/fields.h"
 
 #include "lib/table/key.h"

@@ -5,8 +5,8 @@
 #include "lib/base/buf.h"
 #include "lib/table/type.h"
 
-/* Cuts *rest at the first `sep` that no \ precedes: returns what is before it, leaves what is behind it. *more says whether there
- * was one. */
+/* Cuts *rest at the first `sep` that no \ precedes: returns what is before it, leaves what is behind it. *more says whether
+ * there was one. */
 struct str field_token(struct str *rest, char sep, bool *more);
 
 /* Position of the last unescaped `c` in raw, or -1. */

@@ -1,7 +1,7 @@
 /* Keys as asked for: parsed, bound to a schema, matched between two inputs, described. Their bytes are made in keycode.c.
  *
- * Invariant of a bound part: its reading is one that its column's type has (see class_of()), so that encoding can fail on values
- * only. */
+ * Invariant of a bound part: its reading is one that its column's type has (see class_of()), so that encoding can fail on
+ * values only. */
 #include "lib/table/key.h"
 
 #include "lib/table/fields.h"
@@ -93,7 +93,10 @@ int key_parse(struct str text, struct arena *a, struct key_spec *ret, struct err
 /* ---- binding ---- */
 
 /* What can be compared with each other. */
-enum key_class { CLASS_NONE, CLASS_NULL, CLASS_BYTES, CLASS_FOLDED, CLASS_NUMBER, CLASS_BOOL, CLASS_INSTANT, CLASS_CLOCK, CLASS_SPAN, CLASS_MONTHS };
+enum key_class {
+	CLASS_NONE, CLASS_NULL, CLASS_BYTES, CLASS_FOLDED, CLASS_NUMBER, CLASS_BOOL, CLASS_INSTANT, CLASS_CLOCK, CLASS_SPAN,
+	CLASS_MONTHS
+};
 
 static enum key_class class_of_type(const struct type *t)
 {
@@ -187,7 +190,8 @@ static int no_match(const struct field *l, const struct field *r, struct err *e)
 {
 	char lt[64], rt[64];
 
-	return err_set(e, ST_USAGE, "field \"%.*s\" is %s on the left, \"%.*s\" is %s on the right: name a reading for both, as in %.*s:num or %.*s:text",
+	return err_set(e, ST_USAGE,
+		       "field \"%.*s\" is %s on the left, \"%.*s\" is %s on the right: name a reading for both, as in %.*s:num or %.*s:text",
 		       STR_ARG(l->name), type_name(&l->type, lt, sizeof lt), STR_ARG(r->name), type_name(&r->type, rt, sizeof rt),
 		       STR_ARG(l->name), STR_ARG(l->name));
 }

@@ -5,12 +5,12 @@
  *
  * A part: 1 byte, 1 for a value, 2 for null (0 under `nullsfirst`), then
  *     text, binary, json   the bytes with 00 -> 00 FF, then 00 00
- *     numeric              one byte of sign and exponent, then the digits of the exact value in base 100 (1 = 1.0 = 1e0; NaN last), any
- *                          length, as in the key encoding of SQLite 4: see keycode.c; ints but uint64 and floats use 8 bytes
+ *     numeric              one byte of sign and exponent, then the digits of the exact value in base 100 (1 = 1.0 = 1e0; NaN
+ *                          last), any length: see keynum.c; ints but uint64 and floats use 8 bytes
  *     bool, date, time...  big-endian with the sign bit flipped, 1 or 8 bytes
  *     exact dates, times   seconds and nanoseconds, 12 bytes
- * `desc` inverts what follows the first byte. Nulls come last in ascending and in descending order, unless `nullsfirst`; parts of fixed
- * width keep it for nulls. */
+ * `desc` inverts what follows the first byte. Nulls come last in ascending and in descending order, unless `nullsfirst`; parts of
+ * fixed width keep it for nulls. */
 #ifndef STOOK_TABLE_KEY_H
 #define STOOK_TABLE_KEY_H
 
@@ -41,8 +41,8 @@ struct key_spec {
  * left is the name; \ escapes , : = @ * and itself. ranges and globs (a..d, *_x) are resolved by fields_resolve(). */
 int key_parse(struct str text, struct arena *a, struct key_spec *ret, struct err *e) nodiscard;
 
-/* FIELDS of section 4 ("a,b", "a..d", "*_time", "@2") against a schema: indices in order, no duplicates; unknown names list what
- * exists. Indices are allocated in `a`. */
+/* FIELDS of section 4 ("a,b", "a..d", "*_time", "@2") against a schema: indices in order, no duplicates; unknown names list
+ * what exists. Indices are allocated in `a`. */
 int fields_resolve(struct str text, const struct schema *s, struct arena *a, int **ret, int *n, struct err *e) nodiscard;
 
 /* One FIELD: its index in s. */
@@ -62,8 +62,8 @@ struct key {
 
 int key_bind(const struct key_spec *spec, const struct schema *s, struct arena *a, struct key *ret, struct err *e) nodiscard;
 
-/* Makes the keys of two inputs comparable, part by part (join): a reading named on one side counts for both, unlike types of numbers
- * or times get `exact`; text against a number is an ST_USAGE error unless a reading is named. */
+/* Makes the keys of two inputs comparable, part by part (join): a reading named on one side counts for both, unlike types of
+ * numbers or times get `exact`; text against a number is an ST_USAGE error unless a reading is named. */
 int key_match(struct key *left, const struct schema *ls, struct key *right, const struct schema *rs, struct err *e) nodiscard;
 
 /* Encoded keys of a batch: row i is bytes[offsets[i] .. offsets[i+1]). has_null[i] != 0 when a part of it is null. */
@@ -75,20 +75,21 @@ struct keys {
 	int64_t fixed;           /* > 0: every key has this many bytes */
 };
 
-/* Encodes all rows of b into `a`. Bad values as in read_numbers(): a value that is null for being bad has a null's key, and keys from
- * bad->bad_row on are empty. */
-int keys_encode(const struct key *k, const struct batch *b, struct bad_values *bad, struct arena *a, struct keys *ret, struct err *e)
-	nodiscard;
+/* Encodes all rows of b into `a`. Bad values as in read_numbers(): a value that is null for being bad has a null's key, and
+ * keys from bad->bad_row on are empty. */
+int keys_encode(const struct key *k, const struct batch *b, struct bad_values *bad, struct arena *a, struct keys *ret,
+		struct err *e) nodiscard;
 
 static inline struct str keys_at(const struct keys *k, int64_t i)
 {
 	return (struct str){ (const char *)k->bytes + k->offsets[i], k->offsets[i + 1] - k->offsets[i] };
 }
 
-/* Placement hash of row i's key (split --by, --weights): XXH3-64 with `seed` over the key's text. One part: text by its bytes (under
- * :fold the folded ones), numbers by their canonical decimal text (nan, inf, -inf), bools as true and false, dates and times as the
- * decimal text of their seconds since the epoch, null as eight bytes FF. Several parts: each preceded by its length as 8 bytes little
- * endian, null by the length 2^64 - 1 alone. Equal keys have equal hashes whatever their types. Fixed for ever (man page stook-split). */
+/* Placement hash of row i's key (split --by, --weights): XXH3-64 with `seed` over the key's text. One part: text by its bytes
+ * (under :fold the folded ones), numbers by their canonical decimal text (nan, inf, -inf), bools as true and false, dates and
+ * times as the decimal text of their seconds since the epoch, null as eight bytes FF. Several parts: each preceded by its
+ * length as 8 bytes little endian, null by the length 2^64 - 1 alone. Equal keys have equal hashes whatever their types.
+ * Fixed for ever (man page stook-split). */
 int placement_hash(const struct key *k, const struct batch *b, uint64_t seed, struct bad_values *bad, struct arena *a,
 		   uint64_t **ret, struct err *e) nodiscard;
 

@@ -1,8 +1,8 @@
 /* The bytes of keys and their placement hashes: see key.h.
  *
- * A part is prepared once a batch: its column is looked at as one of the shapes below. When all parts have a fixed width the keys are
- * written column by column with a stride; else row by row, each part appending itself.
- * The encodings themselves are in keynum.c and keytext.c. */
+ * A part is prepared once a batch: its column is looked at as one of the shapes below. When all parts have a fixed width the
+ * keys are written column by column with a stride; else row by row, each part appending itself. The encodings themselves are
+ * in keynum.c and keytext.c. */
 #include "lib/table/key.h"
 
 #include "lib/base/hash.h"
@@ -23,7 +23,8 @@ enum shape {
 	SHAPE_FOLD,
 };
 
-static const uint8_t widths[] = { [SHAPE_BOOL] = 1, [SHAPE_I64] = 8, [SHAPE_F64] = 8, [SHAPE_INSTANT] = 12, [SHAPE_FOLD] = 0 }; /* 0: any */
+/* 0: any. */
+static const uint8_t widths[] = { [SHAPE_BOOL] = 1, [SHAPE_I64] = 8, [SHAPE_F64] = 8, [SHAPE_INSTANT] = 12, [SHAPE_FOLD] = 0 };
 
 enum { MARK_NULL_FIRST, MARK_VALUE, MARK_NULL_LAST };
 
@@ -67,7 +68,8 @@ static int prepare_numbers(struct coder *k, const struct key_bound *kb, struct p
 
 		if (field_escape(f->name, &name))
 			return err_oom(k->e);
-		err_hint(k->e, "text: %s %.*s:text; skip such rows: --on-bad skip", k->k->option ? k->k->option : "-k", (int)name.n, (char *)name.p);
+		err_hint(k->e, "text: %s %.*s:text; skip such rows: --on-bad skip", k->k->option ? k->k->option : "-k",
+			 STR_ARG(buf_view(&name)));
 	}
 	p->valid = p->nums.valid;
 	p->shape = kb->exact || p->nums.kind == NUMS_DEC ? SHAPE_NUMBER : p->nums.kind == NUMS_F64 ? SHAPE_F64 : SHAPE_I64;
@@ -321,7 +323,8 @@ static void put_fixed(const struct part *p, int64_t row, uint8_t *dst)
 }
 
 /* One part of all keys, `stride` bytes apart. */
-static inline __attribute__((always_inline)) void column_of(const struct part *p, enum shape shape, int64_t n, uint8_t *dst, size_t stride)
+static inline __attribute__((always_inline)) void column_of(const struct part *p, enum shape shape, int64_t n, uint8_t *dst,
+							    size_t stride)
 {
 	struct part fixed = *p;
 	size_t width = widths[shape];
@@ -619,7 +622,8 @@ static int encode(struct coder *k, struct keys *ret)
 	return find_nulls(k, ret);
 }
 
-int keys_encode(const struct key *k, const struct batch *b, struct bad_values *bad, struct arena *a, struct keys *ret, struct err *e)
+int keys_encode(const struct key *k, const struct batch *b, struct bad_values *bad, struct arena *a, struct keys *ret,
+		struct err *e)
 {
 	struct coder c = { .k = k, .b = b, .bad = bad, .a = a, .e = e };
 	int rc = prepare_all(&c);
@@ -715,8 +719,8 @@ static int message(const struct coder *k, int64_t row, struct buf *b)
 	return 0;
 }
 
-int placement_hash(const struct key *k, const struct batch *b, uint64_t seed, struct bad_values *bad, struct arena *a, uint64_t **ret,
-		   struct err *e)
+int placement_hash(const struct key *k, const struct batch *b, uint64_t seed, struct bad_values *bad, struct arena *a,
+		   uint64_t **ret, struct err *e)
 {
 	struct coder c = { .k = k, .b = b, .bad = bad, .a = a, .e = e };
 	uint64_t *hash = arena_array(a, uint64_t, (size_t)b->nrows);

@@ -1,5 +1,5 @@
-/* The encodings that a key's part can have (key.h), one value at a time. Each writes to dst, which has the room that is named, and
- * returns the end. For lib/table. */
+/* The encodings that a key's part can have (key.h), one value at a time. Each writes to dst, which has the room that is
+ * named, and returns the end. For lib/table. */
 #ifndef STOOK_TABLE_KEYCODE_H
 #define STOOK_TABLE_KEYCODE_H
 

@@ -27,8 +27,8 @@ static bool is_digit(char c)
 	return (unsigned char)(c - '0') < 10;
 }
 
-/* A run of digits: '0', so that it stands among other bytes where digits stand, the number of digits without leading zeros, these
- * digits. Lengths from 255 on take four bytes more. */
+/* A run of digits: '0', so that it stands among other bytes where digits stand, the number of digits without leading zeros,
+ * these digits. Lengths from 255 on take four bytes more. */
 static uint8_t *put_run(uint8_t *dst, const char *p, size_t n)
 {
 	while (n && *p == '0') {

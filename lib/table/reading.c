@@ -1,8 +1,9 @@
 /* Readings of columns: see reading.h.
  *
  * Text is read in three steps of falling speed: up to 17 characters without branches on their digits (short_decimal), then
- * dec_parse(), then nan and inf. Bad values end here in one place, bad_values_add(), which follows the policy; with BAD_FAIL the first
- * bad row becomes the limit for all later reads of the batch, so that the error that is reported is the one that comes first. */
+ * dec_parse(), then nan and inf. Bad values end here in one place, bad_values_add(), which follows the policy; with BAD_FAIL the
+ * first bad row becomes the limit for all later reads of the batch, so that the error that is reported is the one that comes
+ * first. */
 #include "lib/table/reading.h"
 
 #include "lib/base/swar.h"
@@ -92,8 +93,8 @@ static int64_t limit(const struct reader *r, int64_t nsel)
 	return n;
 }
 
-static int reader_init(struct reader *r, const struct batch *b, int col, const uint32_t *sel, int64_t nsel, struct bad_values *bad,
-		       struct arena *a, struct err *e)
+static int reader_init(struct reader *r, const struct batch *b, int col, const uint32_t *sel, int64_t nsel,
+		       struct bad_values *bad, struct arena *a, struct err *e)
 {
 	const struct column *c = &b->cols[col];
 	size_t bytes = bits_bytes(b->nrows);
@@ -156,8 +157,8 @@ struct text_reader {
 	uint8_t *special;
 };
 
-/* "-123.45": one to eight digits, or these, a point and one to eight more; `end` is where the column's bytes end. No branch depends on
- * the digits. false: something else, not necessarily bad. */
+/* "-123.45": one to eight digits, or these, a point and one to eight more; `end` is where the column's bytes end. No branch
+ * depends on the digits. false: something else, not necessarily bad. */
 static inline bool short_decimal(const char *p, size_t n, const char *end, struct dec *ret)
 {
 	static const int64_t scales[] = { 1, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000 };
@@ -268,7 +269,9 @@ static int numbers_of_text(struct reader *r, struct numbers *ret)
 /* ---- numbers from typed columns ---- */
 
 /* One loop a type, over all rows: cheaper than heeding a selection. */
-#define INT_TYPES(X) X(T_INT8, int8_t) X(T_INT16, int16_t) X(T_INT32, int32_t) X(T_UINT8, uint8_t) X(T_UINT16, uint16_t) X(T_UINT32, uint32_t)
+#define INT_TYPES(X)                                                                                 \
+	X(T_INT8, int8_t) X(T_INT16, int16_t) X(T_INT32, int32_t)                                    \
+	X(T_UINT8, uint8_t) X(T_UINT16, uint16_t) X(T_UINT32, uint32_t)
 
 static void widen_ints(const struct column *c, int64_t n, int64_t *dst)
 {

@@ -1,7 +1,8 @@
 /* Readings: a column looked at as numbers, text or times (product.md section 5: the operation says how a value is read).
  *
  * read_numbers() turns rows of any numeric, text or null column into doubles-or-decimals; everything that computes on numbers
- * (map, sort :num, reduce, split, confusion-matrix --score) reads through it, so that "is not a number" is said in one place. */
+ * (map, sort :num, reduce, split, confusion-matrix --score) reads through it, so that "is not a number" is said in one place.
+ * */
 #ifndef STOOK_TABLE_READING_H
 #define STOOK_TABLE_READING_H
 
@@ -31,8 +32,9 @@ struct numbers {
 
 /* What happens to values that cannot be read. With BAD_FAIL the first bad row is remembered: bad_row >= 0, and *e describes it
  * completely (place, field, hint); rows from bad_row on are not read. With BAD_NULL they become null, with BAD_SKIP they become
- * null and their bit in `skip` is set (one bit a row, allocated when first needed). One struct serves all reads of a batch: start it
- * with bad_values_of(policy); a later read stops before a bad_row that an earlier one found, so that the first bad row wins. */
+ * null and their bit in `skip` is set (one bit a row, allocated when first needed). One struct serves all reads of a batch:
+ * start it with bad_values_of(policy); a later read stops before a bad_row that an earlier one found, so that the first bad
+ * row wins. */
 struct bad_values {
 	enum on_bad policy;
 	int64_t bad_row;  /* -1: none */
@@ -45,9 +47,9 @@ static inline struct bad_values bad_values_of(enum on_bad policy)
 	return (struct bad_values){ .policy = policy, .bad_row = -1 };
 }
 
-/* Reads rows sel[0 .. nsel) (ascending; sel NULL: all rows) of column col of b. Kind: int64 columns (and narrower) give NUMS_I64, float
- * columns NUMS_F64, text, num, uint64 and decimals NUMS_DEC; columns of other types fail with ST_USAGE naming field and type.
- * Returns 0 also when bad->bad_row was set: the caller emits the rows before it, then returns the error. */
+/* Reads rows sel[0 .. nsel) (ascending; sel NULL: all rows) of column col of b. Kind: int64 columns (and narrower) give
+ * NUMS_I64, float columns NUMS_F64, text, num, uint64 and decimals NUMS_DEC; columns of other types fail with ST_USAGE naming
+ * field and type. Returns 0 also when bad->bad_row was set: the caller emits the rows before it, then returns the error. */
 int read_numbers(const struct batch *b, int col, const uint32_t *sel, int64_t nsel, struct bad_values *bad, struct arena *a,
 		 struct numbers *ret, struct err *e) nodiscard;
 void numbers_free(struct numbers *n);
@@ -62,24 +64,26 @@ int not_a_number(const struct batch *b, int64_t row, int col, struct str value, 
 /* "..." is not a time, likewise. */
 int not_a_time(const struct batch *b, int64_t row, int col, struct str value, struct err *e);
 
-/* What the policy does with one bad value: 1 = stop, bad_row is set (*e must describe it already or be made to); 0 = it is null, go
- * on; negative: out of memory. For other readers of values. */
+/* What the policy does with one bad value: 1 = stop, bad_row is set (*e must describe it already or be made to); 0 = it is
+ * null, go on; negative: out of memory. For other readers of values. */
 int bad_values_add(struct bad_values *bad, const struct batch *b, int64_t row, struct arena *a, struct err *e) nodiscard;
 
 /* Times: dates as days since 1970-01-01, timestamps as microseconds since the epoch (UTC). ISO 8601 / RFC 3339 dates and times
- * ("2015-01-02", "2015-01-02T03:04:05.678Z", blank instead of T, offsets, no seconds), and typed date/timestamp columns. Years have
- * four digits, or a sign and five to seven. Digits beyond microseconds must be zeros; there is no second 60 and no hour 24. */
+ * ("2015-01-02", "2015-01-02T03:04:05.678Z", blank instead of T, offsets, no seconds), and typed date/timestamp columns.
+ * Years have four digits, or a sign and five to seven. Digits beyond microseconds must be zeros; there is no second 60 and no
+ * hour 24. */
 bool time_parse(struct str s, int64_t *us);   /* false: not a time. A date is its midnight; no offset: UTC */
 bool date_parse(struct str s, int32_t *days);
-size_t time_print(int64_t us, char *dst);  /* "2015-01-02T03:04:05.678Z", fraction of 3 or 6 digits, none when zero; room for 40 */
+/* "2015-01-02T03:04:05.678Z", fraction of 3 or 6 digits, none when zero; room for 40. */
+size_t time_print(int64_t us, char *dst);
 size_t date_print(int32_t days, char *dst); /* room for 16 */
 
 /* The Gregorian calendar for all years. Days since 1970-01-01; months and days from 1. */
 bool date_from_civil(int64_t y, int m, int d, int64_t *days); /* false: no such day */
 void date_to_civil(int64_t days, int64_t *y, int *m, int *d);
 
-/* Microseconds since the epoch, one a row, as read_numbers() does: text by time_parse(), date and timestamp columns (finer units
- * rounded down). Other types: ST_USAGE. */
+/* Microseconds since the epoch, one a row, as read_numbers() does: text by time_parse(), date and timestamp columns (finer
+ * units rounded down). Other types: ST_USAGE. */
 struct times {
 	int64_t n, nulls;
 	uint8_t *valid;

@@ -157,8 +157,9 @@ bool time_parse(struct str text, int64_t *us)
 
 	if (!scan_date(&s, &days))
 		return false;
-	if (s.p < s.end && ((!next_is(&s, 'T') && !next_is(&s, ' ') && !next_is(&s, 't')) || !scan_clock(&s, &clock) || !scan_offset(&s, &offset)))
-		return false;
+	if (next_is(&s, 'T') || next_is(&s, ' ') || next_is(&s, 't'))
+		if (!scan_clock(&s, &clock) || !scan_offset(&s, &offset))
+			return false;
 	if (s.p < s.end || __builtin_mul_overflow(days, DAY_US, &v))
 		return false;
 	return !__builtin_add_overflow(v, clock + offset, us);

@@ -1,6 +1,6 @@
-/* Keys. The first line is a key as on the command line, the other lines are the values of two columns, in turn. Properties: a key
- * that is accepted describes itself as one that parses to the same; the order of encoded keys is the order of the values, for text by
- * bytes and for numbers by exact comparison; parts delimit themselves; equal keys have equal placement hashes. */
+/* Keys. The first line is a key as on the command line, the other lines are the values of two columns, in turn. Properties: a
+ * key that is accepted describes itself as one that parses to the same; the order of encoded keys is the order of the values,
+ * for text by bytes and for numbers by exact comparison; parts delimit themselves; equal keys have equal placement hashes. */
 #include "lib/table/key.h"
 
 #include <stdlib.h>

@@ -1,5 +1,5 @@
-/* Numbers and times as text. Whatever the bytes: the readers agree with each other and with the C library, what is printed reads back
- * as the same value, and the exact decimal rounds to the double that is read. */
+/* Numbers and times as text. Whatever the bytes: the readers agree with each other and with the C library, what is printed
+ * reads back as the same value, and the exact decimal rounds to the double that is read. */
 #include "lib/base/dec.h"
 #include "lib/table/reading.h"
 

@@ -1,5 +1,5 @@
-/* Exact decimals: every operation against rationals (GMP) over random numbers around the borders of 64 and 128 bits, scales of the
- * General Decimal Arithmetic, doubles that are the nearest ones, canonical texts. */
+/* Exact decimals: every operation against rationals (GMP) over random numbers around the borders of 64 and 128 bits, scales
+ * of the General Decimal Arithmetic, doubles that are the nearest ones, canonical texts. */
 #include "lib/base/dec.h"
 #include "lib/base/rng.h"
 #include "tests/unit/test.h"
@@ -281,8 +281,8 @@ TEST(limits)
 	decpool_free(&p);
 }
 
-/* Is d the double nearest to the value whose sign of (value - t) cmp() tells, ties to even? The borders are the middles between d and
- * its neighbours. */
+/* Is d the double nearest to the value whose sign of (value - t) cmp() tells, ties to even? The borders are the middles
+ * between d and its neighbours. */
 static bool nearest(double d, int (*cmp)(mpq_srcptr t, const void *of), const void *of)
 {
 	double lo = nextafter(d, -INFINITY), hi = nextafter(d, INFINITY);

@@ -1,5 +1,5 @@
-/* Keys: the order of encoded keys is the order of values by an independent comparison; parts delimit themselves; parsing, binding,
- * matching; placement hashes. */
+/* Keys: the order of encoded keys is the order of values by an independent comparison; parts delimit themselves; parsing,
+ * binding, matching; placement hashes. */
 #include "lib/base/hash.h"
 #include "lib/base/rng.h"
 #include "lib/table/key.h"
