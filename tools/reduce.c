@@ -25,7 +25,8 @@ static const struct opt opts[] = {
 
 static struct reduce_opts options(const struct reduce_args *a)
 {
-	return (struct reduce_opts){ a->group, a->aggs.n, a->aggs.v, a->partial, a->merge, a->sorted, a->common.read.on_bad };
+	return (struct reduce_opts){ a->group, a->aggs.n, a->aggs.v, a->partial, a->merge, a->sorted, a->common.read.on_bad,
+				     a->common.memory, a->common.tmpdir };
 }
 
 static int check(void *args, struct err *e)

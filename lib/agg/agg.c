@@ -184,7 +184,7 @@ static int parse_item(struct str item, struct arena *a, struct agg_spec *s, stru
 		if (!s->out.p)
 			return err_oom(e);
 		s->named = true;
-		if (!s->out.n)
+		if (!s->out.n || s->out.p[0] == ':')
 			return err_set(e, ST_USAGE, "-a %.*s: a name is missing before =", STR_ARG(item));
 	}
 	s->func = cut(&rest, ':');
@@ -245,6 +245,11 @@ void agg_free(struct agg *a)
 	arena_free(&a->arena);
 	schema_unref(a->schema);
 	*a = (struct agg){ 0 };
+}
+
+size_t agg_memory(const struct agg *a)
+{
+	return a->cap * a->size + a->heap + (a->family->memory ? a->family->memory(a) : 0);
 }
 
 int agg_reserve(struct agg *a, uint32_t ngroups, struct err *e)

@@ -86,6 +86,7 @@ struct agg {
 	size_t size;                  /* bytes of a group's state: family->size unless bind() says otherwise */
 	uint8_t *groups;              /* ngroups * size bytes */
 	uint32_t ngroups, cap;
+	size_t heap;                  /* bytes that states hold beside (as far as the family counts them here) */
 	void *more;                   /* family->more bytes, zero at first: pools and tables of all groups */
 };
 
@@ -104,6 +105,7 @@ struct agg_family {
 	int (*dump)(struct agg *a, uint32_t from, uint32_t n, struct builder *out, struct err *e); /* out[nstate] */
 	/* Folds rows of a partial table in: its state columns are b->cols[a->state_col ...]; ids[i] is the group of row i. */
 	int (*load)(struct agg *a, const struct batch *b, const uint32_t *ids, struct err *e);
+	size_t (*memory)(const struct agg *a); /* bytes of `more`; NULL: nothing to speak of */
 	void (*drop)(struct agg *a);  /* frees what hangs off groups and `more`; NULL: nothing */
 };
 
@@ -111,6 +113,9 @@ struct agg_family {
 int agg_bind(const struct agg_spec *spec, const struct schema *s, const struct key *group, bool merge, struct agg *ret,
 	     struct err *e) nodiscard;
 void agg_free(struct agg *a);
+
+/* Bytes held for all groups, about. */
+size_t agg_memory(const struct agg *a);
 
 /* Room for the states of groups 0 .. ngroups-1. */
 int agg_reserve(struct agg *a, uint32_t ngroups, struct err *e) nodiscard;

@@ -193,7 +193,7 @@ static int fold(struct agg *a, const struct batch *b, const struct keys *keys, c
 			continue;
 		if (cell_has(&s->key) && !wins(a, str_cmp(key, cell_get(&s->key))))
 			continue;
-		if (put_row(more, b, i) || cell_set(&s->key, key) || cell_set(&s->row, buf_view(&more->line)))
+		if (put_row(more, b, i) || cell_set(&s->key, key, &a->heap) || cell_set(&s->row, buf_view(&more->line), &a->heap))
 			return err_oom(e);
 	}
 	return 0;
@@ -273,8 +273,8 @@ static void by_key_drop(struct agg *a)
 	struct by_key_more *more = a->more;
 
 	for (uint32_t g = 0; g < a->ngroups; g++) {
-		cell_free(&AGG_STATE(a, struct state, g)->key);
-		cell_free(&AGG_STATE(a, struct state, g)->row);
+		cell_free(&AGG_STATE(a, struct state, g)->key, &a->heap);
+		cell_free(&AGG_STATE(a, struct state, g)->row, &a->heap);
 	}
 	buf_free(&more->line);
 }

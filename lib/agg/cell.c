@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#define CHUNK 16 /* what an allocation costs beside its bytes, about */
+
 static char *cell_heap(const struct cell *c)
 {
 	char *p;
@@ -16,14 +18,14 @@ static bool is_long(const struct cell *c)
 	return c->len > sizeof c->in + 1;
 }
 
-int cell_set(struct cell *c, struct str s)
+int cell_set(struct cell *c, struct str s, size_t *heap)
 {
 	char *p;
 
 	if (s.n >= UINT32_MAX)
 		return -1;
 	if (s.n <= sizeof c->in) {
-		cell_free(c);
+		cell_free(c, heap);
 		if (s.n)
 			memcpy(c->in, s.p, s.n);
 	} else {
@@ -31,17 +33,20 @@ int cell_set(struct cell *c, struct str s)
 		if (!p)
 			return -1;
 		memcpy(p, s.p, s.n);
-		cell_free(c);
+		cell_free(c, heap);
 		memcpy(c->in, &p, sizeof p);
+		*heap += s.n + CHUNK;
 	}
 	c->len = (uint32_t)s.n + 1;
 	return 0;
 }
 
-void cell_free(struct cell *c)
+void cell_free(struct cell *c, size_t *heap)
 {
-	if (is_long(c))
+	if (is_long(c)) {
 		free(cell_heap(c));
+		*heap -= c->len - 1 + CHUNK;
+	}
 	c->len = 0;
 }
 

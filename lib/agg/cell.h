@@ -9,8 +9,9 @@ struct cell {
 	char in[12];  /* the bytes, or (longer) a pointer to them */
 };
 
-int cell_set(struct cell *c, struct str s); /* replaces; 0 or -1 (memory: unchanged) */
-void cell_free(struct cell *c);
+/* Replaces; 0 or -1 (memory: unchanged). *heap counts the bytes that all cells of an aggregate hold. */
+int cell_set(struct cell *c, struct str s, size_t *heap);
+void cell_free(struct cell *c, size_t *heap);
 struct str cell_get(const struct cell *c);  /* borrowed from c */
 
 static inline bool cell_has(const struct cell *c)

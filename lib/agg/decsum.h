@@ -13,6 +13,8 @@
 
 #define DECSUM_TEXT_MAX 8192 /* digits of a sum that are read back: 1000 before the point, 2000 behind, and carries */
 
+#define DECSUM_BIG 64 /* bytes a promoted mantissa costs, about */
+
 enum special { SP_NONE, SP_NAN, SP_INF, SP_NEG_INF };
 
 struct decsum {

@@ -200,6 +200,13 @@ static int distinct_load(struct agg *a, const struct batch *b, const uint32_t *i
 	return load_lists(a, list, items, &keys, ids, e);
 }
 
+static size_t distinct_memory(const struct agg *a)
+{
+	const struct distinct_more *more = a->more;
+
+	return keyset_memory(&more->pairs) + more->next.cap + more->values.values.cap + more->values.offsets.cap;
+}
+
 static void distinct_drop(struct agg *a)
 {
 	struct distinct_more *more = a->more;
@@ -224,5 +231,6 @@ const struct agg_family agg_distinct = {
 	.finish = distinct_finish,
 	.dump = distinct_dump,
 	.load = distinct_load,
+	.memory = distinct_memory,
 	.drop = distinct_drop,
 };

@@ -34,7 +34,7 @@ static int pick_rows(struct agg *a, const struct column *c, int64_t n, const uin
 
 		if (!s || (cell_has(s) && !last) || column_is_null(c, i))
 			continue;
-		if (cell_set(s, column_bytes_at(c, i, &bit)))
+		if (cell_set(s, column_bytes_at(c, i, &bit), &a->heap))
 			return err_oom(e);
 	}
 	return 0;
@@ -67,7 +67,7 @@ static int pick_finish(struct agg *a, uint32_t from, uint32_t n, struct builder 
 static void pick_drop(struct agg *a)
 {
 	for (uint32_t g = 0; g < a->ngroups; g++)
-		cell_free(AGG_STATE(a, struct cell, g));
+		cell_free(AGG_STATE(a, struct cell, g), &a->heap);
 }
 
 const struct agg_family agg_first = {

@@ -61,7 +61,7 @@ static void tidy(struct state *s)
 	s->n = n + 1;
 }
 
-static int spread(struct state *s)
+static int spread(struct state *s, size_t *heap)
 {
 	s->places = calloc(REGISTERS, 1);
 	if (!s->places)
@@ -71,6 +71,7 @@ static int spread(struct state *s)
 
 		*p = v > *p ? v : *p;
 	}
+	*heap += REGISTERS - s->cap * sizeof *s->list;
 	free(s->list);
 	s->list = NULL;
 	s->n = s->cap = 0;
@@ -78,7 +79,7 @@ static int spread(struct state *s)
 }
 
 /* The list is full: tidied, then either longer or registers. */
-static int grow(struct state *s)
+static int grow(struct state *s, size_t *heap)
 {
 	uint32_t cap = s->cap ? s->cap * 2 : 8, *p;
 
@@ -86,18 +87,19 @@ static int grow(struct state *s)
 	if (s->n <= s->cap / 2 && s->n < s->cap)
 		return 0;
 	if (s->n >= LIST_MAX)
-		return spread(s);
+		return spread(s, heap);
 	p = realloc(s->list, cap * sizeof *p);
 	if (!p)
 		return -1;
+	*heap += (cap - s->cap) * sizeof *p;
 	s->list = p;
 	s->cap = cap;
 	return 0;
 }
 
-static int put(struct state *s, uint32_t entry)
+static int put(struct state *s, uint32_t entry, size_t *heap)
 {
-	if (!s->places && s->n == s->cap && grow(s))
+	if (!s->places && s->n == s->cap && grow(s, heap))
 		return -1;
 	if (!s->places) {
 		s->list[s->n++] = entry;
@@ -124,7 +126,7 @@ static int hll_update(struct agg *a, const struct agg_batch *b, struct err *e)
 		return 0;
 	for (int64_t i = 0; i < b->n; i++)
 		if (b->ids[i] != NO_GROUP && !column_is_null(arg->col, i) &&
-		    put(AGG_STATE(a, struct state, b->ids[i]), entry_of(arg->hashes[i])))
+		    put(AGG_STATE(a, struct state, b->ids[i]), entry_of(arg->hashes[i]), &a->heap))
 			return err_oom(e);
 	return 0;
 }
@@ -218,7 +220,7 @@ static int hll_dump(struct agg *a, uint32_t from, uint32_t n, struct builder *ou
 }
 
 /* Adds what hll_dump() wrote. 1: damaged. */
-static int load_state(struct state *s, struct str text)
+static int load_state(struct state *s, struct str text, size_t *heap)
 {
 	uint32_t before = 0;
 
@@ -231,7 +233,7 @@ static int load_state(struct state *s, struct str text)
 		if ((i && entry >> 6 <= before) || entry >> 6 >= REGISTERS || (entry & 63) < 1 || (entry & 63) > MAX_PLACE)
 			return 1;
 		before = entry >> 6;
-		if (put(s, entry))
+		if (put(s, entry, heap))
 			return -1;
 	}
 	return 0;
@@ -244,7 +246,7 @@ static int hll_load(struct agg *a, const struct batch *b, const uint32_t *ids, s
 	if (c->type->id != T_BINARY)
 		return agg_bad_state(a, b, 0, 0, e);
 	for (int64_t i = 0; i < b->nrows; i++) {
-		int rc = column_is_null(c, i) ? 1 : load_state(AGG_STATE(a, struct state, ids[i]), column_str(c, i));
+		int rc = column_is_null(c, i) ? 1 : load_state(AGG_STATE(a, struct state, ids[i]), column_str(c, i), &a->heap);
 
 		if (rc)
 			return rc < 0 ? err_oom(e) : agg_bad_state(a, b, i, 0, e);

@@ -55,7 +55,7 @@ static int minmax_rows(struct agg *a, const struct column *c, const struct keys 
 			if (max ? order <= 0 : order >= 0)
 				continue;
 		}
-		if (cell_set(&s->key, key) || cell_set(&s->value, column_bytes_at(c, i, &bit)))
+		if (cell_set(&s->key, key, &a->heap) || cell_set(&s->value, column_bytes_at(c, i, &bit), &a->heap))
 			return err_oom(e);
 	}
 	return 0;
@@ -102,8 +102,8 @@ static int minmax_finish(struct agg *a, uint32_t from, uint32_t n, struct builde
 static void minmax_drop(struct agg *a)
 {
 	for (uint32_t g = 0; g < a->ngroups; g++) {
-		cell_free(&AGG_STATE(a, struct state, g)->key);
-		cell_free(&AGG_STATE(a, struct state, g)->value);
+		cell_free(&AGG_STATE(a, struct state, g)->key, &a->heap);
+		cell_free(&AGG_STATE(a, struct state, g)->value, &a->heap);
 	}
 }
 

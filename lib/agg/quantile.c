@@ -480,6 +480,13 @@ static int quantile_load(struct agg *a, const struct batch *b, const uint32_t *i
 	return 0;
 }
 
+static size_t quantile_memory(const struct agg *a)
+{
+	const struct quantile_more *more = a->more;
+
+	return more->values.cap * 2 + more->owners.cap + more->decs.pool.n * DECSUM_BIG;
+}
+
 static void quantile_drop(struct agg *a)
 {
 	struct quantile_more *more = a->more;
@@ -493,7 +500,7 @@ static void quantile_drop(struct agg *a)
 
 #define QUANTILE                                                                                                            \
 	.size = sizeof(int64_t), .more = sizeof(struct quantile_more), .bind = quantile_bind, .update = quantile_update,    \
-	.finish = quantile_finish, .dump = quantile_dump, .load = quantile_load, .drop = quantile_drop
+	.finish = quantile_finish, .dump = quantile_dump, .load = quantile_load, .memory = quantile_memory, .drop = quantile_drop
 
 const struct agg_family agg_median = {
 	.name = "median",

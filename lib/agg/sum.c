@@ -251,6 +251,13 @@ static int sum_load(struct agg *a, const struct batch *b, const uint32_t *ids, s
 	return 0;
 }
 
+static size_t sum_memory(const struct agg *a)
+{
+	const struct sum_more *more = a->more;
+
+	return more->decs.pool.n * DECSUM_BIG + more->floats.n * sizeof(struct superacc);
+}
+
 static void sum_drop(struct agg *a)
 {
 	struct sum_more *more = a->more;
@@ -272,6 +279,7 @@ const struct agg_family agg_sum = {
 	.finish = sum_finish,
 	.dump = sum_dump,
 	.load = sum_load,
+	.memory = sum_memory,
 	.drop = sum_drop,
 };
 
@@ -287,5 +295,6 @@ const struct agg_family agg_mean = {
 	.finish = mean_finish,
 	.dump = sum_dump,
 	.load = sum_load,
+	.memory = sum_memory,
 	.drop = sum_drop,
 };

@@ -150,6 +150,13 @@ static int var_load(struct agg *a, const struct batch *b, const uint32_t *ids, s
 	return 0;
 }
 
+static size_t var_memory(const struct agg *a)
+{
+	const struct momentpool *p = a->more;
+
+	return p->n * DECSUM_BIG + p->floats.n * sizeof(struct superacc);
+}
+
 static void var_drop(struct agg *a)
 {
 	momentpool_free(a->more);
@@ -157,7 +164,7 @@ static void var_drop(struct agg *a)
 
 #define VAR                                                                                                                \
 	.min_fields = 1, .max_fields = 1, .more = sizeof(struct momentpool), .bind = var_bind, .update = var_update,       \
-	.finish = var_finish, .dump = var_dump, .load = var_load, .drop = var_drop
+	.finish = var_finish, .dump = var_dump, .load = var_load, .memory = var_memory, .drop = var_drop
 
 const struct agg_family agg_var = { .name = "var", .signature = "var:FIELD", .help = "variance of a sample (divisor n - 1), rounded once", VAR };
 const struct agg_family agg_sd = { .name = "sd", .signature = "sd:FIELD", .help = "its standard deviation, rounded once", VAR };

@@ -51,6 +51,11 @@ uint32_t grouper_count(const struct grouper *g)
 	return g->key.n ? g->set.n : 1;
 }
 
+size_t grouper_memory(const struct grouper *g)
+{
+	return g->key.n ? keyset_memory(&g->set) + g->reps + (size_t)rows_bytes(&g->fresh) : 0;
+}
+
 static int close_batch(struct grouper *g, struct err *e)
 {
 	struct batch **batches = realloc(g->batches, ((size_t)g->nbatches + 1) * sizeof(struct batch *));
@@ -64,6 +69,7 @@ static int close_batch(struct grouper *g, struct err *e)
 	if (!starts)
 		return err_oom(e);
 	g->starts = starts;
+	g->reps += (size_t)rows_bytes(&g->fresh);
 	if ((rc = rows_take(&g->fresh, &g->batches[g->nbatches], e)) < 0)
 		return rc;
 	starts[g->nbatches + 1] = starts[g->nbatches] + g->batches[g->nbatches]->nrows;

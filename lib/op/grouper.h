@@ -22,6 +22,7 @@ struct grouper {
 	struct batch **batches;  /* of older ones; of all once sealed */
 	int64_t *starts;         /* first group of each batch; starts[nbatches] = first of `fresh` */
 	int nbatches;
+	size_t reps;             /* bytes of the batches */
 	struct arena arena;      /* the bound key */
 	struct arena scratch;    /* of one batch */
 };
@@ -36,6 +37,7 @@ int grouper_add(struct grouper *g, const struct batch *b, const struct keys *key
 		struct err *e) nodiscard;
 
 uint32_t grouper_count(const struct grouper *g);
+size_t grouper_memory(const struct grouper *g); /* bytes held, about */
 int grouper_seal(struct grouper *g, struct err *e) nodiscard;
 int grouper_emit(const struct grouper *g, uint32_t from, uint32_t n, struct builder *out, struct err *e) nodiscard;
 

@@ -2,14 +2,23 @@
  *
  * The whole input is folded on the first call of next(): a batch's fields are read once each, however many aggregates look at them,
  * then its rows get group numbers, then every aggregate runs over the batch. Afterwards groups are written in chunks.
- * Invariant: every aggregate has room for grouper_count() states before it sees a group number. */
+ * Invariant: every aggregate has room for grouper_count() states before it sees a group number.
+ *
+ * Beyond the memory limit (see reducer.h) a part is merged by a reducer of its own, one level down, which may set aside in turn; it
+ * keeps the places of first rows as a column, by which the parts' results are merged. */
 #include "lib/op/reducer.h"
 
+#include "lib/base/hash.h"
+#include "lib/op/merger.h"
 #include "lib/op/partial.h"
+#include "lib/op/regroup.h"
 
 #include <stdlib.h>
 
-#define CHUNK 8192 /* groups an output batch */
+#define CHUNK 8192          /* groups an output batch */
+#define FEW_GROUPS 1024     /* so few are never set aside: it would not help */
+#define MAX_LEVEL 8
+#define PLACE STR(":first")
 
 /* A field of the current batch in one reading, shared by the aggregates that need it so. */
 struct view {
@@ -31,12 +40,25 @@ struct reducer {
 	struct agg *aggs;            /* specs.n of them */
 	struct view *views;
 	int nviews, (*view_of)[AGG_ARGS];
+	struct key_spec spec;        /* of the key */
 	struct grouper grouper;
 	struct schema *schema;
 	uint32_t *order;             /* sorted */
 	uint32_t next;               /* groups that have been given */
 	bool folded;
+
+	int level;                   /* > 0: merges what level - 1 has set aside */
+	int64_t rows;                /* that came */
+	struct buf first;            /* int64 a group: the place of its first row */
+	struct schema *states;       /* of what is set aside */
+	struct regroup parts;
+	struct source *merged;       /* the parts' results */
+	struct key merge_key;
+	int64_t given;               /* rows that came from `merged` */
 };
+
+/* What an output has between the keys and the rest. */
+enum place { NO_PLACE, ORDINAL, FIRST_ROW };
 
 static bool to_partial(const struct reducer *r)
 {
@@ -81,6 +103,14 @@ static void find_view(struct reducer *r, int i, int k)
 		r->views[r->nviews++] = (struct view){ .need = a->need[k], .col = a->cols[k], .reading = reading };
 }
 
+static int bind_agg(struct reducer *r, int i, struct err *e)
+{
+	int rc = agg_bind(&r->specs.v[i], r->in->schema, &r->grouper.key, r->o.merge, &r->aggs[i], e);
+
+	r->aggs[i].partial = to_partial(r) || r->o.memory;
+	return rc;
+}
+
 static int bind_aggs(struct reducer *r, struct err *e)
 {
 	size_t n = (size_t)r->specs.n;
@@ -92,9 +122,8 @@ static int bind_aggs(struct reducer *r, struct err *e)
 	if (!r->aggs || !r->views || !r->view_of)
 		return err_oom(e);
 	for (int i = 0; i < r->specs.n; i++) {
-		if ((rc = agg_bind(&r->specs.v[i], r->in->schema, &r->grouper.key, r->o.merge, &r->aggs[i], e)) < 0)
+		if ((rc = bind_agg(r, i, e)) < 0)
 			return rc;
-		r->aggs[i].partial = to_partial(r);
 		for (int k = 0; !r->o.merge && k < r->aggs[i].nargs; k++)
 			find_view(r, i, k);
 	}
@@ -106,56 +135,70 @@ static bool is_named(const struct schema *s, int col, struct str name)
 	return str_eq(s->fields[col].name, name);
 }
 
-static int add_named(struct reducer *r, struct str name, const struct type *t, bool nullable, struct err *e)
+static int add_named(struct schema *s, struct str name, const struct type *t, bool nullable, struct err *e)
 {
-	for (int i = 0; i < r->schema->nfields; i++)
-		if (is_named(r->schema, i, name))
+	for (int i = 0; i < s->nfields; i++)
+		if (is_named(s, i, name))
 			return err_set(e, ST_USAGE, "two columns would be called \"%.*s\": name one with -a OUT=...", STR_ARG(name));
-	return schema_add(r->schema, name, t, nullable, e);
+	return schema_add(s, name, t, nullable, e);
 }
 
-static int add_columns(struct reducer *r, const struct agg *a, struct err *e)
+static int add_columns(struct schema *s, const struct agg *a, bool states, struct err *e)
 {
-	const struct agg_field *f = to_partial(r) ? a->states : a->results;
-	int n = to_partial(r) ? a->nstate : a->nresult, rc = 0;
+	const struct agg_field *f = states ? a->states : a->results;
+	int n = states ? a->nstate : a->nresult, rc = 0;
 
 	for (int k = 0; k < n && rc == 0; k++) {
-		rc = add_named(r, f[k].name, &f[k].type, f[k].nullable, e);
+		rc = add_named(s, f[k].name, &f[k].type, f[k].nullable, e);
 		if (rc == 0 && f[k].error)
-			rc = field_set_meta(r->schema, r->schema->nfields - 1, STR("stook.error"), str_of(f[k].error), e);
+			rc = field_set_meta(s, s->nfields - 1, STR("stook.error"), str_of(f[k].error), e);
 	}
 	return rc;
 }
 
-static int add_key(struct reducer *r, int i, struct err *e)
+static int add_key(struct reducer *r, struct schema *s, int i, struct err *e)
 {
 	const struct field *f = &r->grouper.fields->fields[i];
 
 	for (int k = 0; k < i; k++)
 		if (is_named(r->grouper.fields, k, f->name))
 			return err_set(e, ST_USAGE, "-g names field \"%.*s\" twice", STR_ARG(f->name));
-	return schema_add_field(r->schema, f, e);
+	return schema_add_field(s, f, e);
 }
 
-static int make_schema(struct reducer *r, struct err *e)
+static int add_meta(struct reducer *r, struct schema *s, bool states, struct err *e)
 {
-	static const struct type order = TYPE_INT64;
-	int rc = 0;
+	int rc = schema_copy_meta(s, r->in->schema, e);
 
-	r->schema = schema_new();
-	if (!r->schema)
-		return err_oom(e);
-	if ((rc = schema_copy_meta(r->schema, r->in->schema, e)) < 0)
-		return rc;
-	schema_drop_meta(r->schema, STR("stook.sorted"));
-	schema_drop_meta(r->schema, STR(PARTIAL_KEY));
+	schema_drop_meta(s, STR("stook.sorted"));
+	schema_drop_meta(s, STR(PARTIAL_KEY));
+	return rc == 0 && states ? partial_set(s, &r->about, e) : rc;
+}
+
+/* Keys, the place if there is one, and states or results. */
+static int make_schema(struct reducer *r, bool states, enum place place, struct schema **ret, struct err *e)
+{
+	static const struct type int64 = TYPE_INT64;
+	cleanup_schema struct schema *s = schema_new();
+	int rc = s ? add_meta(r, s, states, e) : err_oom(e);
+
 	for (int i = 0; i < r->grouper.key.n && rc == 0; i++)
-		rc = add_key(r, i, e);
-	if (rc == 0 && to_partial(r) && (rc = add_named(r, STR(":first"), &order, false, e)) == 0)
-		rc = partial_set(r->schema, &r->about, e);
+		rc = add_key(r, s, i, e);
+	if (rc == 0 && place != NO_PLACE)
+		rc = add_named(s, PLACE, &int64, false, e);
 	for (int i = 0; i < r->specs.n && rc == 0; i++)
-		rc = add_columns(r, &r->aggs[i], e);
+		rc = add_columns(s, &r->aggs[i], states, e);
+	if (rc == 0) {
+		*ret = s;
+		s = NULL;
+	}
 	return rc;
+}
+
+/* What the output has between keys and the rest. */
+static enum place out_place(const struct reducer *r)
+{
+	return r->level ? FIRST_ROW : to_partial(r) ? ORDINAL : NO_PLACE;
 }
 
 static int join_specs(const struct agg_specs *specs, struct arena *a, struct str *ret, struct err *e)
@@ -229,6 +272,7 @@ static int bind_keys(struct reducer *r, struct err *e)
 		spec.parts[i].at = i + 1;
 		spec.parts[i].name.n = 0;
 	}
+	r->spec = spec;
 	if ((rc = grouper_init(&r->grouper, &spec, r->in->schema, e)) < 0 || r->o.merge || !spec.n)
 		return rc;
 	return describe_keys(r, e);
@@ -242,7 +286,7 @@ static int setup(struct reducer *r, struct err *e)
 		rc = r->o.merge ? check_about(r, e) : join_specs(&r->specs, &r->arena, &r->about.aggregates, e);
 	if (rc < 0 || (rc = bind_keys(r, e)) < 0 || (rc = bind_aggs(r, e)) < 0)
 		return rc;
-	return make_schema(r, e);
+	return make_schema(r, to_partial(r), out_place(r), &r->schema, e);
 }
 
 /* The first bad row of several readings is the one to report. */
@@ -344,6 +388,27 @@ static int reserve(struct reducer *r, struct err *e)
 	return rc;
 }
 
+/* Places of the groups that batch b has brought: numbered as they came, so row by row. */
+static int note_places(struct reducer *r, const struct batch *b, const uint32_t *ids, struct err *e)
+{
+	size_t seen = r->first.n / sizeof(int64_t);
+	const struct column *place = r->level ? &b->cols[r->grouper.key.n] : NULL;
+
+	if (!r->o.memory)
+		return 0;
+	for (int64_t i = 0; i < b->nrows && seen < grouper_count(&r->grouper); i++) {
+		int64_t at = place ? column_i64(place, i) : r->rows + i;
+
+		if (ids[i] != seen)
+			continue;
+		seen++;
+		if (buf_add(&r->first, &at, sizeof at))
+			return err_oom(e);
+	}
+	r->rows += b->nrows;
+	return 0;
+}
+
 static int fold_batch(struct reducer *r, const struct batch *b, struct err *e)
 {
 	struct reading rd = { .bad = { .policy = r->o.merge ? BAD_FAIL : r->o.on_bad, .bad_row = -1 }, .e = e, .bad_row = -1 };
@@ -354,7 +419,7 @@ static int fold_batch(struct reducer *r, const struct batch *b, struct err *e)
 	if (!ids)
 		return err_oom(e);
 	if ((rc = read_views(r, b, &keys, &rd)) < 0 || (rc = grouper_add(&r->grouper, b, &keys, rd.bad.skip, ids, e)) < 0 ||
-	    (rc = reserve(r, e)) < 0)
+	    (rc = reserve(r, e)) < 0 || (rc = note_places(r, b, ids, e)) < 0)
 		return rc;
 	return r->o.merge ? load(r, b, ids, e) : update(r, b, ids, e);
 }
@@ -367,43 +432,214 @@ static void end_batch(struct reducer *r)
 	arena_reset(&r->scratch);
 }
 
+/* Appends groups [from, from + n) to all columns. */
+static int emit(struct reducer *r, uint32_t from, uint32_t n, bool states, enum place place, struct rows *out, struct err *e)
+{
+	const int64_t *first = (const int64_t *)(const void *)r->first.p;
+	struct builder *col = out->cols + r->grouper.key.n;
+	int rc = grouper_emit(&r->grouper, from, n, out->cols, e);
+
+	for (int64_t g = from; place != NO_PLACE && g < (int64_t)from + n && rc == 0; g++)
+		rc = builder_fixed(col, place == FIRST_ROW ? &first[g] : &g, e);
+	col += place != NO_PLACE;
+	for (int i = 0; i < r->specs.n && rc == 0; i++) {
+		struct agg *a = &r->aggs[i];
+
+		rc = states ? a->family->dump(a, from, n, col, e) : a->family->finish(a, from, n, col, e);
+		col += states ? a->nstate : a->nresult;
+	}
+	out->n += n;
+	return rc;
+}
+
+/* ---- beyond the memory limit ---- */
+
+static size_t memory_used(const struct reducer *r)
+{
+	size_t sum = grouper_memory(&r->grouper) + r->first.cap;
+
+	for (int i = 0; i < r->specs.n; i++)
+		sum += agg_memory(&r->aggs[i]);
+	return sum;
+}
+
+/* Half the limit: tables double when they grow, and the input has its own buffers. */
+static bool is_full(const struct reducer *r)
+{
+	return r->o.memory && r->level < MAX_LEVEL && grouper_count(&r->grouper) > FEW_GROUPS &&
+	       memory_used(r) > (size_t)r->o.memory / 2;
+}
+
+/* Groups [from, from + n) to their parts; each level cuts by other bits. */
+static int set_aside_some(struct reducer *r, uint32_t from, uint32_t n, struct rows *rows, struct err *e)
+{
+	cleanup_batch struct batch *b = NULL;
+	uint8_t part[CHUNK];
+	int rc;
+
+	for (uint32_t i = 0; i < n; i++) {
+		struct str key = keyset_at(&r->grouper.set, from + i);
+
+		part[i] = hash64(key.p, key.n, (uint64_t)r->level + 1) % REGROUP_PARTS;
+	}
+	if ((rc = emit(r, from, n, true, FIRST_ROW, rows, e)) < 0 || (rc = rows_take(rows, &b, e)) < 0)
+		return rc;
+	return regroup_add(&r->parts, b, part, e);
+}
+
+static void forget_groups(struct reducer *r)
+{
+	for (int i = 0; i < r->specs.n; i++)
+		agg_free(&r->aggs[i]);
+	grouper_free(&r->grouper);
+	r->first.n = 0;
+}
+
+static int start_again(struct reducer *r, struct err *e)
+{
+	int rc = grouper_init(&r->grouper, &r->spec, r->in->schema, e);
+
+	for (int i = 0; i < r->specs.n && rc == 0; i++)
+		rc = bind_agg(r, i, e);
+	return rc;
+}
+
+/* All groups to disk; the tables are empty again. */
+static int set_aside(struct reducer *r, struct err *e)
+{
+	struct rows rows = { 0 };
+	uint32_t n = grouper_count(&r->grouper);
+	int rc = 0;
+
+	if (!r->parts.open && (rc = make_schema(r, true, FIRST_ROW, &r->states, e)) == 0)
+		rc = regroup_open(&r->parts, r->states, r->o.tmpdir, e);
+	if (rc == 0 && (rc = grouper_seal(&r->grouper, e)) == 0)
+		rc = rows_init(&rows, r->states, e);
+	for (uint32_t from = 0; from < n && rc == 0; from += CHUNK)
+		rc = set_aside_some(r, from, n - from < CHUNK ? n - from : CHUNK, &rows, e);
+	if (rows.schema)
+		rows_free(&rows);
+	if (rc < 0)
+		return rc;
+	forget_groups(r);
+	return start_again(r, e);
+}
+
+static int open_level(struct source *in, const struct reduce_opts *o, int level, struct source **ret, struct err *e);
+
+/* One part, merged and again on disk, in the order in which parts are merged. *ret = NULL: there are no groups in it. */
+static int merge_part(struct reducer *r, int part, struct source **ret, struct err *e)
+{
+	struct reduce_opts o = { .partial = r->o.partial, .merge = true, .sorted = r->o.sorted, .memory = r->o.memory, .tmpdir = r->o.tmpdir };
+	struct source *s;
+	int rc = regroup_read(&r->parts, part, &s, e);
+
+	*ret = NULL;
+	if (rc < 0 || !s || (rc = open_level(s, &o, r->level + 1, &s, e)) < 0)
+		return rc;
+	rc = spill_source(s, r->o.tmpdir, ret, e);
+	source_close(s);
+	return rc;
+}
+
+/* By place, or by the group's key. */
+static int bind_merge_key(struct reducer *r, struct err *e)
+{
+	int n = r->o.sorted && !to_partial(r) ? r->grouper.key.n : 0;
+
+	r->merge_key.n = n ? n : 1;
+	r->merge_key.parts = arena_array(&r->arena, struct key_bound, (size_t)r->merge_key.n);
+	if (!r->merge_key.parts)
+		return err_oom(e);
+	for (int i = 0; i < n; i++) {
+		r->merge_key.parts[i] = r->grouper.key.parts[i];
+		r->merge_key.parts[i].col = i;
+	}
+	if (!n)
+		r->merge_key.parts[0].col = r->grouper.key.n;
+	return 0;
+}
+
+static int merge_parts(struct reducer *r, struct err *e)
+{
+	struct source *from[REGROUP_PARTS];
+	cleanup_schema struct schema *s = NULL;
+	int n = 0, rc = set_aside(r, e);
+
+	if (rc == 0)
+		rc = bind_merge_key(r, e);
+	if (rc == 0)
+		rc = make_schema(r, to_partial(r), FIRST_ROW, &s, e);
+	for (int i = 0; i < REGROUP_PARTS && rc == 0; i++)
+		if ((rc = merge_part(r, i, &from[n], e)) == 0)
+			n += from[n] != NULL;
+	if (rc == 0)
+		return merge_open(from, n, s, &r->merge_key, &(struct merge_opts){ .limit = -1 }, &r->merged, e);
+	while (n)
+		source_close(from[--n]);
+	return rc;
+}
+
+/* A merged batch without its places, or (partial states) with the group's number instead. */
+static int without_places(struct reducer *r, struct batch *b, struct batch **ret, struct err *e)
+{
+	int k = r->grouper.key.n, drop = out_place(r) == NO_PLACE;
+	struct batch *out = batch_new(r->schema, b->nrows);
+	int64_t *numbers;
+
+	if (!out)
+		return err_oom(e);
+	for (int i = 0; i < out->schema->nfields; i++) {
+		out->cols[i] = b->cols[i < k ? i : i + drop];
+		out->cols[i].type = &out->schema->fields[i].type;
+	}
+	if (out_place(r) == ORDINAL) {
+		numbers = arena_array(&out->arena, int64_t, (size_t)b->nrows + 8);
+		for (int64_t i = 0; numbers && i < b->nrows; i++)
+			numbers[i] = r->given + i;
+		out->cols[k].values = (const uint8_t *)numbers;
+		if (!numbers) {
+			batch_unref(out);
+			return err_oom(e);
+		}
+	}
+	batch_keep(out, b);
+	r->given += b->nrows;
+	*ret = out;
+	return 0;
+}
+
+static int next_merged(struct reducer *r, struct batch **ret, struct err *e)
+{
+	cleanup_batch struct batch *b = NULL;
+	int rc = source_next(r->merged, &b, e);
+
+	return rc < 0 || !b ? rc : without_places(r, b, ret, e);
+}
+
+/* ---- the source ---- */
+
 static int fold(struct reducer *r, struct err *e)
 {
 	int rc = reserve(r, e);
 
+	r->folded = true;
 	while (rc == 0) {
 		cleanup_batch struct batch *b = NULL;
 
-		rc = source_next(r->in, &b, e);
-		if (rc < 0 || !b)
+		if ((rc = source_next(r->in, &b, e)) < 0 || !b)
 			break;
 		rc = fold_batch(r, b, e);
 		end_batch(r);
+		if (rc == 0 && is_full(r))
+			rc = set_aside(r, e);
 	}
-	r->folded = true;
+	if (rc == 0 && r->parts.open)
+		return merge_parts(r, e);
 	if (rc == 0)
 		rc = grouper_seal(&r->grouper, e);
 	if (rc == 0 && r->o.sorted && !to_partial(r))
 		rc = grouper_order(&r->grouper, &r->order, e);
-	return rc;
-}
-
-/* Appends groups [from, from + n) to all columns. */
-static int emit(struct reducer *r, uint32_t from, uint32_t n, struct rows *out, struct err *e)
-{
-	struct builder *col = out->cols + r->grouper.key.n;
-	int rc = grouper_emit(&r->grouper, from, n, out->cols, e);
-
-	for (int64_t g = from; to_partial(r) && g < (int64_t)from + n && rc == 0; g++)
-		rc = builder_fixed(col, &g, e);
-	col += to_partial(r);
-	for (int i = 0; i < r->specs.n && rc == 0; i++) {
-		struct agg *a = &r->aggs[i];
-
-		rc = to_partial(r) ? a->family->dump(a, from, n, col, e) : a->family->finish(a, from, n, col, e);
-		col += to_partial(r) ? a->nstate : a->nresult;
-	}
-	out->n += n;
 	return rc;
 }
 
@@ -412,9 +648,9 @@ static int emit_chunk(struct reducer *r, uint32_t n, struct rows *out, struct er
 	int rc = 0;
 
 	if (!r->order)
-		return emit(r, r->next, n, out, e);
+		return emit(r, r->next, n, to_partial(r), out_place(r), out, e);
 	for (uint32_t i = 0; i < n && rc == 0; i++)
-		rc = emit(r, r->order[r->next + i], 1, out, e);
+		rc = emit(r, r->order[r->next + i], 1, false, out_place(r), out, e);
 	return rc;
 }
 
@@ -427,6 +663,8 @@ static int reducer_next(struct source *s, struct batch **ret, struct err *e)
 
 	if (rc < 0)
 		return rc;
+	if (r->merged)
+		return next_merged(r, ret, e);
 	n = grouper_count(&r->grouper) - r->next;
 	if (!n)
 		return 0;
@@ -446,7 +684,11 @@ static void reducer_close(struct source *s)
 	for (int i = 0; r->aggs && i < r->specs.n; i++)
 		agg_free(&r->aggs[i]);
 	grouper_free(&r->grouper);
+	regroup_close(&r->parts);
+	source_close(r->merged);
+	buf_free(&r->first);
 	schema_unref(r->schema);
+	schema_unref(r->states);
 	free(r->order);
 	source_close(r->in);
 	arena_free(&r->arena);
@@ -454,7 +696,7 @@ static void reducer_close(struct source *s)
 	free(r);
 }
 
-int reduce_open(struct source *in, const struct reduce_opts *o, struct source **ret, struct err *e)
+static int open_level(struct source *in, const struct reduce_opts *o, int level, struct source **ret, struct err *e)
 {
 	struct reducer *r = calloc(1, sizeof *r);
 	int rc;
@@ -466,6 +708,7 @@ int reduce_open(struct source *in, const struct reduce_opts *o, struct source **
 	r->source = (struct source){ .next = reducer_next, .close = reducer_close };
 	r->in = in;
 	r->o = *o;
+	r->level = level;
 	if ((rc = setup(r, e)) < 0) {
 		reducer_close(&r->source);
 		return rc;
@@ -473,4 +716,9 @@ int reduce_open(struct source *in, const struct reduce_opts *o, struct source **
 	r->source.schema = r->schema;
 	*ret = &r->source;
 	return 0;
+}
+
+int reduce_open(struct source *in, const struct reduce_opts *o, struct source **ret, struct err *e)
+{
+	return open_level(in, o, 0, ret, e);
 }

@@ -9,6 +9,10 @@
  *     keys    the key fields and their readings, escaped as for -g
  *     aggregates  the canonical list for -a
  *
+ * Any number of groups fits: when the states outgrow `memory` they are set aside by the hash of their key, as partial states with the
+ * place of the group's first row, and each part is merged by itself in the end; first-seen order comes back by merging on that place.
+ * One group's own state (the values of an exact quantile, say) must fit.
+ *
  * Merging folds records in the order in which they arrive: for any contiguous cut of the input and any order-preserving tree of
  * merges the result is that of the whole, first-seen order included. Sources own what they were made from. */
 #ifndef STOOK_OP_REDUCER_H
@@ -24,6 +28,8 @@ struct reduce_opts {
 	bool partial, merge;
 	bool sorted;              /* final results in key order; partial states ignore it */
 	enum on_bad on_bad;
+	int64_t memory;           /* bytes to work in; 0: no limit */
+	const char *tmpdir;       /* for what does not fit; NULL: $TMPDIR */
 };
 
 /* Takes `in`, also on failure. Results keep the input's schema metadata but the claim of an order. */

@@ -1,0 +1,78 @@
+/* Partitions on disk: see regroup.h. A partition's rows are collected to a decent size before they are compressed and written. */
+#include "lib/op/regroup.h"
+
+#define FLUSH_BYTES (256 << 10)
+
+int regroup_open(struct regroup *r, const struct schema *schema, const char *tmpdir, struct err *e)
+{
+	int rc = 0;
+
+	*r = (struct regroup){ .schema = schema_ref(schema), .open = true };
+	for (int i = 0; i < REGROUP_PARTS; i++)
+		r->parts[i].fd = -1;
+	for (int i = 0; i < REGROUP_PARTS && rc == 0; i++)
+		if ((rc = rows_init(&r->rows[i], schema, e)) == 0)
+			rc = spill_open(&r->parts[i], schema, tmpdir, e);
+	return rc;
+}
+
+void regroup_close(struct regroup *r)
+{
+	if (!r->open)
+		return;
+	for (int i = 0; i < REGROUP_PARTS; i++) {
+		if (r->rows[i].schema)
+			rows_free(&r->rows[i]);
+		spill_close(&r->parts[i]);
+	}
+	schema_unref(r->schema);
+	*r = (struct regroup){ 0 };
+}
+
+static int flush(struct regroup *r, int part, struct err *e)
+{
+	cleanup_batch struct batch *b = NULL;
+	int rc;
+
+	if (!r->rows[part].n)
+		return 0;
+	if ((rc = rows_take(&r->rows[part], &b, e)) < 0)
+		return rc;
+	return spill_write(&r->parts[part], b, e);
+}
+
+int regroup_add(struct regroup *r, const struct batch *b, const uint8_t *part, struct err *e)
+{
+	cleanup_arena struct arena arena = { 0 };
+	uint32_t *idx = arena_array(&arena, uint32_t, (size_t)b->nrows + 1);
+	int rc = idx ? 0 : err_oom(e);
+
+	for (int k = 0; k < REGROUP_PARTS && rc == 0; k++) {
+		int64_t n = 0;
+
+		for (int64_t i = 0; i < b->nrows; i++) {
+			idx[n] = (uint32_t)i;
+			n += part[i] == k;
+		}
+		if (n)
+			rc = rows_gather(&r->rows[k], b, idx, n, e);
+		if (rc == 0 && rows_bytes(&r->rows[k]) > FLUSH_BYTES)
+			rc = flush(r, k, e);
+	}
+	return rc;
+}
+
+int regroup_read(struct regroup *r, int part, struct source **ret, struct err *e)
+{
+	int rc = flush(r, part, e);
+
+	*ret = NULL;
+	if (rc < 0)
+		return rc;
+	rows_free(&r->rows[part]);
+	if (!r->parts[part].rows) {
+		spill_close(&r->parts[part]);
+		return 0;
+	}
+	return spill_read(&r->parts[part], ret, e);
+}

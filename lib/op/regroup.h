@@ -1,0 +1,25 @@
+/* Partitions on disk: rows set aside by the hash of their key, to be read back one partition at a time.
+ *
+ * Rows of one key always share a partition and keep their order in it. Files have no names (spill.h). */
+#ifndef STOOK_OP_REGROUP_H
+#define STOOK_OP_REGROUP_H
+
+#include "lib/op/spill.h"
+
+#define REGROUP_PARTS 32
+
+struct regroup { /* zeroed is closed */
+	const struct schema *schema;
+	struct spill parts[REGROUP_PARTS];
+	struct rows rows[REGROUP_PARTS]; /* on their way to the file */
+	bool open;
+};
+
+int regroup_open(struct regroup *r, const struct schema *schema, const char *tmpdir, struct err *e) nodiscard;
+/* Row i of b goes to partition part[i]. */
+int regroup_add(struct regroup *r, const struct batch *b, const uint8_t *part, struct err *e) nodiscard;
+/* Partition `part` as a source; *ret = NULL: it is empty. Each once, after the last regroup_add(). */
+int regroup_read(struct regroup *r, int part, struct source **ret, struct err *e) nodiscard;
+void regroup_close(struct regroup *r);
+
+#endif
