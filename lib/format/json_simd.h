@@ -1,5 +1,5 @@
-/* Sixteen bytes of a JSON string at a time: which of them are plain, that is neither quote, backslash, control character nor beyond
- * ASCII. One signed comparison with blank finds the last two kinds at once. */
+/* Sixteen bytes of a JSON string at a time: which of them are plain, that is neither quote, backslash, control character nor
+ * beyond ASCII. One signed comparison with blank finds the last two kinds at once. */
 #ifndef STOOK_FORMAT_JSON_SIMD_H
 #define STOOK_FORMAT_JSON_SIMD_H
 

@@ -1,12 +1,14 @@
-/* JSON Lines, the parts between which the work is divided: names and the tree of keys, inference, the record parser, the writer.
+/* JSON Lines, the parts between which the work is divided: names and the tree of keys, inference, the record parser, the
+ * writer.
  *
- * Names. A column is a path of keys joined by dots: {"user":{"id":7}} is the column user.id. So that every JSON key comes back as it
- * was, a key is written into a name with
+ * Names. A column is a path of keys joined by dots: {"user":{"id":7}} is the column user.id. So that every JSON key comes
+ * back as it was, a key is written into a name with
  *     \.  for a dot,  \\  for a backslash,  \e  for the empty key,  \_rest  for a top-level key "_rest"
- * Reading a name, a backslash before anything else stands for itself, and a name with an empty part ("a..b", "x.") or with more than
- * JSON_DEPTH parts is one key as it stands: headers of CSV files are seldom meant as paths.
+ * Reading a name, a backslash before anything else stands for itself, and a name with an empty part ("a..b", "x.") or with
+ * more than JSON_DEPTH parts is one key as it stands: headers of CSV files are seldom meant as paths.
  *
- * What does not fit the schema travels in the json column _rest: an object whose keys are the names the columns would have had. */
+ * What does not fit the schema travels in the json column _rest: an object whose keys are the names the columns would have
+ * had. */
 #ifndef STOOK_FORMAT_JSONL_H
 #define STOOK_FORMAT_JSONL_H
 
@@ -17,7 +19,8 @@
 
 enum jsonl_kind { KIND_TEXT, KIND_NUM, KIND_BOOL, KIND_JSON, KIND_OTHER };
 
-/* A key, its value a column or an object of further keys. The tree belongs to one parser: it also holds what the parser learns. */
+/* A key, its value a column or an object of further keys. The tree belongs to one parser: it also holds what the parser
+ * learns. */
 struct jsonl_node {
 	struct str key, name;        /* the key decoded; the column's name, or of an object its keys' common beginning */
 	int n, cap;                  /* keys below, in order */
@@ -52,8 +55,8 @@ struct jsonl_path {
 };
 struct jsonl_path jsonl_path(struct str name, struct arena *a);
 
-/* The schema of sample lines [text, text + n), which end with a newline and JSON_PAD bytes after it. `complete`: there is no input
- * beyond, so no _rest is needed. Broken records are passed over; the parser reports them. */
+/* The schema of sample lines [text, text + n), which end with a newline and JSON_PAD bytes after it. `complete`: there is no
+ * input beyond, so no _rest is needed. Broken records are passed over; the parser reports them. */
 int jsonl_infer(const char *text, size_t n, bool complete, const struct declared *d, struct schema **ret, struct err *e) nodiscard;
 
 /* The record parser: lines into column builders, one pass. */
@@ -82,13 +85,15 @@ struct jsonl_parser {
 	void *side_context;
 };
 
-/* `spelled`: columns named by --type, whose strings and numbers are read as what they spell; the others take their own kind only. */
+/* `spelled`: columns named by --type, whose strings and numbers are read as what they spell; the others take their own kind
+ * only. */
 int jsonl_parser_init(struct jsonl_parser *x, const struct schema *s, const struct declared *spelled, struct err *e) nodiscard;
 void jsonl_parser_free(struct jsonl_parser *x);
 
-/* Parses lines from text[0 .. n) until its end, or until there are BATCH_ROWS rows, or behind a record that was skipped; n ends with
- * a newline, JSON_PAD bytes follow. *used: bytes consumed. A bad record ends it with -ST_DATA (x->lines lines before it, e->line and
- * e->column relative to `text`), unless on_bad says otherwise. The columns all have x->rows.n rows in the end. */
+/* Parses lines from text[0 .. n) until its end, or until there are BATCH_ROWS rows, or behind a record that was skipped; n
+ * ends with a newline, JSON_PAD bytes follow. *used: bytes consumed. A bad record ends it with -ST_DATA (x->lines lines
+ * before it, e->line and e->column relative to `text`), unless on_bad says otherwise. The columns all have x->rows.n rows in
+ * the end. */
 int jsonl_parse(struct jsonl_parser *x, const char *text, size_t n, size_t *used, struct err *e) nodiscard;
 
 /* The place of field `col` (-1: none) of the row-th record in `text`: the value, or its record when it has none. */

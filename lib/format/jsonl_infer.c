@@ -1,5 +1,5 @@
-/* The schema of JSON Lines from a sample: every record is checked, then walked into a tree of keys that notes the kinds of values;
- * the tree, depth first in order of first appearance, is the schema. */
+/* The schema of JSON Lines from a sample: every record is checked, then walked into a tree of keys that notes the kinds of
+ * values; the tree, depth first in order of first appearance, is the schema. */
 #include "lib/format/jsonl.h"
 
 enum { SEEN_TEXT = 1, SEEN_NUM = 2, SEEN_BOOL = 4, SEEN_OBJECT = 8, SEEN_ARRAY = 16 };

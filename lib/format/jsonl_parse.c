@@ -1,11 +1,12 @@
 /* The record parser: see jsonl.h. One pass over the text, straight into column builders.
  *
- * Records of one input mostly have the same keys in the same order. Every key remembers which one followed it, so the next key is
- * not looked up but compared: 16 bytes at once. A column that a record does not mention is left behind and gets its nulls in one go,
- * when it is next written to or at the end; so a record costs its own values only, however many columns there are.
+ * Records of one input mostly have the same keys in the same order. Every key remembers which one followed it, so the next
+ * key is not looked up but compared: 16 bytes at once. A column that a record does not mention is left behind and gets its
+ * nulls in one go, when it is next written to or at the end; so a record costs its own values only, however many columns
+ * there are.
  *
- * Invariant: with r complete records in rows.n, a column has at most r values between records; r + 1 once the present record has
- * given it one, so that a second one shows as a duplicate. A bad record is undone by cutting every column back to r.
+ * Invariant: with r complete records in rows.n, a column has at most r values between records; r + 1 once the present record
+ * has given it one, so that a second one shows as a duplicate. A bad record is undone by cutting every column back to r.
  *
  * Functions return the text after what they took, or NULL with x->e filled and x->at where it happened. */
 #include "lib/format/jsonl.h"

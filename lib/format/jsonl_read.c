@@ -1,8 +1,8 @@
 /* JSON Lines in: blocks of whole lines, each parsed into a batch.
  *
- * The schema is that of the records that begin within the first `sample` bytes (all of the input if it ends before), however slowly
- * they come; what was sampled is then parsed like the rest. A batch keeps its text, so that the place of any value can be found
- * later. */
+ * The schema is that of the records that begin within the first `sample` bytes (all of the input if it ends before), however
+ * slowly they come; what was sampled is then parsed like the rest. A batch keeps its text, so that the place of any value can
+ * be found later. */
 #include "lib/format/jsonl.h"
 #include "lib/format/records.h"
 
@@ -50,11 +50,13 @@ static int fixed_schema(const struct declared *d, struct schema **ret, struct er
 static int sampled_schema(struct jsonl_source *s, const struct read_opts *o, const struct declared *d, struct err *e)
 {
 	struct str text;
+	bool complete;
 	int rc = read_sample(s, o->sample, &text, e);
 
 	if (rc < 0)
 		return rc;
-	return jsonl_infer(text.p, text.n, s->records.lines.end && text.n == lines_pending(&s->records.lines) && !o->more, d, &s->records.schema, e);
+	complete = s->records.lines.end && text.n == lines_pending(&s->records.lines) && !o->more;
+	return jsonl_infer(text.p, text.n, complete, d, &s->records.schema, e);
 }
 
 static int find_schema(struct jsonl_source *s, const struct read_opts *o, struct err *e)

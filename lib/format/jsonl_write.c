@@ -1,5 +1,6 @@
-/* JSON Lines and JSON arrays out. The columns' names make a tree of keys once; each row walks it. An object in which nothing was
- * written is taken back, so that absent stays absent. Rows with something in _rest get its members in the objects they belong to. */
+/* JSON Lines and JSON arrays out. The columns' names make a tree of keys once; each row walks it. An object in which nothing
+ * was written is taken back, so that absent stays absent. Rows with something in _rest get its members in the objects they
+ * belong to. */
 #include "lib/base/utf8.h"
 #include "lib/format/json_simd.h"
 #include "lib/format/jsonl.h"
@@ -227,7 +228,8 @@ static int put_object(struct json_sink *s, const struct batch *b, int64_t row, c
 		      const struct jsonl_node *extra);
 
 /* The member that is an object of columns: written, or taken back when there is nothing in it. */
-static int put_nested(struct json_sink *s, const struct batch *b, int64_t row, const struct jsonl_node *n, const struct jsonl_node *extra)
+static int put_nested(struct json_sink *s, const struct batch *b, int64_t row, const struct jsonl_node *n,
+		      const struct jsonl_node *extra)
 {
 	size_t start = s->text.n;
 	int rc;

@@ -1,4 +1,5 @@
-/* Whole lines: see lines.h. Invariant: text[from .. whole) are whole lines, text[whole .. n) is the beginning of another one. */
+/* Whole lines: see lines.h. Invariant: text[from .. whole) are whole lines, text[whole .. n) is the beginning of another
+ * one. */
 #include "lib/format/lines.h"
 
 #include "lib/base/clock.h"

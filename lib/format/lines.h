@@ -1,7 +1,7 @@
 /* Text inputs whose records are lines: blocks of whole lines, about LINES_BLOCK bytes each, fewer when the input is slow.
  *
- * The last line of an input is given its newline if it lacks one; a byte order mark at the beginning is replaced by blanks. What is
- * returned is valid until the next call. */
+ * The last line of an input is given its newline if it lacks one; a byte order mark at the beginning is replaced by blanks.
+ * What is returned is valid until the next call. */
 #ifndef STOOK_FORMAT_LINES_H
 #define STOOK_FORMAT_LINES_H
 
@@ -31,14 +31,16 @@ static inline size_t lines_pending(const struct lines *l)
 	return l->text.n - l->from;
 }
 
-/* The next block, still to be taken; empty at the end. Waits at most 100 ms when there are whole lines, else for as long as it takes. */
+/* The next block, still to be taken; empty at the end. Waits at most 100 ms when there are whole lines, else for as long as
+ * it takes. */
 int lines_block(struct lines *l, struct str *ret, struct err *e) nodiscard;
 /* n bytes of it, that many whole lines, have been dealt with. */
 void lines_take(struct lines *l, size_t n, int64_t lines);
 
 /* For sampling: waits for more of the input. */
 int lines_more(struct lines *l, struct err *e) nodiscard;
-/* Bytes up to the end of the first line that reaches to offset n (from 1) and is not preceded by blank lines only; 0: not there yet. */
+/* Bytes up to the end of the first line that reaches to offset n (from 1) and is not preceded by blank lines only; 0: not
+ * there yet. */
 size_t lines_reaching(const struct lines *l, size_t n);
 /* The first n bytes (SIZE_MAX: all) that are pending. */
 int lines_view(struct lines *l, size_t n, struct str *ret, struct err *e) nodiscard;

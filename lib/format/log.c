@@ -2,9 +2,9 @@
  *
  *     host ident user [10/Oct/2000:13:55:36 -0700] "GET /a HTTP/1.0" 200 2326 "referer" "agent"
  *
- * The columns are host, ident, user, time, method, url, protocol, status, bytes, referer, agent. A - is null. What stands in quotes
- * keeps the escapes that the server wrote. A request that is not three words is the url as it stands. If the first line has more
- * behind the agent, that is the column `extra` (all of it, as it stands); in later lines only then. */
+ * The columns are host, ident, user, time, method, url, protocol, status, bytes, referer, agent. A - is null. What stands in
+ * quotes keeps the escapes that the server wrote. A request that is not three words is the url as it stands. If the first
+ * line has more behind the agent, that is the column `extra` (all of it, as it stands); in later lines only then. */
 #include "lib/base/utf8.h"
 #include "lib/format/declare.h"
 #include "lib/format/records.h"

@@ -1,9 +1,9 @@
 /* Tables for people: `table` for the terminal, `markdown` for documents. Written only.
  *
- * A table is streamed. The widths of its columns are those of the first SCREEN rows; a terminal sees the first batch at once, so that
- * a live stream lives. Too wide a table is fitted by lowering the widest columns to a common width; when even that is not enough,
- * the last columns are left out and named below. A later cell that is wider than its column may use what is free on its line, and
- * is cut with an ellipsis otherwise. Nulls are shown as a dim sign, numbers stand right. */
+ * A table is streamed. The widths of its columns are those of the first SCREEN rows; a terminal sees the first batch at once,
+ * so that a live stream lives. Too wide a table is fitted by lowering the widest columns to a common width; when even that is
+ * not enough, the last columns are left out and named below. A later cell that is wider than its column may use what is free
+ * on its line, and is cut with an ellipsis otherwise. Nulls are shown as a dim sign, numbers stand right. */
 #include "lib/format/format.h"
 #include "lib/io/term.h"
 
@@ -116,7 +116,8 @@ static int total(const struct pretty *t, int text, int numbers)
 	return sum;
 }
 
-/* Lowers the widest columns until the table fits, text before numbers; leaves out columns at the end when there are too many. */
+/* Lowers the widest columns until the table fits, text before numbers; leaves out columns at the end when there are too
+ * many. */
 static void fit(struct pretty *t)
 {
 	int text = t->width, numbers = t->width;
@@ -271,7 +272,8 @@ static int write_rows(struct sink *sink, struct batch *b, struct err *e)
 }
 
 /* Writes the rows before the first that has something in _rest, if there is one, which is then the error. */
-static int write_before_rest(struct pretty *t, struct batch *b, int (*write)(struct sink *, struct batch *, struct err *), struct err *e)
+static int write_before_rest(struct pretty *t, struct batch *b, int (*write)(struct sink *, struct batch *, struct err *),
+			     struct err *e)
 {
 	cleanup_batch struct batch *before = NULL;
 	struct err refused;

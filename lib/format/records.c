@@ -1,4 +1,5 @@
-/* Records on lines: see records.h. Records and lines of a batch are without gaps: its first row's place and its text give all others. */
+/* Records on lines: see records.h. Records and lines of a batch are without gaps: its first row's place and its text give all
+ * others. */
 #include "lib/format/records.h"
 
 #include <stdlib.h>

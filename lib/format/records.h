@@ -1,9 +1,10 @@
-/* Sources whose records are lines: what JSON Lines and log formats share. Blocks of lines come from lines.h, a format's parse()
- * makes rows of them; this part makes the batches, keeps their text for finding places, keeps errors behind the rows before them,
- * and lays skipped records aside.
+/* Sources whose records are lines: what JSON Lines and log formats share. Blocks of lines come from lines.h, a format's
+ * parse() makes rows of them; this part makes the batches, keeps their text for finding places, keeps errors behind the rows
+ * before them, and lays skipped records aside.
  *
  *     struct x_source { struct records records; ... };     // first member
- *     records_init(&s->records, in, o); ... s->records.schema = ...; s->records.rows = ...; records_start(&s->records, o, e); */
+ *     records_init(&s->records, in, o); ... s->records.schema = ...; s->records.rows = ...; records_start(&s->records, o,
+ * e); */
 #ifndef STOOK_FORMAT_RECORDS_H
 #define STOOK_FORMAT_RECORDS_H
 
@@ -17,8 +18,8 @@ struct records {
 	int64_t record;              /* records begun, good or bad: counted by parse() */
 	int64_t parsed;              /* lines that the last parse() consumed */
 	enum on_bad on_bad;
-	/* Rows of text[0 .. n), whole lines with LINES_PAD bytes behind. Stops at the end, at BATCH_ROWS, or behind a skipped record;
-	 * *used: bytes consumed. A failure's line and column are relative to `text`; the rows before it are kept. */
+	/* Rows of text[0 .. n), whole lines with LINES_PAD bytes behind. Stops at the end, at BATCH_ROWS, or behind a skipped
+	 * record; *used: bytes consumed. A failure's line and column are relative to `text`; the rows before it are kept. */
 	int (*parse)(struct records *r, const char *text, size_t n, size_t *used, struct err *e);
 	void (*locate)(const struct origin *o, int64_t row, int field, int64_t *line, int64_t *column);
 	void (*release)(struct records *r); /* frees what the format has besides */

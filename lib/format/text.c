@@ -1,7 +1,7 @@
 /* Text: one column, `line`, a row for each line; and back.
  *
- * A value is everything before the newline, a carriage return included, so text comes out byte for byte as it went in (but for a
- * missing last newline, which is added). A value that contains a newline cannot be written. */
+ * A value is everything before the newline, a carriage return included, so text comes out byte for byte as it went in (but
+ * for a missing last newline, which is added). A value that contains a newline cannot be written. */
 #include "lib/base/utf8.h"
 #include "lib/format/declare.h"
 #include "lib/format/lines.h"

@@ -1,4 +1,5 @@
-/* Values as text and as JSON: see format.h. One function prints each kind of type; the table at the end joins them to the types.
+/* Values as text and as JSON: see format.h. One function prints each kind of type; the table at the end joins them to the
+ * types.
  *
  * The choices that others rely on:
  *     timestamp   ISO 8601, the fraction in 3, 6 or 9 digits and only when it is not zero, Z when the column has a zone (the
@@ -92,8 +93,8 @@ static double half_value(uint16_t h)
 	return h & 0x8000 ? -v : v;
 }
 
-/* The shortest decimal nearer to h than to any other half: neighbours are 2^-24 apart or more, so the first candidate within half
- * a step of both neighbours is it. Five digits always do. */
+/* The shortest decimal nearer to h than to any other half: neighbours are 2^-24 apart or more, so the first candidate within
+ * half a step of both neighbours is it. Five digits always do. */
 static double half_shortest(uint16_t h)
 {
 	double v = half_value(h), lo, hi, d = v;

@@ -1,5 +1,5 @@
-/* The terminal: see term.h. Text is shown as it is, character by character, except what a terminal would obey instead of showing:
- * that is written as an escape in plain ASCII. */
+/* The terminal: see term.h. Text is shown as it is, character by character, except what a terminal would obey instead of
+ * showing: that is written as an escape in plain ASCII. */
 #include "lib/io/term.h"
 
 #include "lib/base/utf8.h"

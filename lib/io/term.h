@@ -4,7 +4,8 @@
 
 #include "lib/base/buf.h"
 
-/* Appends s with control bytes, DEL, C1 controls, invalid UTF-8, bidi overrides and line separators written as \xNN or \u{NNNN}. 0 or -1. */
+/* Appends s with control bytes, DEL, C1 controls, invalid UTF-8, bidi overrides and line separators written as \xNN or
+ * \u{NNNN}. 0 or -1. */
 int term_safe(struct buf *b, struct str s);
 
 /* The same, with the number of terminal cells the text takes (wide characters count 2, combining 0). */

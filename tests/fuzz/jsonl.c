@@ -1,6 +1,7 @@
-/* JSON Lines. The first byte chooses options, the rest is the input. Properties: the record parser takes a line exactly when the
- * scanner of JSON text does (but for repeated keys), and blames the same byte; what is parsed, written and parsed again is written
- * the same; rows do not depend on how the lines are divided into blocks; every row and field has a place inside the text. */
+/* JSON Lines. The first byte chooses options, the rest is the input. Properties: the record parser takes a line exactly when
+ * the scanner of JSON text does (but for repeated keys), and blames the same byte; what is parsed, written and parsed again
+ * is written the same; rows do not depend on how the lines are divided into blocks; every row and field has a place inside
+ * the text. */
 #include "lib/format/jsonl.h"
 
 #include <stdlib.h>

@@ -1,4 +1,5 @@
-/* JSON text: what RFC 8259 allows and what it does not, with the byte at fault; strings decoded and written; numbers respelled. */
+/* JSON text: what RFC 8259 allows and what it does not, with the byte at fault; strings decoded and written; numbers
+ * respelled. */
 #include "lib/format/format.h"
 #include "lib/format/json.h"
 #include "tests/unit/test.h"
