@@ -318,7 +318,7 @@ static int flush(struct merger *m, struct batch **ret, struct err *e)
 static int merger_next(struct source *s, struct batch **ret, struct err *e)
 {
 	struct merger *m = (struct merger *)s;
-	int64_t max = rows_per_batch(m->bytes, m->seen);
+	int64_t max = rows_per_batch(m->bytes, m->seen, m->opts.batch_bytes);
 	int rc = 0;
 
 	if (m->failed) {

@@ -9,6 +9,7 @@ struct merge_opts {
 	enum on_bad on_bad;
 	bool unique;    /* the first row of each key */
 	int64_t limit;  /* the first rows only; < 0: all */
+	int64_t batch_bytes; /* size of the batches given out; 0: the usual one */
 };
 
 /* Merges n sources that are sorted by `key` (borrowed: it must outlive the result) and have the layout of `schema` (the result's;

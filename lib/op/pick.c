@@ -157,11 +157,10 @@ int64_t batch_bytes(const struct batch *b)
 	return sum;
 }
 
-int64_t rows_per_batch(int64_t bytes, int64_t rows)
+int64_t rows_per_batch(int64_t bytes, int64_t rows, int64_t size)
 {
-	int64_t each = rows > 0 ? bytes / rows : 0;
+	int64_t each = rows > 0 ? bytes / rows + 1 : 1;
+	int64_t n = (size ? size : BATCH_BYTES) / each;
 
-	if (each * BATCH_ROWS <= BATCH_BYTES)
-		return BATCH_ROWS;
-	return each >= BATCH_BYTES ? 1 : BATCH_BYTES / each;
+	return n < 1 ? 1 : n > BATCH_ROWS ? BATCH_ROWS : n;
 }

@@ -22,7 +22,7 @@ static void run_close(struct source *s)
 static int run_next(struct source *s, struct batch **ret, struct err *e)
 {
 	struct run *r = (struct run *)s;
-	int64_t n = rows_per_batch(r->data, r->rows);
+	int64_t n = rows_per_batch(r->data, r->rows, r->batch_bytes);
 	struct rows rows;
 	int rc;
 

@@ -12,6 +12,7 @@ struct run {
 	enum on_bad on_bad;
 	bool unique;            /* keep the first row of each key */
 	int64_t limit;          /* keep the first rows only; < 0: all */
+	int64_t batch_bytes;    /* size of the batches given out; 0: the usual one */
 
 	struct rowstore store;
 	struct entry *v;        /* one a row */

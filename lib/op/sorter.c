@@ -10,6 +10,7 @@
 #include "lib/op/spill.h"
 
 #define FAN_IN 64   /* runs merged at once */
+#define CURSOR 8    /* memory that merging takes for each, in batches: of its own, compressed, with keys, waiting */
 #define TOP_SLACK 65536
 
 struct sorter {
@@ -82,6 +83,14 @@ static int add_run(struct sorter *s, struct source *run, struct err *e)
 	return 0;
 }
 
+/* While more than FAN_IN runs are merged, all their batches have to fit. */
+static int64_t spilled_batch_bytes(const struct sorter *s)
+{
+	int64_t size = s->opts.memory / (CURSOR * FAN_IN);
+
+	return size > BATCH_BYTES || s->opts.memory <= 0 ? BATCH_BYTES : size;
+}
+
 static struct merge_opts merge_options(const struct sorter *s)
 {
 	return (struct merge_opts){ .on_bad = s->opts.on_bad == BAD_SKIP ? BAD_NULL : s->opts.on_bad, .unique = s->opts.unique,
@@ -89,11 +98,12 @@ static struct merge_opts merge_options(const struct sorter *s)
 }
 
 /* Runs from..nruns become one merged source. */
-static int merge_runs(struct sorter *s, int from, struct source **ret, struct err *e)
+static int merge_runs(struct sorter *s, int from, int64_t batch_bytes, struct source **ret, struct err *e)
 {
 	struct merge_opts o = merge_options(s);
 	int n = s->nruns - from;
 
+	o.batch_bytes = batch_bytes;
 	s->nruns = from;
 	return merge_open(s->runs + from, n, s->source.schema, &s->key, &o, ret, e);
 }
@@ -102,7 +112,7 @@ static int merge_runs(struct sorter *s, int from, struct source **ret, struct er
 static int collapse(struct sorter *s, struct err *e)
 {
 	struct source *merged, *stored;
-	int rc = merge_runs(s, s->ncollapsed, &merged, e);
+	int rc = merge_runs(s, s->ncollapsed, spilled_batch_bytes(s), &merged, e);
 
 	if (rc < 0)
 		return rc;
@@ -119,6 +129,7 @@ static int put_away(struct sorter *s, struct err *e)
 	struct source *stored;
 	int rc = run_sort(s->run, e);
 
+	s->run->batch_bytes = spilled_batch_bytes(s);
 	if (rc == 0)
 		rc = spill_source(&s->run->source, s->opts.tmpdir, &stored, e);
 	source_close(&s->run->source);
@@ -130,6 +141,12 @@ static int put_away(struct sorter *s, struct err *e)
 	return rc < 0 ? rc : fresh_run(s, e);
 }
 
+/* Half of what is allowed: the rest is for what reads and writes beside us, and for growing arrays. */
+static int64_t run_budget(const struct sorter *s)
+{
+	return s->opts.memory / 2;
+}
+
 /* The budget is reached. Rows that unique or a limit exclude need no place; if that frees half of it, go on in memory. */
 static int make_room(struct sorter *s, struct err *e)
 {
@@ -138,7 +155,7 @@ static int make_room(struct sorter *s, struct err *e)
 	if (s->opts.unique || s->opts.limit >= 0) {
 		if ((rc = run_shrink(s->run, e)) < 0)
 			return rc;
-		if (run_bytes(s->run) < s->opts.memory / 2)
+		if (run_bytes(s->run) < run_budget(s) / 2)
 			return 0;
 	}
 	return put_away(s, e);
@@ -152,7 +169,7 @@ static int take_batch(struct sorter *s, struct batch *b, struct err *e)
 		return rc;
 	if (s->opts.limit >= 0 && s->run->n / 2 >= s->opts.limit + TOP_SLACK / 2)
 		return run_shrink(s->run, e);
-	return s->opts.memory > 0 && run_bytes(s->run) > s->opts.memory ? make_room(s, e) : 0;
+	return s->opts.memory > 0 && run_bytes(s->run) > run_budget(s) ? make_room(s, e) : 0;
 }
 
 static int read_all(struct sorter *s, struct err *e)
@@ -184,7 +201,7 @@ static int finish(struct sorter *s, struct err *e)
 	}
 	if ((rc = add_run(s, last, e)) < 0)
 		return rc;
-	return merge_runs(s, 0, &s->result, e);
+	return merge_runs(s, 0, 0, &s->result, e);
 }
 
 static int generate(struct sorter *s, struct err *e)

@@ -420,8 +420,8 @@ static int next_sample(struct source *s, struct batch **ret, struct err *e)
 	n = t->kept.n - t->given;
 	if (n == 0)
 		return 0;
-	if (n > rows_per_batch(rows_bytes(&t->kept), t->kept.n))
-		n = rows_per_batch(rows_bytes(&t->kept), t->kept.n);
+	if (n > rows_per_batch(rows_bytes(&t->kept), t->kept.n, 0))
+		n = rows_per_batch(rows_bytes(&t->kept), t->kept.n, 0);
 	if ((rc = rows_view(&t->kept, &all, e)) < 0)
 		return rc;
 	rc = copy_range(all, t->given, n, ret, e);
