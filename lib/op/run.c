@@ -2,16 +2,18 @@
  * out. Invariant: v is in order of arrival until it is sorted, so a stable sort keeps equal keys so. */
 #include "lib/op/run.h"
 
-#include "lib/op/grow.h"
+#include "lib/op/pages.h"
 #include "lib/op/pick.h"
 #include "lib/op/radix.h"
+
+#include <stdlib.h>
 
 static void run_close(struct source *s)
 {
 	struct run *r = (struct run *)s;
 
 	rowstore_free(&r->store);
-	free(r->v);
+	pages_free(r->v, (size_t)r->cap * sizeof *r->v);
 	buf_free(&r->last_key);
 	buf_free(&r->bound_key);
 	arena_free(&r->arena);
@@ -62,15 +64,17 @@ int64_t run_bytes(const struct run *r)
 
 static int grow_entries(struct run *r, int64_t more, struct err *e)
 {
-	int64_t cap = r->cap ? r->cap : 1024;
-	int rc;
+	int64_t cap = r->cap ? r->cap : 4096;
+	void *v;
 
 	while (cap < r->n + more)
 		cap += cap / 4;
 	if (cap == r->cap)
 		return 0;
-	if ((rc = GROW(r->v, cap, e)) < 0)
-		return rc;
+	v = pages_resize(r->v, (size_t)r->cap * sizeof *r->v, (size_t)cap * sizeof *r->v);
+	if (!v)
+		return err_oom(e);
+	r->v = v;
 	r->cap = cap;
 	return 0;
 }
@@ -147,14 +151,15 @@ static void drop_equal(struct run *r)
 
 int run_sort(struct run *r, struct err *e)
 {
+	size_t bytes = (size_t)r->n * sizeof *r->v;
 	struct entry *tmp;
 
 	if (!r->ascending) {
-		tmp = malloc((size_t)r->n * sizeof *tmp);
+		tmp = pages_resize(NULL, 0, bytes);
 		if (!tmp)
 			return err_oom(e);
 		radix_sort(r->v, tmp, r->n, &r->store);
-		free(tmp);
+		pages_free(tmp, bytes);
 	}
 	if (r->unique)
 		drop_equal(r);
