@@ -3,8 +3,7 @@
 #include "lib/op/rowstore.h"
 
 #include "lib/op/grow.h"
-
-#include <sys/mman.h>
+#include "lib/op/pages.h"
 
 #define FIRST_BLOCK ((size_t)64 << 10)
 #define LARGEST_BLOCK ((size_t)2 << 20)
@@ -21,7 +20,7 @@ void rowstore_init(struct rowstore *s, const struct schema *schema)
 void rowstore_clear(struct rowstore *s)
 {
 	for (uint32_t i = 0; i < s->nblocks; i++)
-		free(s->blocks[i].p);
+		pages_free(s->blocks[i].p, s->blocks[i].cap);
 	s->nblocks = 0;
 	s->bytes = 0;
 }
@@ -52,7 +51,7 @@ static int add_block(struct rowstore *s, size_t need, struct err *e)
 		s->cap = cap;
 	}
 	b = &s->blocks[s->nblocks];
-	*b = (struct store_block){ .p = aligned_alloc(size < LARGEST_BLOCK ? 4096 : LARGEST_BLOCK, size), .cap = size };
+	*b = (struct store_block){ .p = pages_resize(NULL, 0, size), .cap = size };
 	if (!b->p)
 		return err_oom(e);
 	if (size >= LARGEST_BLOCK)

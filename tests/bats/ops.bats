@@ -18,3 +18,103 @@ oracle() { # script cases seed
 @test "split is a partition in every mode; take is head, tail and awk" {
 	oracle split 8 1
 }
+
+numbers() { # rows: id, a shuffled number, some text
+	awk -v n="$1" 'BEGIN { print "id,x,text"; for (i = 1; i <= n; i++) print i "," (i * 7919) % 1000003 ",some text of record " i }'
+}
+
+@test "a sort larger than its memory: the same bytes, nothing left in the folder for temporary files" {
+	cd "$BATS_TEST_TMPDIR"
+	numbers 300000 >in.csv
+	mkdir tmp
+	stook sort -k x:num in.csv -o all.csv
+	stook sort -k x:num -S 2M -T tmp in.csv -o small.csv
+	cmp all.csv small.csv
+	stook sort -k x:num -S 4M -T tmp -u -n 1000 in.csv -o top.csv
+	cmp top.csv <(head -n 1001 all.csv)
+	[ -z "$(ls -A tmp)" ]
+	TMPDIR=$PWD/tmp stook sort -k x:num:desc -S 2M in.csv | stook sort --check -k x:num:desc
+}
+
+@test "a sort's memory stays within its setting and 32 MiB" {
+	[ -x /usr/bin/time ] || skip "needs GNU time"
+	cd "$BATS_TEST_TMPDIR"
+	numbers 2000000 >in.csv
+	/usr/bin/time -f %M -o peak stook sort -k text -S 64M in.csv -o out.csv
+	[ "$(tail -n 1 peak)" -le $(((64 + 32) * 1024)) ] || { cat peak; false; }
+	stook sort --check -k text out.csv
+}
+
+@test "a sort that is killed leaves no temporary file and no output" {
+	cd "$BATS_TEST_TMPDIR"
+	numbers 300000 >in.csv
+	mkdir tmp
+	for pause in 0.05 0.1 0.2 0.3; do
+		stook sort -k x:num -S 1M -T tmp in.csv -o out.csv & p=$!
+		sleep $pause
+		kill -9 $p 2>/dev/null || true
+		wait $p || true
+		rm -f out.csv
+		[ -z "$(ls -A tmp)" ]
+		[ "$(ls -A)" = "$(printf 'in.csv\ntmp')" ]
+	done
+}
+
+@test "no folder for temporary files, no room in it: an error that says so, no output" {
+	cd "$BATS_TEST_TMPDIR"
+	numbers 100000 >in.csv
+	stook sort -k x:num -S 1M -T nowhere in.csv -o out.csv 2>err && status=0 || status=$?
+	[ "$status" = 73 ]
+	grep -q 'nowhere.*-T DIR' err
+	[ ! -e out.csv ]
+	[ "$(id -u)" = 0 ] || skip "a full folder needs root, for a small tmpfs"
+	mkdir full
+	mount -t tmpfs -o size=256k none full || skip "no tmpfs here"
+	stook sort -k x:num -S 1M -T full in.csv -o out.csv 2>err && status=0 || status=$?
+	umount full
+	[ "$status" = 74 ] || { echo "$status"; cat err; false; }
+	grep -q 'No space left' err
+	[ ! -e out.csv ]
+}
+
+@test "take closes what is before it at once, also when that never ends" {
+	cd "$BATS_TEST_TMPDIR"
+	timeout 20 bash -c 'yes 1 | stook cat --from csv -N - | stook take -n 3 --to csv --no-header-out' >out 2>err
+	[ "$(cat out)" = $'1\n1\n1' ]
+	[ ! -s err ]
+}
+
+@test "split: all files or none, also on a disk that is full at the end" {
+	[ "$(id -u)" = 0 ] || skip "a full disk needs root, for a small tmpfs"
+	cd "$BATS_TEST_TMPDIR"
+	mkdir small
+	mount -t tmpfs -o size=1m none small || skip "no tmpfs here"
+	numbers 100000 >in.csv
+	stook split -n 4 --by id --out 'small/{}.csv' in.csv 2>err && status=0 || status=$?
+	left=$(ls -A small)
+	umount small
+	[ "$status" = 74 ] || { echo "$status"; cat err; false; }
+	[ -z "$left" ]
+}
+
+@test "split: an input that ends early leaves no file" {
+	cd "$BATS_TEST_TMPDIR"
+	numbers 1000 | stook cat --from csv >whole.arrows
+	head -c $(($(stat -c %s whole.arrows) / 2)) whole.arrows >cut.arrows
+	mkdir d
+	for mode in '-n 3' '-n 3 --by x' '--rows 10' '--weights a=1,b=2' '--value text'; do
+		stook split $mode --out 'd/{}.csv' cut.arrows 2>err && status=0 || status=$?
+		[ "$status" = 76 ] || { echo "$mode: $status"; cat err; false; }
+		[ -z "$(ls -A d)" ]
+	done
+}
+
+@test "results do not depend on threads or memory" {
+	cd "$BATS_TEST_TMPDIR"
+	numbers 50000 >in.csv
+	for job in 'sort -k x:num,id' 'join -k id in.csv' 'take --sample 500 --seed 3' 'take -g x -n 1'; do
+		stook $job in.csv -j 1 --to csv >1
+		stook $job in.csv -j 8 -S 1M --to csv >2
+		cmp 1 2
+	done
+}
