@@ -6,7 +6,8 @@
 
 #include <stdlib.h>
 
-static const char spec[] = "n=count,s=sum:t,m=mean:t,i=sum:i,mi=mean:i,f=sum:f,mf=mean:f,lo=min:t,hi=max:k:nat,a=first:k,z=last:t,d=distinct:t,dk=distinct:k";
+static const char spec[] = "n=count,s=sum:t,m=mean:t,i=sum:i,mi=mean:i,f=sum:f,mf=mean:f,lo=min:t,hi=max:k:nat,a=first:k,z=last:t,d=distinct:t,dk=distinct:k,"
+			   "v=var:t,vi=sd:i,vf=varp:f,q=median:t,qi=p95:i,qf=p5:f,l=latest:i,am=argmax:f:k,h=distinct~:k";
 
 struct bytes {
 	const uint8_t *p;
