@@ -230,6 +230,8 @@ static void arrow_sink_fail(struct sink *base, const struct err *why)
 	cleanup_buf struct buf text = { 0 };
 	struct err ignored;
 
+	if (s->collect && why->status != ST_CLOSED && put_collected(s, &ignored) < 0)
+		text.n = 0; /* the rows before the bad one: without them the reason goes nowhere either */
 	if (why->status != ST_CLOSED && describe_error(why, &text) == 0 &&
 	    encode_poison(&s->x, s->schema, buf_view(&text), s->seq, &ignored) == 0 && put_message(s, true, &ignored) == 0 &&
 	    out_flush(s->out, &ignored) < 0)
