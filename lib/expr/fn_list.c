@@ -98,7 +98,7 @@ static const uint8_t *word_table(void)
 	return table;
 }
 
-static void words_one(struct items *it, struct str s)
+static void words_any(struct items *it, struct str s)
 {
 	const uint8_t *table = word_table();
 	const char *p = s.p, *end = s.p + s.n;
@@ -123,6 +123,77 @@ static void words_one(struct items *it, struct str s)
 	}
 	if (to > start)
 		items_end(it, (size_t)(to - start));
+}
+
+#ifdef __SSE2__
+#include <emmintrin.h>
+
+/* Bit k: byte k belongs to a word. ASCII only: bytes from 128 on are negative here and fall out. */
+static inline uint32_t word_bits(__m128i v)
+{
+	__m128i letter = _mm_or_si128(v, _mm_set1_epi8(0x20));
+
+	letter = _mm_and_si128(_mm_cmpgt_epi8(letter, _mm_set1_epi8('a' - 1)), _mm_cmplt_epi8(letter, _mm_set1_epi8('z' + 1)));
+	letter = _mm_or_si128(letter, _mm_and_si128(_mm_cmpgt_epi8(v, _mm_set1_epi8('0' - 1)), _mm_cmplt_epi8(v, _mm_set1_epi8('9' + 1))));
+	letter = _mm_or_si128(letter, _mm_cmpeq_epi8(v, _mm_set1_epi8('_')));
+	return (uint32_t)_mm_movemask_epi8(letter);
+}
+
+/* Appends s[from, to); words are short, so 16 bytes are copied wherever s has them. The room behind the items allows it. */
+static inline void add_word(struct items *it, struct str s, size_t from, size_t to)
+{
+	size_t n = to - from;
+	char *dst = it->values + it->bytes;
+
+	if (n <= 16 && from + 16 <= s.n)
+		_mm_storeu_si128((__m128i *)(void *)dst, _mm_loadu_si128((const __m128i *)(const void *)(s.p + from)));
+	else
+		memcpy(dst, s.p + from, n);
+	items_end(it, n);
+}
+
+/* Sixteen bytes at a time: where the bits of neighbours differ a word begins or ends. False, with nothing done, when s is not ASCII. */
+static bool words_ascii(struct items *it, struct str s)
+{
+	uint32_t inside = 0;
+	size_t start = 0;
+
+	if (!text_is_ascii(s))
+		return false;
+	for (size_t at = 0; at < s.n; at += 16) {
+		char tail[16] = { 0 };
+		const char *p = s.p + at;
+		uint32_t bits, edges;
+
+		if (s.n - at < 16)
+			p = memcpy(tail, p, s.n - at);
+		bits = word_bits(_mm_loadu_si128((const __m128i *)(const void *)p));
+		for (edges = (bits ^ (bits << 1 | inside)) & 0xffff; edges; edges &= edges - 1) {
+			size_t k = at + (size_t)__builtin_ctz(edges);
+
+			if (inside)
+				add_word(it, s, start, k);
+			else
+				start = k;
+			inside ^= 1;
+		}
+	}
+	if (inside)
+		add_word(it, s, start, s.n);
+	return true;
+}
+#else
+static bool words_ascii(struct items *it, struct str s)
+{
+	(void)it, (void)s;
+	return false;
+}
+#endif
+
+static void words_one(struct items *it, struct str s)
+{
+	if (!words_ascii(it, s))
+		words_any(it, s);
 }
 
 KERNEL(words)

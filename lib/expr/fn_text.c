@@ -7,26 +7,32 @@
 
 #define TEXT_MAX (INT64_C(1) << 28) /* longest text that repeat() and padding make */
 
-static bool is_ascii(struct str s)
+/* The bytes of v, all below 128, that lie from `first` to `first` + 25 get bit 0x20 flipped: adding brings them, and what is above
+ * them, over 128. */
+static inline uint64_t flip_case(uint64_t v, unsigned char first)
 {
-	unsigned char any = 0;
+	const uint64_t ones = 0x0101010101010101;
+	uint64_t from = v + ones * (128u - first), above = v + ones * (128u - 26 - first);
 
-	for (size_t i = 0; i < s.n; i++)
-		any |= (unsigned char)s.p[i];
-	return any < 0x80;
+	return v ^ ((from & ~above & ones * 128) >> 2);
 }
 
-static void ascii_lower(char *to, struct str s)
+static void ascii_flip(char *to, struct str s, unsigned char first)
 {
-	for (size_t i = 0; i < s.n; i++)
-		to[i] = (char)(s.p[i] + ((unsigned char)(s.p[i] - 'A') < 26 ? 32 : 0));
+	uint64_t v;
+	size_t i = 0;
+
+	for (; i + 8 <= s.n; i += 8) {
+		memcpy(&v, s.p + i, 8);
+		v = flip_case(v, first);
+		memcpy(to + i, &v, 8);
+	}
+	for (; i < s.n; i++)
+		to[i] = (char)(s.p[i] ^ ((unsigned char)(s.p[i] - first) < 26 ? 0x20 : 0));
 }
 
-static void ascii_upper(char *to, struct str s)
-{
-	for (size_t i = 0; i < s.n; i++)
-		to[i] = (char)(s.p[i] - ((unsigned char)(s.p[i] - 'a') < 26 ? 32 : 0));
-}
+static void ascii_lower(char *to, struct str s) { ascii_flip(to, s, 'A'); }
+static void ascii_upper(char *to, struct str s) { ascii_flip(to, s, 'a'); }
 
 /* Maps code points; bytes that are not UTF-8 stay as they are. `to` has room for 3/2 of s and 4 bytes. */
 static size_t map_letters(char *to, struct str s, uint32_t (*map)(uint32_t))
@@ -57,7 +63,7 @@ static int change_case(struct eval *ev, const struct vec *args, struct sel sel, 
 		const struct str s = ARG(0, s, i);
 		size_t n = s.n;
 
-		if (is_ascii(s))
+		if (text_is_ascii(s))
 			ascii(to, s);
 		else
 			n = map_letters(to, s, map);

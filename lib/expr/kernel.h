@@ -21,7 +21,19 @@ static inline struct str text_copy(struct eval *ev, struct str s)
 	return (struct str){ p, p ? s.n : 0 };
 }
 
-/* Is it a continuation byte of UTF-8? */
-static inline bool utf8_cont(char c) { return ((unsigned char)c & 0xc0) == 0x80; }
+/* Eight bytes at a time, then the rest. */
+static inline bool text_is_ascii(struct str s)
+{
+	uint64_t any = 0, v;
+	size_t i = 0;
+
+	for (; i + 8 <= s.n; i += 8) {
+		memcpy(&v, s.p + i, 8);
+		any |= v;
+	}
+	for (; i < s.n; i++)
+		any |= (unsigned char)s.p[i];
+	return !(any & 0x8080808080808080);
+}
 
 #endif
