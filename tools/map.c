@@ -14,26 +14,31 @@ struct map_args {
 	struct program *program; /* parsed by check() */
 };
 
+#define FILE_MAX (16 << 20)
+
+static int read_all(struct in *in, struct buf *b, struct err *e)
+{
+	ssize_t n;
+
+	do {
+		if (buf_reserve(b, 65536))
+			return err_oom(e);
+		if ((n = in_read(in, b->p + b->n, 65536, IN_WAIT, e)) < 0)
+			return (int)n;
+		b->n += (size_t)n;
+	} while (n > 0 && b->n <= FILE_MAX);
+	return 0;
+}
+
 /* The whole of a program's file. */
 static int read_program(const char *name, struct buf *b, struct err *e)
 {
 	struct in *in;
 	int rc = in_open(&in, name, e);
-	ssize_t n = 1;
 
-	while (rc == 0 && n > 0) {
-		if (buf_reserve(b, 65536)) {
-			rc = err_oom(e);
-		} else if ((n = in_read(in, b->p + b->n, 65536, IN_WAIT, e)) < 0) {
-			rc = (int)n;
-		} else {
-			b->n += (size_t)n;
-			if (b->n > 16 << 20)
-				rc = err_set(e, ST_USAGE, "%s is too long for a program", name);
-		}
-	}
-	if (rc < 0 && b->n == 0 && e->status == 0)
-		rc = err_set(e, ST_NOINPUT, "%s", name);
+	if (rc < 0)
+		return rc;
+	rc = read_all(in, b, e);
 	in_close(in);
 	return rc;
 }

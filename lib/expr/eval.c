@@ -436,16 +436,39 @@ static void level_reset(struct level *lv, const struct program *p, int step, int
 	memset(lv->caches, 0, (size_t)p->ncaches * sizeof *lv->caches);
 }
 
-/* Collects the next rows of what is exploded: idx[k] is their row above, item[k] their row among the items. */
-static int64_t next_items(struct level *lv, uint32_t *idx, uint32_t *item, int64_t max)
-{
-	int64_t n = 0;
+#define EXPLODED_BYTES (INT64_C(4) << 20) /* of repeated fields in a batch, unless one row has more */
 
-	while (n < max && lv->pos < lv->sel.n) {
+/* Bytes of row i in the fields that go on. */
+static int64_t row_bytes(const struct eval *ev, const struct step *s, int64_t i)
+{
+	const struct level *lv = ev->lv;
+	int64_t sum = 0;
+
+	for (int k = 0; k < ev->p->nslots; k++) {
+		const struct slot *slot = &lv->slots[k];
+
+		if (!s->live[k] || k == s->slot)
+			continue;
+		if (slot->is_column)
+			sum += column_bytes(&slot->col, slot->map ? slot->map[i] : i, 1);
+		else if (value_text(slot->vec.type) && !vec_null(&slot->vec, i))
+			sum += 16 + (int64_t)slot->vec.s[i & slot->vec.mask].n;
+	}
+	return sum;
+}
+
+/* Collects the next rows of what is exploded: idx[k] is their row above, item[k] their row among the items. */
+static int64_t next_items(const struct eval *ev, const struct step *s, uint32_t *idx, uint32_t *item, int64_t max)
+{
+	struct level *lv = ev->lv;
+	int64_t n = 0, bytes = 0;
+
+	while (n < max && bytes < EXPLODED_BYTES && lv->pos < lv->sel.n) {
 		uint32_t row = lv->sel.idx ? lv->sel.idx[lv->pos] : (uint32_t)lv->pos;
 		struct span r = vec_null(&lv->list, row) ? (struct span){ 0 } : lv->list.r[row & lv->list.mask];
+		int64_t each = r.n > 1 ? row_bytes(ev, s, row) : 0;
 
-		for (; lv->off < r.n && n < max; n++) {
+		for (; lv->off < r.n && n < max && bytes < EXPLODED_BYTES; n++, bytes += each) {
 			idx[n] = row;
 			item[n] = r.from + lv->off++;
 		}
@@ -517,7 +540,7 @@ static int explode_some(struct eval *ev, struct err *e)
 	item = arena_alloc(&to->arena, (size_t)max * 4);
 	if (!idx || !item)
 		return err_oom(e);
-	to->nrows = next_items(lv, idx, item, max);
+	to->nrows = next_items(ev, s, idx, item, max);
 	to->sel.n = to->nrows;
 	if (!to->nrows) {
 		lv->stage = LEVEL_DONE;

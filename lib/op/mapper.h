@@ -8,7 +8,6 @@
 struct mapper_opts {
 	enum on_bad on_bad;
 	int64_t now_us;   /* what now() gives */
-	int64_t *bad;     /* counts bad values; NULL: not wanted */
 };
 
 /* Binds the program to the source's schema and runs it over its batches. Takes `from`, also when it fails; the program stays the
