@@ -1,5 +1,5 @@
 /* Build: batches of the right side are kept, each distinct key has a number (keytab), and the rows of a key form a list in right
- * order (first[number], last[number], next[row]). Probe: a left batch's keys are looked up at once, then its pairs are given out in
+ * order (first and last by number, next by row). Probe: a left batch's keys are looked up at once, then its pairs are given out in
  * pieces of at most BATCH_ROWS. Right and full joins mark the rows that matched and give the others out last.
  * Invariant: row r of the build side is refs[r]; NONE ends a list. */
 #include "lib/op/joiner.h"
@@ -20,7 +20,7 @@ struct build {
 	uint8_t *matched;       /* right and full: one byte a row */
 	int64_t n, cap;
 	struct keytab keys;
-	uint32_t *first, *last; /* by key number */
+	uint32_t *last;         /* by key number; the first row of its list is keys.keys[number].first */
 	uint32_t lists_cap;
 };
 
@@ -29,7 +29,7 @@ struct probe {
 	struct keys keys;
 	struct arena arena;
 	struct bad_values bad;
-	uint32_t *found;        /* key number of each row, or NONE */
+	uint32_t *found;        /* first match of each row, or NONE */
 	int64_t n;              /* rows before the first bad one */
 	int64_t row;            /* the next to be given out */
 	uint32_t list;          /* where in its list of matches it stands; NONE: at the beginning */
@@ -79,7 +79,6 @@ static void build_free(struct build *b)
 	free(b->refs);
 	free(b->next);
 	free(b->matched);
-	free(b->first);
 	free(b->last);
 	keytab_free(&b->keys);
 }
@@ -126,31 +125,29 @@ static int grow_rows(struct build *b, int64_t more, bool mark, struct err *e)
 
 static int grow_lists(struct build *b, struct err *e)
 {
-	uint32_t cap = b->lists_cap ? b->lists_cap * 2 : 1024;
+	uint32_t cap = b->lists_cap ? b->lists_cap : 1024;
 	int rc;
 
-	if (b->keys.n < b->lists_cap)
+	while (cap < b->keys.n)
+		cap *= 2;
+	if (cap == b->lists_cap)
 		return 0;
-	if ((rc = GROW(b->first, cap, e)) < 0 || (rc = GROW(b->last, cap, e)) < 0)
+	if ((rc = GROW(b->last, cap, e)) < 0)
 		return rc;
 	b->lists_cap = cap;
 	return 0;
 }
 
-/* Appends row `row` to the list of its key. */
-static int link_row(struct build *b, uint32_t row, struct str key, struct err *e)
+/* Appends row `row` to the list of key `number`; keys from `fresh` on have none yet. */
+static void link_row(struct build *b, uint32_t row, uint32_t number, uint32_t *fresh)
 {
-	uint32_t number, before = b->keys.n;
-	int rc = grow_lists(b, e);
-
-	if (rc < 0 || (rc = keytab_add(&b->keys, key, &number, e)) < 0)
-		return rc;
-	if (number == before)
-		b->first[number] = row;
-	else
+	if (number == *fresh) {
+		b->keys.keys[number].first = row;
+		++*fresh;
+	} else {
 		b->next[b->last[number]] = row;
+	}
 	b->last[number] = row;
-	return 0;
 }
 
 static bool row_skipped(const struct bad_values *bad, int64_t row)
@@ -158,23 +155,47 @@ static bool row_skipped(const struct bad_values *bad, int64_t row)
 	return bad->skip && bit_get(bad->skip, row);
 }
 
-static int link_batch(struct joiner *j, const struct keys *k, const struct bad_values *bad, struct err *e)
+/* The rows that are not skipped, and the keys of those without a null in it: both in order. */
+struct linked {
+	struct str *keys;
+	uint32_t *rows, *numbers; /* in the build side; the number of each key */
+	int64_t n;
+};
+
+static int collect_rows(struct build *b, const struct keys *k, const struct bad_values *bad, struct linked *l, struct arena *a, struct err *e)
 {
-	struct build *b = &j->build;
-	int rc = grow_rows(b, k->n, wants_rest(j->opts.kind), e);
-
-	for (int64_t i = 0; i < k->n && rc == 0; i++) {
-		uint32_t row = (uint32_t)b->n;
-
+	l->keys = arena_alloc(a, (size_t)k->n * sizeof *l->keys);
+	l->rows = arena_alloc(a, (size_t)k->n * sizeof *l->rows);
+	l->numbers = arena_alloc(a, (size_t)k->n * sizeof *l->numbers);
+	if (!l->keys || !l->rows || !l->numbers)
+		return err_oom(e);
+	for (int64_t i = 0; i < k->n; i++) {
 		if (row_skipped(bad, i))
 			continue;
-		b->refs[row] = (struct rowref){ b->nbatches, (uint32_t)i };
-		b->next[row] = NONE;
-		b->n++;
-		if (!k->has_null || !k->has_null[i])
-			rc = link_row(b, row, keys_at(k, i), e);
+		if (!k->has_null || !k->has_null[i]) {
+			l->keys[l->n] = keys_at(k, i);
+			l->rows[l->n++] = (uint32_t)b->n;
+		}
+		b->refs[b->n] = (struct rowref){ b->nbatches, (uint32_t)i };
+		b->next[b->n++] = NONE;
 	}
-	return rc;
+	return 0;
+}
+
+static int link_batch(struct joiner *j, const struct keys *k, const struct bad_values *bad, struct err *e)
+{
+	cleanup_arena struct arena scratch = { 0 };
+	struct build *b = &j->build;
+	uint32_t fresh = b->keys.n;
+	struct linked l = { 0 };
+	int rc;
+
+	if ((rc = grow_rows(b, k->n, wants_rest(j->opts.kind), e)) < 0 || (rc = collect_rows(b, k, bad, &l, &scratch, e)) < 0 ||
+	    (rc = keytab_add_many(&b->keys, l.keys, l.n, l.numbers, e)) < 0 || (rc = grow_lists(b, e)) < 0)
+		return rc;
+	for (int64_t i = 0; i < l.n; i++)
+		link_row(b, l.rows[i], l.numbers[i], &fresh);
+	return 0;
 }
 
 static int grow_batches(struct build *b, struct err *e)
@@ -238,24 +259,26 @@ static int build_all(struct joiner *j, struct err *e)
 
 /* Probe side. */
 
-/* Looks all keys of the batch up: hashes first, so that the table's lines are on their way when they are needed. */
+/* Looks all keys of the batch up. */
 static int find_all(struct joiner *j, struct err *e)
 {
 	struct probe *p = &j->probe;
-	const struct keytab *t = &j->build.keys;
-	uint64_t *hashes = arena_alloc(&p->arena, (size_t)p->n * sizeof *hashes);
+	const struct build *b = &j->build;
+	struct str *keys = arena_alloc(&p->arena, (size_t)p->n * sizeof *keys);
 
 	p->found = arena_alloc(&p->arena, (size_t)p->n * sizeof *p->found);
-	if (!hashes || !p->found)
+	if (!keys || !p->found)
 		return err_oom(e);
+	for (int64_t i = 0; i < p->n; i++)
+		keys[i] = keys_at(&p->keys, i);
+	keytab_find_many(&b->keys, keys, p->n, p->found);
 	for (int64_t i = 0; i < p->n; i++) {
-		hashes[i] = keytab_hash(t, keys_at(&p->keys, i));
-		keytab_prefetch(t, hashes[i]);
-	}
-	for (int64_t i = 0; i < p->n; i++) {
-		bool null = p->keys.has_null && p->keys.has_null[i];
-
-		p->found[i] = null ? NONE : keytab_find_hashed(t, hashes[i], keys_at(&p->keys, i));
+		if (p->found[i] != NONE)
+			p->found[i] = p->keys.has_null && p->keys.has_null[i] ? NONE : b->keys.keys[p->found[i]].first;
+		if (p->found[i] != NONE) {
+			__builtin_prefetch(&b->refs[p->found[i]]);
+			__builtin_prefetch(&b->next[p->found[i]]);
+		}
 	}
 	return 0;
 }
@@ -286,8 +309,7 @@ static void pair_row(struct joiner *j, int64_t *n)
 {
 	struct probe *p = &j->probe;
 	struct build *b = &j->build;
-	uint32_t number = p->found[p->row];
-	uint32_t match = p->list != NONE ? p->list : number != NONE ? b->first[number] : NONE;
+	uint32_t match = p->list != NONE ? p->list : p->found[p->row];
 
 	if (match == NONE) {
 		if (pads_left(j->opts.kind)) {

@@ -3,9 +3,11 @@
 #include "lib/op/keytab.h"
 
 #include "lib/base/hash.h"
+#include "lib/op/grow.h"
 
-#include <stdlib.h>
 #include <sys/random.h>
+
+#define GROUP 64 /* keys looked up together */
 
 struct keytab_slot {
 	uint32_t tag;
@@ -27,12 +29,12 @@ void keytab_free(struct keytab *t)
 	*t = (struct keytab){ 0 };
 }
 
-uint64_t keytab_hash(const struct keytab *t, struct str key)
+static uint64_t hash_key(const struct keytab *t, struct str key)
 {
 	return hash64(key.p, key.n, t->seed);
 }
 
-void keytab_prefetch(const struct keytab *t, uint64_t hash)
+static void prefetch_slot(const struct keytab *t, uint64_t hash)
 {
 	if (t->slots)
 		__builtin_prefetch(&t->slots[hash & t->mask]);
@@ -61,19 +63,11 @@ static int rehash(struct keytab *t, uint64_t want, struct err *e)
 	free(t->slots);
 	t->slots = slots;
 	t->mask = size - 1;
-	for (uint32_t i = 0; i < t->n; i++)
-		put(t, keytab_hash(t, t->keys[i]), i);
-	return 0;
-}
-
-static int grow_keys(struct keytab *t, uint32_t cap, struct err *e)
-{
-	struct str *keys = reallocarray(t->keys, cap, sizeof *keys);
-
-	if (!keys)
-		return err_oom(e);
-	t->keys = keys;
-	t->cap = cap;
+	for (uint32_t i = 0; i < t->n; i++) {
+		if (i + GROUP < t->n)
+			prefetch_slot(t, t->keys[i + GROUP].hash);
+		put(t, t->keys[i].hash, i);
+	}
 	return 0;
 }
 
@@ -83,46 +77,119 @@ int keytab_reserve(struct keytab *t, int64_t n, struct err *e)
 
 	if (n >= KEYTAB_NONE)
 		return err_set(e, ST_OSERR, "more than 2^32 distinct keys in one table");
-	if (n > t->cap)
-		rc = grow_keys(t, (uint32_t)n, e);
-	if (rc == 0 && (!t->slots || (uint64_t)n * 2 > t->mask + 1))
+	if (n > t->cap) {
+		if ((rc = GROW(t->keys, n, e)) < 0)
+			return rc;
+		t->cap = (uint32_t)n;
+	}
+	if (!t->slots || (uint64_t)n * 2 > t->mask + 1)
 		rc = rehash(t, (uint64_t)n * 2, e);
 	return rc;
 }
 
-uint32_t keytab_find_hashed(const struct keytab *t, uint64_t hash, struct str key)
+static bool same_key(const struct keytab_key *k, struct str key)
+{
+	return k->n == key.n && memcmp(k->p, key.p, key.n) == 0;
+}
+
+/* The first number from slot *i on whose tag is that of the hash, or NONE; *i is where it stands. */
+static uint32_t candidate(const struct keytab *t, uint64_t hash, uint64_t *i)
 {
 	uint32_t tag = (uint32_t)(hash >> 32);
 
+	for (; t->slots[*i].number; *i = (*i + 1) & t->mask)
+		if (t->slots[*i].tag == tag)
+			return t->slots[*i].number - 1;
+	return KEYTAB_NONE;
+}
+
+static uint32_t find_hashed(const struct keytab *t, uint64_t hash, struct str key)
+{
+	uint64_t i = hash & t->mask;
+	uint32_t number;
+
 	if (!t->slots)
 		return KEYTAB_NONE;
-	for (uint64_t i = hash & t->mask; t->slots[i].number; i = (i + 1) & t->mask)
-		if (t->slots[i].tag == tag && str_eq(t->keys[t->slots[i].number - 1], key))
-			return t->slots[i].number - 1;
+	for (; (number = candidate(t, hash, &i)) != KEYTAB_NONE; i = (i + 1) & t->mask)
+		if (same_key(&t->keys[number], key))
+			return number;
 	return KEYTAB_NONE;
 }
 
 uint32_t keytab_find(const struct keytab *t, struct str key)
 {
-	return keytab_find_hashed(t, keytab_hash(t, key), key);
+	return find_hashed(t, hash_key(t, key), key);
 }
 
-int keytab_add(struct keytab *t, struct str key, uint32_t *ret, struct err *e)
+static int add_hashed(struct keytab *t, uint64_t hash, struct str key, uint32_t *ret, struct err *e)
 {
-	uint64_t hash = keytab_hash(t, key);
 	int rc;
 
-	*ret = keytab_find_hashed(t, hash, key);
+	*ret = find_hashed(t, hash, key);
 	if (*ret != KEYTAB_NONE)
 		return 0;
 	if (t->n == t->cap && (rc = keytab_reserve(t, t->cap ? (int64_t)t->cap * 2 : 32, e)) < 0)
 		return rc;
 	if (t->own && !(key.p = arena_dup(&t->arena, key.p, key.n)))
 		return err_oom(e);
-	t->keys[t->n] = key;
+	t->keys[t->n] = (struct keytab_key){ key.p, hash, (uint32_t)key.n, 0 };
 	put(t, hash, t->n);
 	*ret = t->n++;
 	return 0;
+}
+
+int keytab_add(struct keytab *t, struct str key, uint32_t *ret, struct err *e)
+{
+	return add_hashed(t, hash_key(t, key), key, ret, e);
+}
+
+/* Hashes of a group; what they lead to is asked for, step by step. */
+static void approach(const struct keytab *t, const struct str *keys, int n, uint64_t *hashes, uint32_t *found)
+{
+	for (int i = 0; i < n; i++) {
+		hashes[i] = hash_key(t, keys[i]);
+		prefetch_slot(t, hashes[i]);
+	}
+	for (int i = 0; i < n; i++) {
+		uint64_t at = hashes[i] & t->mask;
+
+		found[i] = t->slots ? candidate(t, hashes[i], &at) : KEYTAB_NONE;
+		if (found[i] != KEYTAB_NONE)
+			__builtin_prefetch(&t->keys[found[i]]);
+	}
+	for (int i = 0; i < n; i++)
+		if (found[i] != KEYTAB_NONE)
+			__builtin_prefetch(t->keys[found[i]].p);
+}
+
+void keytab_find_many(const struct keytab *t, const struct str *keys, int64_t n, uint32_t *ret)
+{
+	uint64_t hashes[GROUP];
+
+	for (int64_t from = 0; from < n; from += GROUP) {
+		int m = n - from < GROUP ? (int)(n - from) : GROUP;
+
+		approach(t, keys + from, m, hashes, ret + from);
+		for (int i = 0; i < m; i++)
+			if (ret[from + i] != KEYTAB_NONE && !same_key(&t->keys[ret[from + i]], keys[from + i]))
+				ret[from + i] = find_hashed(t, hashes[i], keys[from + i]);
+	}
+}
+
+int keytab_add_many(struct keytab *t, const struct str *keys, int64_t n, uint32_t *ret, struct err *e)
+{
+	uint64_t hashes[GROUP];
+	int rc = 0;
+
+	for (int64_t from = 0; from < n && rc == 0; from += GROUP) {
+		int m = n - from < GROUP ? (int)(n - from) : GROUP;
+
+		approach(t, keys + from, m, hashes, ret + from);
+		for (int i = 0; i < m && rc == 0; i++)
+			if (ret[from + i] == KEYTAB_NONE || !same_key(&t->keys[ret[from + i]], keys[from + i]))
+				rc = add_hashed(t, hashes[i], keys[from + i], &ret[from + i], e);
+	}
+	return rc;
 }
 
 int64_t keytab_bytes(const struct keytab *t)

@@ -2,7 +2,7 @@
  *
  * Open addressing with linear probing; the hash is XXH3 with a seed from the kernel, so that nobody can choose colliding keys.
  * The numbers, not the places, are what results depend on: the seed never shows. The bytes are borrowed, or copied into `arena`
- * when the table was told to own them. At most 2^32 - 2 keys. */
+ * when the table was told to own them. At most 2^32 - 2 keys, each below 4 GiB. */
 #ifndef STOOK_OP_KEYTAB_H
 #define STOOK_OP_KEYTAB_H
 
@@ -16,7 +16,12 @@ struct keytab {
 	struct keytab_slot *slots;
 	uint64_t mask;      /* slots - 1, a power of two; 0 slots: not used yet */
 	uint64_t seed;
-	struct str *keys;   /* by number */
+	struct keytab_key { /* by number */
+		const char *p;
+		uint64_t hash;
+		uint32_t n;
+		uint32_t first; /* for the caller: what belongs to this key */
+	} *keys;
 	uint32_t n, cap;
 	bool own;
 	struct arena arena; /* copies of the keys, if owned */
@@ -36,10 +41,10 @@ int keytab_add(struct keytab *t, struct str key, uint32_t *ret, struct err *e) n
 /* The number of a key, or KEYTAB_NONE. */
 uint32_t keytab_find(const struct keytab *t, struct str key);
 
-/* The two halves of keytab_find(), to look up many keys while memory answers: hash all and prefetch, then find all. */
-uint64_t keytab_hash(const struct keytab *t, struct str key);
-void keytab_prefetch(const struct keytab *t, uint64_t hash);
-uint32_t keytab_find_hashed(const struct keytab *t, uint64_t hash, struct str key);
+/* keytab_find() and keytab_add() for many keys: in small groups, each step for the whole group, so that memory answers for one key
+ * while the others are worked on. ret[i] is the number of keys[i]. */
+void keytab_find_many(const struct keytab *t, const struct str *keys, int64_t n, uint32_t *ret);
+int keytab_add_many(struct keytab *t, const struct str *keys, int64_t n, uint32_t *ret, struct err *e) nodiscard;
 
 int64_t keytab_bytes(const struct keytab *t); /* memory held */
 

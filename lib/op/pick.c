@@ -2,6 +2,8 @@
  * any, and only then the bitmap is touched. Invariant: a builder's bitmap is either empty or covers all its rows. */
 #include "lib/op/pick.h"
 
+#define AHEAD 16 /* rows whose memory is asked for in advance */
+
 static const struct column *column_of(struct batch *const *batches, int col, struct rowref r)
 {
 	return &batches[r.batch]->cols[col];
@@ -81,9 +83,16 @@ static int pick_var(struct builder *b, struct batch *const *batches, int col, co
 	size_t bytes = 0, at = b->values.n;
 	int32_t *to;
 
-	for (int64_t i = 0; i < n; i++)
-		if (refs[i].row != ROW_NULL)
-			bytes += column_str(column_of(batches, col, refs[i]), refs[i].row).n;
+	for (int64_t i = 0; i < n; i++) {
+		if (i + AHEAD < n && refs[i + AHEAD].row != ROW_NULL)
+			__builtin_prefetch(&column_of(batches, col, refs[i + AHEAD])->offsets[refs[i + AHEAD].row]);
+		if (refs[i].row != ROW_NULL) {
+			struct str s = column_str(column_of(batches, col, refs[i]), refs[i].row);
+
+			__builtin_prefetch(s.p);
+			bytes += s.n;
+		}
+	}
 	if (bytes > VAR_BYTES_MAX - at)
 		return err_set(e, ST_DATA, "a column of one batch would pass 2 GiB");
 	if (buf_reserve(&b->values, bytes) || buf_reserve(&b->offsets, (size_t)n * 4))
