@@ -14,7 +14,7 @@ static void check(bool ok)
 
 static struct source *source_of(const struct format *f, const struct read_opts *o, struct str text)
 {
-	struct source *s;
+	struct source *s = NULL;
 	struct err e;
 	struct in *in;
 
@@ -26,7 +26,7 @@ static void check_text(struct str text)
 {
 	struct source *s = source_of(&format_text, &(struct read_opts){ .binary = "line" }, text);
 	struct buf got = { 0 };
-	struct sink *k;
+	struct sink *k = NULL;
 	struct out *out;
 	struct err e;
 
