@@ -7,7 +7,8 @@
 
 const struct agg_family *const agg_families[] = { &agg_count, &agg_sum, &agg_mean, &agg_min, &agg_max, &agg_first, &agg_last,
 	&agg_distinct, &agg_latest, &agg_argmin, &agg_argmax, &agg_var, &agg_sd, &agg_varp, &agg_sdp,
-	&agg_median, &agg_quantile, &agg_pnn, &agg_distinct_sketch, NULL };
+	&agg_median, &agg_quantile, &agg_pnn, &agg_distinct_sketch,
+	&agg_list, &agg_concat, &agg_any, &agg_all, NULL };
 
 static const struct {
 	const char *name;
@@ -112,7 +113,7 @@ static int strip_reading(struct agg_spec *s, struct str *fields, struct err *e)
 	return 0;
 }
 
-static int parse_fields(struct agg_spec *s, struct str fields, struct err *e)
+static int parse_fields(struct agg_spec *s, struct str fields, struct arena *a, struct err *e)
 {
 	int rc;
 
@@ -127,7 +128,7 @@ static int parse_fields(struct agg_spec *s, struct str fields, struct err *e)
 		fields.n = 0;
 	}
 	if (s->family->arg && s->nfields == s->family->max_fields)
-		s->arg = s->fields[--s->nfields];
+		s->arg = unescape(s->fields[--s->nfields], a);
 	if (s->nfields + (s->arg.n > 0) < s->family->min_fields || fields.n || (s->nfields && !s->fields[s->nfields - 1].n))
 		return err_set(e, ST_USAGE, "-a %.*s: the form is %s", STR_ARG(s->text), s->family->signature);
 	return 0;
@@ -150,22 +151,29 @@ static int default_name(struct agg_spec *s, struct arena *a, struct err *e)
 	return 0;
 }
 
+static int escape(struct str s, struct buf *b)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < s.n && !rc; i++) {
+		if (s.p[i] && strchr(",:=\\", s.p[i]))
+			rc = buf_byte(b, '\\');
+		rc |= buf_byte(b, (uint8_t)s.p[i]);
+	}
+	return rc;
+}
+
 /* Back to text: the same for any way of writing the same request. */
 static int canonical(struct agg_spec *s, struct arena *a, struct err *e)
 {
 	cleanup_buf struct buf b = { 0 };
 	int rc = 0;
 
-	for (size_t i = 0; i < s->out.n && !rc; i++) {
-		if (strchr(",:=\\", s->out.p[i]) && s->out.p[i])
-			rc = buf_byte(&b, '\\');
-		rc |= buf_byte(&b, (uint8_t)s->out.p[i]);
-	}
-	rc |= buf_byte(&b, '=') | buf_str(&b, s->func);
+	rc = escape(s->out, &b) | buf_byte(&b, '=') | buf_str(&b, s->func);
 	for (int i = 0; i < s->nfields && !rc; i++)
 		rc = buf_byte(&b, ':') | buf_str(&b, s->fields[i]);
 	if (s->arg.n)
-		rc |= buf_byte(&b, ':') | buf_str(&b, s->arg);
+		rc |= buf_byte(&b, ':') | escape(s->arg, &b);
 	for (size_t i = 0; i < NREADINGS && !rc; i++)
 		if (readings[i].reading == s->reading)
 			rc = buf_printf(&b, ":%s", readings[i].name);
@@ -191,7 +199,7 @@ static int parse_item(struct str item, struct arena *a, struct agg_spec *s, stru
 	s->family = family_find(s->func);
 	if (!s->family)
 		return unknown_function(s->func, e);
-	if ((rc = parse_fields(s, rest, e)) < 0 || (!s->out.n && (rc = default_name(s, a, e)) < 0))
+	if ((rc = parse_fields(s, rest, a, e)) < 0 || (!s->out.n && (rc = default_name(s, a, e)) < 0))
 		return rc;
 	return canonical(s, a, e);
 }
