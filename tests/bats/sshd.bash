@@ -111,3 +111,14 @@ sshds_stop() { # dir
 		sshd_stop "$1" "${dir##*/}"
 	done
 }
+
+sshd_again() { # dir: the same server under the same port
+	rm -f "$1/pid"
+	setsid /usr/sbin/sshd -D -f "$1/config" -E "$1/log" </dev/null >/dev/null 2>&1 3>&- 4>&- &
+	local i
+	for i in $(seq 1 100); do
+		[ -s "$1/pid" ] && return 0
+		sleep 0.1
+	done
+	return 1
+}
