@@ -35,6 +35,7 @@ sshd_start() { # dir: tries ports until one is free
 		rm -f "$dir/pid"
 		# setsid: a group of its own, so that its sessions can be stopped with it
 		setsid /usr/sbin/sshd -D -f "$dir/config" -E "$dir/log" </dev/null >/dev/null 2>&1 3>&- 4>&- &
+		disown
 		for _ in $(seq 1 50); do
 			[ -s "$dir/pid" ] && break
 			kill -0 $! 2>/dev/null || break
@@ -77,12 +78,14 @@ sshds_hosts() { # dir: fills SSH_HOSTS again, in another test of the file
 	SSH_LIST=$(IFS=,; echo "${SSH_HOSTS[*]}")
 }
 
-children_of() { # pid: it and all below it
-	local child
-	for child in $(ps -o pid= --ppid "$1"); do
-		children_of "$child"
-	done
-	echo "$1"
+children_of() { # pid...: they and all below them
+	ps -eo pid=,ppid= | awk -v roots="$*" '
+		{ up[$1] = $2 }
+		END {
+			n = split(roots, r, " ")
+			for (i = 1; i <= n; i++) mine[r[i]] = 1
+			for (p in up) for (q = p; q > 1; q = up[q]) if (q in mine) { print p; break }
+		}'
 }
 
 sshd_stop() { # dir i
@@ -96,11 +99,10 @@ sshd_stop() { # dir i
 
 # Cuts the connections of server i as a crash of the machine would: server and sessions go, what they had started stays.
 sshd_crash() { # dir i
-	local pid p
-	pid=$(<"$1/$2/pid")
-	for p in $(children_of "$pid"); do
-		[ "$(ps -o comm= -p "$p")" = sshd ] && kill -9 "$p"
-	done
+	local pids
+	pids=$(children_of "$(<"$1/$2/pid")")
+	pids=$(ps -o pid=,comm= -p "${pids//$'\n'/,}" | awk '$2 == "sshd" { print $1 }')
+	kill -9 $pids
 	rm -f "$1/$2/pid"
 	return 0
 }
@@ -115,6 +117,7 @@ sshds_stop() { # dir
 sshd_again() { # dir: the same server under the same port
 	rm -f "$1/pid"
 	setsid /usr/sbin/sshd -D -f "$1/config" -E "$1/log" </dev/null >/dev/null 2>&1 3>&- 4>&- &
+	disown
 	local i
 	for i in $(seq 1 100); do
 		[ -s "$1/pid" ] && return 0
