@@ -233,6 +233,7 @@ running() { # waits until all three hosts work
 
 @test "a damaged program in the cache is replaced" {
 	local f
+	"${FAN[@]}" -H "${SSH_HOSTS[0]}" 'stook cat in.csv --to csv' | cmp - in.csv
 	f=$(find "$RIG/1/home/.cache" -type f | head -n 1)
 	[ -n "$f" ]
 	printf 'x' | dd of="$f" bs=1 seek=100000 conv=notrunc status=none
