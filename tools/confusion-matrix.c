@@ -18,16 +18,20 @@ enum { AUTO, MATRIX, CLASSES, SUMMARY, PAIRS, ALL };
 #define AT(member) offsetof(struct confusion_args, member)
 
 static const struct opt opts[] = {
-	{ 0, "true", OPT_STR, ROLE_PLAIN, "FIELD", AT(matrix.truth), NULL, "field of the true label; :num or :text says how labels compare" },
+	{ 0, "true", OPT_STR, ROLE_PLAIN, "FIELD", AT(matrix.truth), NULL,
+	  "field of the true label; :num or :text says how labels compare" },
 	{ 0, "pred", OPT_STR, ROLE_PLAIN, "FIELD", AT(matrix.predicted), NULL, "field of the predicted label" },
 	{ 0, "weight", OPT_STR, ROLE_PLAIN, "FIELD", AT(matrix.weight), NULL, "each pair counts as much as this field says" },
-	{ 0, "count", OPT_STR, ROLE_PLAIN, "FIELD", AT(matrix.count), NULL, "each pair occurs as often as this field says (whole numbers)" },
-	{ 0, "labels", OPT_STR, ROLE_PLAIN, "A,B,...", AT(labels), NULL, "classes in this order; all labels of the data must be there" },
+	{ 0, "count", OPT_STR, ROLE_PLAIN, "FIELD", AT(matrix.count), NULL,
+	  "each pair occurs as often as this field says (whole numbers)" },
+	{ 0, "labels", OPT_STR, ROLE_PLAIN, "A,B,...", AT(labels), NULL,
+	  "classes in this order; all labels of the data must be there" },
 	{ 0, "report", OPT_CHOICE, ROLE_PLAIN, "NAME", AT(report), "auto|matrix|classes|summary|pairs|all",
 	  "what to write: a table (matrix, classes, summary, pairs) or all of it as text" },
 	{ 0, "svg", OPT_STR, ROLE_OUTFILE, "FILE", AT(svg), NULL, "also draw the matrix as a picture" },
 	{ 0, "title", OPT_STR, ROLE_PLAIN, "TEXT", AT(title), NULL, "title of the picture" },
-	{ 0, "partial", OPT_FLAG, ROLE_PLAIN, NULL, AT(partial), NULL, "write the counts of pairs for a later --merge instead of results" },
+	{ 0, "partial", OPT_FLAG, ROLE_PLAIN, NULL, AT(partial), NULL,
+	  "write the counts of pairs for a later --merge instead of results" },
 	{ 0, "merge", OPT_FLAG, ROLE_PLAIN, NULL, AT(matrix.merge), NULL, "the operands are such counts: add them up" },
 	{ 0 },
 };
@@ -94,7 +98,8 @@ static int write_text(const struct confusion_args *a, const struct matrix *m, st
 		rc = matrix_json(m, &b);
 	else
 		rc = matrix_table(m, c->output ? 200 : term_columns(1), !c->output && term_colour(1), &b);
-	return rc ? err_oom(e) : write_whole(c->output, c->output ? codec_of_suffix(str_of(c->output), &stem) : CODEC_NONE, &b, e);
+	return rc ? err_oom(e)
+		  : write_whole(c->output, c->output ? codec_of_suffix(str_of(c->output), &stem) : CODEC_NONE, &b, e);
 }
 
 static int write_svg(const struct confusion_args *a, const struct matrix *m, struct err *e)
@@ -138,8 +143,8 @@ static void notes(const struct confusion_args *a, const struct matrix *m)
 	rc = note_undefined(m, "precision", offsetof(struct ratios, precision), "never predicted", &b) |
 	     note_undefined(m, "recall", offsetof(struct ratios, recall), "never true", &b);
 	if (m->left_out.any)
-		rc |= buf_puts(&b, "stook-confusion-matrix: left out for a missing label: ") | matrix_print(m, &m->left_out, &b) |
-		      buf_puts(&b, m->weighted ? " in weight\n" : " pairs\n");
+		rc |= buf_puts(&b, "stook-confusion-matrix: left out for a missing label: ") |
+		      matrix_print(m, &m->left_out, &b) | buf_puts(&b, m->weighted ? " in weight\n" : " pairs\n");
 	if (!rc)
 		term_err(buf_view(&b));
 }
@@ -216,7 +221,8 @@ static const struct opt *const groups[] = { opts, opts_read, opts_write, opts_co
 
 static const struct example examples[] = {
 	{ "stook confusion-matrix --true y --pred yhat test.csv", "The matrix, the classes and the averages on a terminal." },
-	{ "stook confusion-matrix --true y --pred yhat --svg cm.svg test.csv -o cm.json", "A picture, and everything as one JSON object." },
+	{ "stook confusion-matrix --true y --pred yhat --svg cm.svg test.csv -o cm.json",
+	  "A picture, and everything as one JSON object." },
 	{ "stook confusion-matrix --true y --pred yhat --report classes --to csv test.csv",
 	  "Precision, recall, F1 and support of every class as CSV." },
 	{ "stook confusion-matrix --true y --pred yhat --count n --labels low,mid,high pairs.csv",
@@ -229,15 +235,20 @@ const struct tool tool_confusion_matrix = {
 	.summary = "truth against prediction: the matrix, precision, recall, F1, support; partial and merged; a picture",
 	.operands = "[FILE]...",
 	.description =
-		"Counts how often each label was predicted for each true label, and computes precision, recall, F1 and support of every\n"
+		"Counts how often each label was predicted for each true label, and computes precision, recall, F1 and "
+		"support of every\n"
 		"class, accuracy, and the macro, micro and weighted averages.\n"
-		".Pp\nOn a terminal (or with\n.Fl -report Cm all )\nit shows the matrix as a heat map: rows are true labels, columns predicted ones, the colour is\n"
+		".Pp\nOn a terminal (or with\n.Fl -report Cm all )\nit shows the matrix as a heat map: rows are true "
+		"labels, columns predicted ones, the colour is\n"
 		"the share of the row, blue where truth and prediction agree and orange where they do not.\n"
 		"Otherwise it writes one table:\n.Cm classes\n(the default),\n.Cm matrix ,\n.Cm summary\nor\n.Cm pairs ;\n"
 		"with\n.Fl -to Cm json\none object that holds everything.\n"
-		".Pp\nTwo text fields are compared by bytes, two numeric ones (or with\n.Cm :num )\nby value. Classes are in byte order, numbers in\n"
-		"numeric order, or as\n.Fl -labels\nsays. Records with a missing label are left out, and their number is said.\n"
-		".Pp\nPrecision is correct / predicted, recall correct / support, F1 2 correct / (support + predicted). A ratio whose denominator is 0 is\n"
+		".Pp\nTwo text fields are compared by bytes, two numeric ones (or with\n.Cm :num )\nby value. Classes are "
+		"in byte order, numbers in\n"
+		"numeric order, or as\n.Fl -labels\nsays. Records with a missing label are left out, and their number is "
+		"said.\n"
+		".Pp\nPrecision is correct / predicted, recall correct / support, F1 2 correct / (support + predicted). A "
+		"ratio whose denominator is 0 is\n"
 		"missing in the output, named once on standard error, and does not enter the averages.\n"
 		"The micro average counts all pairs alike; as every pair has one class, it is the accuracy.\n",
 	.groups = groups,

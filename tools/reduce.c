@@ -25,8 +25,10 @@ static const struct opt opts[] = {
 
 static struct reduce_opts options(const struct reduce_args *a)
 {
-	return (struct reduce_opts){ a->group, a->aggs.n, a->aggs.v, a->partial, a->merge, a->sorted, a->common.read.on_bad,
-				     a->common.memory, a->common.tmpdir };
+	return (struct reduce_opts){
+		a->group,         a->aggs.n,       a->aggs.v, a->partial, a->merge, a->sorted, a->common.read.on_bad,
+		a->common.memory, a->common.tmpdir
+	};
 }
 
 static int check(void *args, struct err *e)
@@ -70,7 +72,8 @@ static const struct example examples[] = {
 	{ "stook reduce -a first=min:day:text,last=max:day:text,users=distinct:user log.csv",
 	  "One line about the whole file: first and last day, number of users." },
 	{ "stook reduce -g id -a latest:updated_at dump.csv -o current.arrow", "Of every id the latest record." },
-	{ "stook reduce -g k -a sum:v --partial a.csv -o a.arrows && stook reduce -g k -a sum:v --partial b.csv -o b.arrows && stook reduce --merge a.arrows b.arrows",
+	{ "stook reduce -g k -a sum:v --partial a.csv -o a.arrows && stook reduce -g k -a sum:v --partial b.csv -o "
+		"b.arrows && stook reduce --merge a.arrows b.arrows",
 	  "Aggregate in parts, here or elsewhere, and fold the parts: the result is that of the whole, byte for byte." },
 	{ 0 },
 };
@@ -80,30 +83,40 @@ const struct tool tool_reduce = {
 	.summary = "group records and aggregate each group; partial states as records, merged later or elsewhere",
 	.operands = "[FILE]...",
 	.description =
-		"Groups the records by the fields of\n.Fl g\nand writes one record a group, in the order in which the groups were first seen:\n"
-		"the key fields in the spelling seen first, then the aggregates of\n.Fl a .\nText keys are equal by bytes, numbers by exact\n"
+		"Groups the records by the fields of\n.Fl g\nand writes one record a group, in the order in which the "
+		"groups were first seen:\n"
+		"the key fields in the spelling seen first, then the aggregates of\n.Fl a .\nText keys are equal by bytes, "
+		"numbers by exact\n"
 		"value; missing values are a group of their own.\n"
-		".Pp\nAn aggregate is written\n.Ql [OUT=]FUNC[:FIELD[:ARG|:READING]] ;\nits result is called OUT, or FUNC_FIELD when no OUT is given.\n"
+		".Pp\nAn aggregate is written\n.Ql [OUT=]FUNC[:FIELD[:ARG|:READING]] ;\nits result is called OUT, or "
+		"FUNC_FIELD when no OUT is given.\n"
 		"Missing values are skipped. Without any value, counts are 0 and the others missing.\n"
 		".Bl -tag -width \"quantile:FIELD:P\"\n"
 		".It Cm count Ns Op :FIELD\nrecords, or values that are there\n"
-		".It Cm sum Ns :FIELD\nof text and num the exact decimal sum, with the scale of the longest fraction; of int64 int64, and an error beyond its\n"
+		".It Cm sum Ns :FIELD\nof text and num the exact decimal sum, with the scale of the longest fraction; of "
+		"int64 int64, and an error beyond its\n"
 		"range; of float64 the exact sum rounded once, whatever the order of the records\n"
-		".It Cm mean , var , sd , varp , sdp\nmean; variance and standard deviation of a sample (divisor n - 1) and of a population (n); each\n"
+		".It Cm mean , var , sd , varp , sdp\nmean; variance and standard deviation of a sample (divisor n - 1) "
+		"and of a population (n); each\n"
 		"rounded once from exact sums\n"
-		".It Cm min , max\nby value; text must say which reading is meant\n.Pq Cm max:price:num , max:name:text ;\nNaN is last\n"
+		".It Cm min , max\nby value; text must say which reading is meant\n.Pq Cm max:price:num , max:name:text "
+		";\nNaN is last\n"
 		".It Cm first , last\nvalue in row order\n"
-		".It Cm latest Ns :FIELD\nthe whole record with the largest FIELD, of equal ones the last; text is read as time unless a reading is named\n"
+		".It Cm latest Ns :FIELD\nthe whole record with the largest FIELD, of equal ones the last; text is read as "
+		"time unless a reading is named\n"
 		".It Cm argmin , argmax Ns :FIELD:OTHER\nOTHER of the first record with the smallest or largest FIELD\n"
-		".It Cm median , quantile Ns :FIELD:P , Cm p95\nexact quantiles, interpolated linearly between the closest ranks (type 7); p0 .. p100, p99.9\n"
+		".It Cm median , quantile Ns :FIELD:P , Cm p95\nexact quantiles, interpolated linearly between the closest "
+		"ranks (type 7); p0 .. p100, p99.9\n"
 		".It Cm distinct , distinct~\nnumber of different values, exact or about (HyperLogLog, standard error 0.81 %)\n"
 		".It Cm list , concat Ns :FIELD:SEPARATOR\nall values as a JSON array, or as text\n"
 		".It Cm any , all\nof a bool field\n"
 		".El\n"
 		".Pp\nWith\n.Fl -partial\nthe output is a table of partial states: the key fields,\n.Ql :first\n"
-		"(the place of the group in first-seen order)\nand for each aggregate its state columns. Keep it as an Arrow stream or file;\n"
+		"(the place of the group in first-seen order)\nand for each aggregate its state columns. Keep it as an "
+		"Arrow stream or file;\n"
 		".Fl -merge\nfolds such tables in the order given, in one go or in any tree of merges that keeps the order.\n"
-		".Pp\nGroups that do not fit into\n.Fl S\nare set aside in temporary files and merged in the end; the output is the same.\n",
+		".Pp\nGroups that do not fit into\n.Fl S\nare set aside in temporary files and merged in the end; the "
+		"output is the same.\n",
 	.groups = groups,
 	.size = sizeof(struct reduce_args),
 	.check = check,

@@ -5,10 +5,30 @@
 
 #include <stdlib.h>
 
-const struct agg_family *const agg_families[] = { &agg_count, &agg_sum, &agg_mean, &agg_min, &agg_max, &agg_first, &agg_last,
-	&agg_distinct, &agg_latest, &agg_argmin, &agg_argmax, &agg_var, &agg_sd, &agg_varp, &agg_sdp,
-	&agg_median, &agg_quantile, &agg_pnn, &agg_distinct_sketch,
-	&agg_list, &agg_concat, &agg_any, &agg_all, NULL };
+const struct agg_family *const agg_families[] = { &agg_count,
+						  &agg_sum,
+						  &agg_mean,
+						  &agg_min,
+						  &agg_max,
+						  &agg_first,
+						  &agg_last,
+						  &agg_distinct,
+						  &agg_latest,
+						  &agg_argmin,
+						  &agg_argmax,
+						  &agg_var,
+						  &agg_sd,
+						  &agg_varp,
+						  &agg_sdp,
+						  &agg_median,
+						  &agg_quantile,
+						  &agg_pnn,
+						  &agg_distinct_sketch,
+						  &agg_list,
+						  &agg_concat,
+						  &agg_any,
+						  &agg_all,
+						  NULL };
 
 static const struct {
 	const char *name;
@@ -105,7 +125,8 @@ static int strip_reading(struct agg_spec *s, struct str *fields, struct err *e)
 		if (!str_is(last, readings[i].name))
 			continue;
 		if (!s->family->reads && readings[i].reading != KEY_NUM)
-			return err_set(e, ST_USAGE, "-a %.*s: %s takes no :%s", STR_ARG(s->text), s->family->name, readings[i].name);
+			return err_set(e, ST_USAGE, "-a %.*s: %s takes no :%s", STR_ARG(s->text), s->family->name,
+				       readings[i].name);
 		s->reading = readings[i].reading;
 		fields->n = at - 1;
 		return 0;
@@ -228,8 +249,12 @@ int agg_bind(const struct agg_spec *spec, const struct schema *s, const struct k
 {
 	int rc;
 
-	*ret = (struct agg){ .family = spec->family, .spec = *spec, .schema = schema_ref(s), .nargs = spec->nfields,
-			      .size = spec->family->size, .group = group };
+	*ret = (struct agg){ .family = spec->family,
+			     .spec = *spec,
+			     .schema = schema_ref(s),
+			     .nargs = spec->nfields,
+			     .size = spec->family->size,
+			     .group = group };
 	for (int i = 0; !merge && i < spec->nfields; i++) {
 		if ((rc = field_resolve(spec->fields[i], s, &ret->cols[i], e)) < 0)
 			return rc;
@@ -307,7 +332,9 @@ int agg_add_state(struct agg *a, const char *name, struct type t, bool nullable,
 {
 	char *full = arena_printf(&a->arena, "%.*s:%s", STR_ARG(a->spec.out), name);
 
-	return full ? add_field(a, &a->states, &a->nstate, (struct agg_field){ .name = str_of(full), .type = t, .nullable = nullable }, e) : err_oom(e);
+	return full ? add_field(a, &a->states, &a->nstate,
+				(struct agg_field){ .name = str_of(full), .type = t, .nullable = nullable }, e)
+		    : err_oom(e);
 }
 
 int agg_check_key(const struct agg *a, const struct schema *s, int col, struct err *e)
@@ -325,8 +352,8 @@ int agg_say_reading(const struct agg *a, int col, struct err *e)
 	struct str name = a->schema->fields[a->cols[col]].name;
 	const char *f = a->family->name;
 
-	return err_set(e, ST_USAGE, "field \"%.*s\" is text: say which reading %s means, %s:%.*s:num or %s:%.*s:text", STR_ARG(name), f,
-		       f, STR_ARG(name), f, STR_ARG(name));
+	return err_set(e, ST_USAGE, "field \"%.*s\" is text: say which reading %s means, %s:%.*s:num or %s:%.*s:text",
+		       STR_ARG(name), f, f, STR_ARG(name), f, STR_ARG(name));
 }
 
 int agg_bad_type(const struct agg *a, int col, struct err *e)

@@ -5,9 +5,9 @@
  *     agg_reserve(&a, ngroups, e); agg_update(&a, &batch, e);         // per batch, under dense group ids
  *     a.family->finish(&a, from, n, builder, e);                      // results of groups [from, from + n)
  *
- * The state of a group is a fixed number of bytes, all zero for a group that has seen nothing; what does not fit there hangs off
- * the aggregate. dump() writes states as ordinary columns and load() folds such columns in: load(dump(a)) after load(dump(b))
- * is the state of a's rows followed by b's, for any cut. Nulls are skipped.
+ * The state of a group is a fixed number of bytes, all zero for a group that has seen nothing; what does not fit there hangs
+ * off the aggregate. dump() writes states as ordinary columns and load() folds such columns in: load(dump(a)) after
+ * load(dump(b)) is the state of a's rows followed by b's, for any cut. Nulls are skipped.
  *
  * Not thread safe; one aggregate, one thread. */
 #ifndef STOOK_AGG_AGG_H
@@ -15,20 +15,20 @@
 
 #include "lib/table/key.h"
 
-#define AGG_ARGS 2    /* fields one aggregate may read */
+#define AGG_ARGS 2 /* fields one aggregate may read */
 #define NO_GROUP UINT32_MAX
 
 /* One item of -a: [OUT=]FUNC[:FIELD[:ARG|:MOD]] */
 struct agg_spec {
 	const struct agg_family *family;
-	struct str out;               /* name of the result; FUNC or FUNC_FIELD when not given */
-	bool named;                   /* it was given */
-	struct str func;              /* as written: "p95" for the family pNN */
+	struct str out;  /* name of the result; FUNC or FUNC_FIELD when not given */
+	bool named;      /* it was given */
+	struct str func; /* as written: "p95" for the family pNN */
 	int nfields;
-	struct str fields[AGG_ARGS];  /* FIELD texts, escapes kept */
-	struct str arg;               /* n = 0: none */
-	enum key_reading reading;     /* :num :text :nat :fold :time, KEY_AUTO without */
-	struct str text;              /* canonical "OUT=FUNC:FIELD:MOD", for messages and partial states */
+	struct str fields[AGG_ARGS]; /* FIELD texts, escapes kept */
+	struct str arg;              /* n = 0: none */
+	enum key_reading reading;    /* :num :text :nat :fold :time, KEY_AUTO without */
+	struct str text;             /* canonical "OUT=FUNC:FIELD:MOD", for messages and partial states */
 };
 
 struct agg_specs {
@@ -50,13 +50,13 @@ enum agg_need {
 /* One batch as an aggregate sees it. */
 struct agg_batch {
 	int64_t n;
-	const uint32_t *ids;             /* group of each row; NO_GROUP: the row does not count */
+	const uint32_t *ids; /* group of each row; NO_GROUP: the row does not count */
 	const struct batch *batch;
 	struct agg_arg {
 		const struct column *col;
-		const struct numbers *nums;  /* AGG_NUMBERS */
-		const struct keys *keys;     /* AGG_KEYS */
-		const uint64_t *hashes;      /* AGG_HASHES */
+		const struct numbers *nums; /* AGG_NUMBERS */
+		const struct keys *keys;    /* AGG_KEYS */
+		const uint64_t *hashes;     /* AGG_HASHES */
 	} args[AGG_ARGS];
 };
 
@@ -64,49 +64,50 @@ struct agg_field {
 	struct str name;
 	struct type type;
 	bool nullable;
-	const char *error;            /* of an estimate: its error bound, for the field's metadata `stook.error`; NULL: exact */
+	const char *error; /* of an estimate: its error bound, for the field's metadata `stook.error`; NULL: exact */
 };
 
 /* A bound aggregate. */
 struct agg {
 	const struct agg_family *family;
 	struct agg_spec spec;
-	struct schema *schema;        /* of the input (or of the partial states): owns what the types below point to */
+	struct schema *schema; /* of the input (or of the partial states): owns what the types below point to */
 	int nargs, cols[AGG_ARGS];
 	enum agg_need need[AGG_ARGS];
-	int kind;                     /* the family's own: how the values are read, ... */
-	struct arena arena;           /* owns the two lists and what bind() needs */
+	int kind;           /* the family's own: how the values are read, ... */
+	struct arena arena; /* owns the two lists and what bind() needs */
 	int nresult, nstate;
-	struct agg_field *results;    /* columns of the result: most have one, called OUT */
-	struct agg_field *states;     /* columns of the state: OUT:NAME */
-	const struct key *group;      /* key columns of the operation: valid during bind() */
-	bool partial;                 /* dump() will be called: set by the caller before the first update */
-	int state_col;                /* merging: index of the first state column in `schema` */
+	struct agg_field *results; /* columns of the result: most have one, called OUT */
+	struct agg_field *states;  /* columns of the state: OUT:NAME */
+	const struct key *group;   /* key columns of the operation: valid during bind() */
+	bool partial;              /* dump() will be called: set by the caller before the first update */
+	int state_col;             /* merging: index of the first state column in `schema` */
 
-	size_t size;                  /* bytes of a group's state: family->size unless bind() says otherwise */
-	uint8_t *groups;              /* ngroups * size bytes */
+	size_t size;     /* bytes of a group's state: family->size unless bind() says otherwise */
+	uint8_t *groups; /* ngroups * size bytes */
 	uint32_t ngroups, cap;
-	size_t heap;                  /* bytes that states hold beside (as far as the family counts them here) */
-	void *more;                   /* family->more bytes, zero at first: pools and tables of all groups */
+	size_t heap; /* bytes that states hold beside (as far as the family counts them here) */
+	void *more;  /* family->more bytes, zero at first: pools and tables of all groups */
 };
 
 struct agg_family {
-	const char *name;             /* what -a takes; "pNN" stands for p0 .. p100 */
+	const char *name; /* what -a takes; "pNN" stands for p0 .. p100 */
 	int min_fields, max_fields;
-	const char *arg;              /* the last of them is no field but an argument, so called; NULL: none */
-	bool reads;                   /* takes a reading (:num, :text, ...) */
+	const char *arg; /* the last of them is no field but an argument, so called; NULL: none */
+	bool reads;      /* takes a reading (:num, :text, ...) */
 	size_t size, more;
 	const char *signature, *help; /* "sum:FIELD", one sentence */
 
-	/* Fills need and kind, adds results and states, from spec and schema. In a merge, cols are not set; see agg_state_kind(). */
+	/* Fills need and kind, adds results and states, from spec and schema. In a merge, cols are not set; see
+	 * agg_state_kind(). */
 	int (*bind)(struct agg *a, bool merge, struct err *e);
 	int (*update)(struct agg *a, const struct agg_batch *b, struct err *e);
 	int (*finish)(struct agg *a, uint32_t from, uint32_t n, struct builder *out, struct err *e); /* out[nresult] */
-	int (*dump)(struct agg *a, uint32_t from, uint32_t n, struct builder *out, struct err *e); /* out[nstate] */
+	int (*dump)(struct agg *a, uint32_t from, uint32_t n, struct builder *out, struct err *e);   /* out[nstate] */
 	/* Folds rows of a partial table in: its state columns are b->cols[a->state_col ...]; ids[i] is the group of row i. */
 	int (*load)(struct agg *a, const struct batch *b, const uint32_t *ids, struct err *e);
 	size_t (*memory)(const struct agg *a); /* bytes of `more`; NULL: nothing to speak of */
-	void (*drop)(struct agg *a);  /* frees what hangs off groups and `more`; NULL: nothing */
+	void (*drop)(struct agg *a);           /* frees what hangs off groups and `more`; NULL: nothing */
 };
 
 /* Binds a spec to the schema of the input, or (merge) to that of partial states. `group`: the key of the groups. */
@@ -122,9 +123,8 @@ int agg_reserve(struct agg *a, uint32_t ngroups, struct err *e) nodiscard;
 
 /* The table. */
 extern const struct agg_family *const agg_families[]; /* NULL terminated */
-extern const struct agg_family agg_count, agg_sum, agg_mean, agg_min, agg_max, agg_first, agg_last, agg_distinct,
-	agg_latest, agg_argmin, agg_argmax, agg_var, agg_sd, agg_varp, agg_sdp,
-	agg_median, agg_quantile, agg_pnn, agg_distinct_sketch,
+extern const struct agg_family agg_count, agg_sum, agg_mean, agg_min, agg_max, agg_first, agg_last, agg_distinct, agg_latest,
+	agg_argmin, agg_argmax, agg_var, agg_sd, agg_varp, agg_sdp, agg_median, agg_quantile, agg_pnn, agg_distinct_sketch,
 	agg_list, agg_concat, agg_any, agg_all;
 int agg_help(struct buf *b); /* one line a family; 0 or -1 */
 

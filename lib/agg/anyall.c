@@ -69,9 +69,13 @@ static int bool_finish(struct agg *a, uint32_t from, uint32_t n, struct builder 
 	return rc;
 }
 
-#define BOOLS                                                                                                   \
+#define BOOLS                                                                                                     \
 	.min_fields = 1, .max_fields = 1, .size = sizeof(struct state), .bind = bool_bind, .update = bool_update, \
 	.finish = bool_finish, .dump = bool_finish, .load = bool_load
 
-const struct agg_family agg_any = { .name = "any", .signature = "any:FIELD", .help = "whether a value of a bool field is true", BOOLS };
-const struct agg_family agg_all = { .name = "all", .signature = "all:FIELD", .help = "whether every value of a bool field is true", BOOLS };
+const struct agg_family agg_any = {
+	.name = "any", .signature = "any:FIELD", .help = "whether a value of a bool field is true", BOOLS
+};
+const struct agg_family agg_all = {
+	.name = "all", .signature = "all:FIELD", .help = "whether every value of a bool field is true", BOOLS
+};

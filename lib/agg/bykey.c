@@ -1,9 +1,9 @@
 /* latest, argmin, argmax: values of the row that has the largest or smallest value of an ordering field.
  *
- * latest gives the whole record but the group's key, argmin and argmax one other field. Of equal ones latest takes the last row, the
- * others the first. Rows without an ordering value are the earliest for latest (a record is never lost), the others skip them.
- * State: the ordering value's key (lib/table/key.h) and the row's values, written one after another as length + 1 (0: null) and
- * bytes. State columns: OUT:order[.READING]:FIELD for the ordering field, OUT:FUNC:FIELD for the rest. */
+ * latest gives the whole record but the group's key, argmin and argmax one other field. Of equal ones latest takes the last
+ * row, the others the first. Rows without an ordering value are the earliest for latest (a record is never lost), the others
+ * skip them. State: the ordering value's key (lib/table/key.h) and the row's values, written one after another as length + 1
+ * (0: null) and bytes. State columns: OUT:order[.READING]:FIELD for the ordering field, OUT:FUNC:FIELD for the rest. */
 #include "lib/agg/agg.h"
 #include "lib/agg/cell.h"
 
@@ -102,7 +102,8 @@ static int add_columns(struct agg *a, int k, bool merge, struct err *e)
 	const struct by_key_more *more = a->more;
 	const struct type *t = &a->schema->fields[more->cols[k]].type;
 	struct str name = plain_name(a, k, merge);
-	char *state = arena_printf(&a->arena, "%s:%.*s", k == more->order ? order_names[a->spec.reading] : a->family->name, STR_ARG(name));
+	char *state = arena_printf(&a->arena, "%s:%.*s", k == more->order ? order_names[a->spec.reading] : a->family->name,
+				   STR_ARG(name));
 	char *result = arena_printf(&a->arena, "%.*s_%.*s", STR_ARG(a->spec.out), STR_ARG(name));
 	int rc = state && result ? agg_add_state(a, state, *t, true, e) : err_oom(e);
 
@@ -125,7 +126,8 @@ static int by_key_bind(struct agg *a, bool merge, struct err *e)
 	if (!more->cols)
 		return err_oom(e);
 	if (!merge && is_latest(a) && in_group(a, a->cols[0]))
-		return err_set(e, ST_USAGE, "-a %.*s: a field of -g cannot order the records of its group", STR_ARG(a->spec.text));
+		return err_set(e, ST_USAGE, "-a %.*s: a field of -g cannot order the records of its group",
+			       STR_ARG(a->spec.text));
 	if (!merge && a->spec.reading == KEY_AUTO && type_is_text(&a->schema->fields[a->cols[0]].type))
 		a->spec.reading = KEY_TIME;
 	else if (merge && is_latest(a) && a->spec.reading == KEY_AUTO && (rc = choose_states(a, e)) < 0)
@@ -193,7 +195,8 @@ static int fold(struct agg *a, const struct batch *b, const struct keys *keys, c
 			continue;
 		if (cell_has(&s->key) && !wins(a, str_cmp(key, cell_get(&s->key))))
 			continue;
-		if (put_row(more, b, i) || cell_set(&s->key, key, &a->heap) || cell_set(&s->row, buf_view(&more->line), &a->heap))
+		if (put_row(more, b, i) || cell_set(&s->key, key, &a->heap) ||
+		    cell_set(&s->row, buf_view(&more->line), &a->heap))
 			return err_oom(e);
 	}
 	return 0;
@@ -279,16 +282,17 @@ static void by_key_drop(struct agg *a)
 	buf_free(&more->line);
 }
 
-#define BY_KEY                                                                                                                \
-	.reads = true, .size = sizeof(struct state), .more = sizeof(struct by_key_more), .bind = by_key_bind, .update = by_key_update, \
-	.finish = by_key_finish, .dump = by_key_dump, .load = by_key_load, .drop = by_key_drop
+#define BY_KEY                                                                                                \
+	.reads = true, .size = sizeof(struct state), .more = sizeof(struct by_key_more), .bind = by_key_bind, \
+	.update = by_key_update, .finish = by_key_finish, .dump = by_key_dump, .load = by_key_load, .drop = by_key_drop
 
 const struct agg_family agg_latest = {
 	.name = "latest",
 	.min_fields = 1,
 	.max_fields = 1,
 	.signature = "latest:FIELD[:num|text|...]",
-	.help = "the record with the largest FIELD, all its fields; of equal ones the last; text is read as time unless said otherwise",
+	.help = "the record with the largest FIELD, all its fields; of equal ones the last; text is read as time unless "
+		"said otherwise",
 	BY_KEY,
 };
 

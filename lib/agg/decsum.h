@@ -2,7 +2,8 @@
  *
  * A sum is 16 bytes, all zero when nothing has been added: a 64-bit mantissa and a scale while that is enough (`big` = 0), else
  * an index into the pool of GMP integers that all sums of an aggregate share. Its scale is the largest of its addends' scales.
- * Additions are exact, so their order and grouping do not matter. Text may hold nan and infinities: they are remembered apart. */
+ * Additions are exact, so their order and grouping do not matter. Text may hold nan and infinities: they are remembered apart.
+ */
 #ifndef STOOK_AGG_DECSUM_H
 #define STOOK_AGG_DECSUM_H
 
@@ -19,7 +20,7 @@ enum special { SP_NONE, SP_NAN, SP_INF, SP_NEG_INF };
 
 struct decsum {
 	int64_t m;
-	uint32_t big;    /* 0: the value is m * 10^-scale; else the mantissa is pool->v[big - 1] */
+	uint32_t big; /* 0: the value is m * 10^-scale; else the mantissa is pool->v[big - 1] */
 	int16_t scale;
 	uint8_t special; /* enum special */
 	uint8_t any;     /* something has been added */

@@ -1,13 +1,14 @@
 /* distinct: how many different values, exactly; equality is that of keys (text by bytes, numbers by exact value).
  *
- * One table holds the pairs (group, key) of all groups; a group's state is its count and the chain of its pairs, in first-seen order.
- * The state column is the list of distinct values, each in its first spelling: they are kept only when partial states are asked
- * for, because the keys alone decide equality. */
+ * One table holds the pairs (group, key) of all groups; a group's state is its count and the chain of its pairs, in first-seen
+ * order. The state column is the list of distinct values, each in its first spelling: they are kept only when partial states
+ * are asked for, because the keys alone decide equality. */
 #include "lib/agg/agg.h"
 #include "lib/agg/cell.h"
 #include "lib/agg/keyset.h"
 
-static const char *const states[] = { "distinct", "distinct.num", "distinct.text", "distinct.nat", "distinct.fold", "distinct.time" };
+static const char *const states[] = { "distinct",     "distinct.num",  "distinct.text",
+				      "distinct.nat", "distinct.fold", "distinct.time" };
 
 struct state {
 	int64_t count;
@@ -193,7 +194,8 @@ static int distinct_load(struct agg *a, const struct batch *b, const uint32_t *i
 		return agg_bad_state(a, b, 0, 0, e);
 	if (more->item.type.id == T_NULL)
 		return 0;
-	if ((rc = items_batch(list, &items, e)) < 0 || (rc = agg_check_key(a, items->schema, 0, e)) < 0 || (rc = keys_encode(&key, items, &bad, &arena, &keys, e)) < 0)
+	if ((rc = items_batch(list, &items, e)) < 0 || (rc = agg_check_key(a, items->schema, 0, e)) < 0 ||
+	    (rc = keys_encode(&key, items, &bad, &arena, &keys, e)) < 0)
 		return rc;
 	if (bad.bad_row >= 0)
 		return agg_bad_state(a, b, 0, 0, e);

@@ -1,7 +1,7 @@
 /* Exact sums of doubles: see floatsum.h.
  *
- * Invariant: the value is exactly hi + lo, or, after promotion, exactly the sum of chunk[i] * 2^(32 i - 1074). Chunks overlap: each
- * takes at most 32 bits an addition, so 2^30 additions fit between two propagations of carries. */
+ * Invariant: the value is exactly hi + lo, or, after promotion, exactly the sum of chunk[i] * 2^(32 i - 1074). Chunks overlap:
+ * each takes at most 32 bits an addition, so 2^30 additions fit between two propagations of carries. */
 #include "lib/agg/floatsum.h"
 
 #include "lib/agg/round.h"

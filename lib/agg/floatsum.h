@@ -3,7 +3,8 @@
  * A sum is 24 bytes, all zero when nothing has been added: two doubles whose exact sum it is while two are enough (Dekker's
  * and Knuth's error-free transformation), then an index of a superaccumulator: 70 signed 64-bit chunks, one for every 32 binary
  * places from 2^-1074 on (R. M. Neal, "Fast exact summation using small and large superaccumulators", 2015). The value is the
- * same exact number in both forms, so the result depends on the set of addends alone. nan and infinities are remembered apart. */
+ * same exact number in both forms, so the result depends on the set of addends alone. nan and infinities are remembered apart.
+ */
 #ifndef STOOK_AGG_FLOATSUM_H
 #define STOOK_AGG_FLOATSUM_H
 
@@ -52,8 +53,8 @@ void floatsum_exact(const struct floatsum *s, const struct floatsums *p, mpz_t n
 double floatsum_round(const struct floatsum *s, const struct floatsums *p);               /* nearest double */
 double floatsum_mean(const struct floatsum *s, int64_t count, const struct floatsums *p); /* rounded once; count > 0 */
 
-/* The exact value as text that is the same for equal sums: odd hexadecimal mantissa and binary exponent, "-1f7p-12", "0", or nan,
- * inf, -inf. 0 or -1. */
+/* The exact value as text that is the same for equal sums: odd hexadecimal mantissa and binary exponent, "-1f7p-12", "0", or
+ * nan, inf, -inf. 0 or -1. */
 int floatsum_print(const struct floatsum *s, const struct floatsums *p, struct buf *b);
 
 /* Adds what floatsum_print() wrote. DEC_OK, DEC_BAD or DEC_NOMEM. */

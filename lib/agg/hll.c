@@ -1,10 +1,11 @@
-/* distinct~: how many different values, about: HyperLogLog (P. Flajolet, E. Fusy, O. Gandouet, F. Meunier, 2007) with 2^14 registers
- * and the estimator of O. Ertl ("New cardinality estimation algorithms for HyperLogLog sketches", 2017), whose standard error is
- * 1.04 / sqrt(2^14) = 0.81 % at every size and which needs no tables of corrections.
+/* distinct~: how many different values, about: HyperLogLog (P. Flajolet, E. Fusy, O. Gandouet, F. Meunier, 2007) with 2^14
+ * registers and the estimator of O. Ertl ("New cardinality estimation algorithms for HyperLogLog sketches", 2017), whose
+ * standard error is 1.04 / sqrt(2^14) = 0.81 % at every size and which needs no tables of corrections.
  *
- * A value's hash (placement_hash(): fixed for ever) picks a register by its upper 14 bits; the register keeps the highest place of
- * the first one among the others. Registers depend on the set of values alone, so any cut gives the same estimate. A group with few
- * registers in use keeps a list of them. State column: bytes, 4 for each register in use (number * 64 + place, little endian, ascending). */
+ * A value's hash (placement_hash(): fixed for ever) picks a register by its upper 14 bits; the register keeps the highest place
+ * of the first one among the others. Registers depend on the set of values alone, so any cut gives the same estimate. A group
+ * with few registers in use keeps a list of them. State column: bytes, 4 for each register in use (number * 64 + place, little
+ * endian, ascending). */
 #include "lib/agg/agg.h"
 
 #include <math.h>
@@ -18,9 +19,9 @@
 static const char *const states[] = { "hll14", "hll14.num", "hll14.text", "hll14.nat", "hll14.fold", "hll14.time" };
 
 struct state {
-	uint32_t n, cap;  /* list */
-	uint32_t *list;   /* number * 64 + place; may repeat numbers until it is tidied */
-	uint8_t *places;  /* or all registers */
+	uint32_t n, cap; /* list */
+	uint32_t *list;  /* number * 64 + place; may repeat numbers until it is tidied */
+	uint8_t *places; /* or all registers */
 };
 
 static int hll_bind(struct agg *a, bool merge, struct err *e)

@@ -1,5 +1,5 @@
-/* list and concat: a group's values in row order; list as one JSON array in a json column, concat as text with a separator between.
- * State: the text so far, without brackets. */
+/* list and concat: a group's values in row order; list as one JSON array in a json column, concat as text with a separator
+ * between. State: the text so far, without brackets. */
 #include "lib/agg/agg.h"
 #include "lib/format/format.h"
 
@@ -136,8 +136,8 @@ static void text_drop(struct agg *a)
 	buf_free(&more->item);
 }
 
-#define TEXT                                                                                                             \
-	.min_fields = 1, .size = sizeof(struct state), .more = sizeof(struct list_more), .bind = text_bind,         \
+#define TEXT                                                                                                \
+	.min_fields = 1, .size = sizeof(struct state), .more = sizeof(struct list_more), .bind = text_bind, \
 	.update = text_update, .finish = text_finish, .dump = text_dump, .load = text_load, .drop = text_drop
 
 const struct agg_family agg_list = {

@@ -1,7 +1,7 @@
 /* min and max, by exact value or by the reading that is named; equal values keep the first spelling seen.
  *
- * State: the value as it was written, beside its order-preserving key (lib/table/key.h), so that every comparison is memcmp(). Only
- * the value is dumped; load() encodes the keys anew. */
+ * State: the value as it was written, beside its order-preserving key (lib/table/key.h), so that every comparison is memcmp().
+ * Only the value is dumped; load() encodes the keys anew. */
 #include "lib/agg/agg.h"
 #include "lib/agg/cell.h"
 
@@ -35,7 +35,8 @@ static int minmax_bind(struct agg *a, bool merge, struct err *e)
 	return agg_add_state(a, names[a->spec.reading], type, true, e);
 }
 
-static int minmax_rows(struct agg *a, const struct column *c, const struct keys *keys, int64_t n, const uint32_t *ids, struct err *e)
+static int minmax_rows(struct agg *a, const struct column *c, const struct keys *keys, int64_t n, const uint32_t *ids,
+		       struct err *e)
 {
 	bool max = a->family == &agg_max;
 	char bit;

@@ -183,7 +183,8 @@ int floatmoments_add(struct floatmoments *m, double v, struct momentpool *p)
 		return 0;
 	if (v != 0 && (size < 0x1p-450 || size > 0x1p500))
 		return add_wide(m, v, p);
-	return floatsum_add(&m->squares, square, &p->floats) || floatsum_add(&m->squares, fma(v, v, -square), &p->floats) ? -1 : 0;
+	return floatsum_add(&m->squares, square, &p->floats) || floatsum_add(&m->squares, fma(v, v, -square), &p->floats) ? -1
+															  : 0;
 }
 
 /* (n q - s^2) / (n (n - ddof)) * 2^exp2 / 10^(2 scale), or its root. s and q are consumed. */

@@ -1,8 +1,9 @@
 /* Exact first and second moments: the count, the sum and the sum of squares of a group's numbers.
  *
- * Decimals: two 128-bit integers at one scale while they are enough, then two GMP integers. Doubles: two exact sums (floatsum.h); a
- * square is two doubles exactly (T. J. Dekker's product, by fma) unless it leaves their range: then it goes to a GMP integer of
- * units of 2^-2148. From these variance and deviation are rounded once (product.md section 5). All zero: nothing added. */
+ * Decimals: two 128-bit integers at one scale while they are enough, then two GMP integers. Doubles: two exact sums
+ * (floatsum.h); a square is two doubles exactly (T. J. Dekker's product, by fma) unless it leaves their range: then it goes to
+ * a GMP integer of units of 2^-2148. From these variance and deviation are rounded once (product.md section 5). All zero:
+ * nothing added. */
 #ifndef STOOK_AGG_MOMENTS_H
 #define STOOK_AGG_MOMENTS_H
 
@@ -11,15 +12,15 @@
 struct decmoments {
 	__int128 sum, squares; /* units of 10^-scale and 10^-(2 scale) */
 	int64_t n;
-	uint32_t big;          /* 0, or pool->v[big - 1] and pool->v[big] are sum and squares */
+	uint32_t big; /* 0, or pool->v[big - 1] and pool->v[big] are sum and squares */
 	int16_t scale;
-	uint8_t special;       /* enum special of the sum: any makes all results nan */
+	uint8_t special; /* enum special of the sum: any makes all results nan */
 };
 
 struct floatmoments {
 	struct floatsum sum, squares;
 	int64_t n;
-	uint32_t wide;         /* 0, or pool->v[wide - 1] holds squares beyond the range of doubles */
+	uint32_t wide; /* 0, or pool->v[wide - 1] holds squares beyond the range of doubles */
 };
 
 struct momentpool { /* zeroed is empty */

@@ -1,6 +1,6 @@
 /* median, quantile, pNN: exact, by linear interpolation between the closest ranks (type 7 of R. J. Hyndman, Y. Fan, "Sample
- * quantiles in statistical packages", 1996): with h = (n - 1) p, the value is x[k] + (h - k) (x[k + 1] - x[k]), k = floor(h), rounded
- * once. NaN is last.
+ * quantiles in statistical packages", 1996): with h = (n - 1) p, the value is x[k] + (h - k) (x[k + 1] - x[k]), k = floor(h),
+ * rounded once. NaN is last.
  *
  * All values are kept, in row order, each with its group; before the first result they are put together group by group (a
  * counting sort), then selected from in linear time. State column: the list of the group's values. */
@@ -23,9 +23,9 @@ struct quantile_more {
 	struct buf owners;   /* uint32 for each, until sealed */
 	struct decsums decs; /* big decimals */
 	struct decpool scratch;
-	int64_t *starts;     /* sealed: first value of each group, and the end */
+	int64_t *starts; /* sealed: first value of each group, and the end */
 	struct field item;
-	int64_t num, den;    /* the probability */
+	int64_t num, den; /* the probability */
 };
 
 /* "0.95" or, in percent, "95": num / den, within 0 .. 1. */
@@ -169,7 +169,8 @@ static void swap(int64_t *a, int64_t *b)
 	*b = t;
 }
 
-/* Puts the k-th smallest at v[k], nothing larger before it, nothing smaller behind (C. A. R. Hoare, "Algorithm 65: find", 1961). */
+/* Puts the k-th smallest at v[k], nothing larger before it, nothing smaller behind (C. A. R. Hoare, "Algorithm 65: find",
+ * 1961). */
 static void select_kth(int64_t *v, int64_t n, int64_t k)
 {
 	int64_t lo = 0, hi = n - 1;
@@ -327,8 +328,8 @@ static double slow_dec(struct dec *v, int64_t n, int64_t k, int64_t rem, int64_t
 	x = &v[k];
 	y = rem ? &v[k + 1] : x;
 	if (rank_of(x) != 1 || rank_of(y) != 1)
-		return mix_doubles(rank_of(x) != 1 ? special_f64((enum special)x->m) : 0, rank_of(y) != 1 ? special_f64((enum special)y->m) : 0,
-				   rem, den);
+		return mix_doubles(rank_of(x) != 1 ? special_f64((enum special)x->m) : 0,
+				   rank_of(y) != 1 ? special_f64((enum special)y->m) : 0, rem, den);
 	mpz_inits(a, b, NULL);
 	scale = x->scale > y->scale ? x->scale : y->scale;
 	mantissa_at(x, pool, scale, a);
@@ -419,7 +420,8 @@ static int quantile_dump(struct agg *a, uint32_t from, uint32_t n, struct builde
 		for (int64_t i = more->starts[g]; i < more->starts[g + 1] && rc == 0; i++) {
 			const uint8_t *p = more->values.p + (size_t)i * width(a);
 
-			rc = a->kind == Q_DEC ? put_dec(a, (const struct dec *)(const void *)p, items, e) : builder_fixed(items, p, e);
+			rc = a->kind == Q_DEC ? put_dec(a, (const struct dec *)(const void *)p, items, e)
+					      : builder_fixed(items, p, e);
 		}
 		end = (int32_t)items->n;
 		if (rc == 0 && items->n > INT32_MAX)
@@ -498,9 +500,10 @@ static void quantile_drop(struct agg *a)
 	free(more->starts);
 }
 
-#define QUANTILE                                                                                                            \
-	.size = sizeof(int64_t), .more = sizeof(struct quantile_more), .bind = quantile_bind, .update = quantile_update,    \
-	.finish = quantile_finish, .dump = quantile_dump, .load = quantile_load, .memory = quantile_memory, .drop = quantile_drop
+#define QUANTILE                                                                                                         \
+	.size = sizeof(int64_t), .more = sizeof(struct quantile_more), .bind = quantile_bind, .update = quantile_update, \
+	.finish = quantile_finish, .dump = quantile_dump, .load = quantile_load, .memory = quantile_memory,              \
+	.drop = quantile_drop
 
 const struct agg_family agg_median = {
 	.name = "median",

@@ -1,7 +1,7 @@
 /* Rounding of exact ratios: see round.h.
  *
- * The quotient is computed to 64 or more bits with a sticky bit for the remainder; that decides every rounding to at most 53 bits.
- * Invariant: `q` and `sticky` together determine on which side of any 53-bit boundary the exact value lies. */
+ * The quotient is computed to 64 or more bits with a sticky bit for the remainder; that decides every rounding to at most 53
+ * bits. Invariant: `q` and `sticky` together determine on which side of any 53-bit boundary the exact value lies. */
 #include "lib/agg/round.h"
 
 #include <math.h>

@@ -1,7 +1,7 @@
 /* sum and mean, exact: decimals and integers through decsum.h, doubles through floatsum.h, one rounding at the end.
  *
- * State columns: the exact sum as text (null: nothing was added) and, for mean, the count. The kind of sum is part of the column's
- * name, so states of unlike inputs are never mixed up. */
+ * State columns: the exact sum as text (null: nothing was added) and, for mean, the count. The kind of sum is part of the
+ * column's name, so states of unlike inputs are never mixed up. */
 #include "lib/agg/agg.h"
 #include "lib/agg/floatsum.h"
 
@@ -72,17 +72,17 @@ static int sum_bind(struct agg *a, bool merge, struct err *e)
 }
 
 /* Rows of `nums` that count, group by group: `add` is an expression over g (state) and i (row) that is 0 or fails. */
-#define EACH_ROW(add)                                                                                       \
-	for (int64_t i = 0; i < b->n; i++) {                                                                \
-		struct state *g;                                                                            \
-		if (b->ids[i] == NO_GROUP || (nums->valid && !bit_get(nums->valid, i)))                     \
-			continue;                                                                           \
-		g = (struct state *)(void *)(base + b->ids[i] * size);                                      \
-		if (mean)                                                                                   \
-			*(int64_t *)(void *)((uint8_t *)g + size - sizeof(int64_t)) += 1;                   \
-		if (add)                                                                                    \
-			return err_oom(e);                                                                  \
-	}                                                                                                   \
+#define EACH_ROW(add)                                                                     \
+	for (int64_t i = 0; i < b->n; i++) {                                              \
+		struct state *g;                                                          \
+		if (b->ids[i] == NO_GROUP || (nums->valid && !bit_get(nums->valid, i)))   \
+			continue;                                                         \
+		g = (struct state *)(void *)(base + b->ids[i] * size);                    \
+		if (mean)                                                                 \
+			*(int64_t *)(void *)((uint8_t *)g + size - sizeof(int64_t)) += 1; \
+		if (add)                                                                  \
+			return err_oom(e);                                                \
+	}                                                                                 \
 	return 0
 
 static int update_i64(struct agg *a, const struct agg_batch *b, struct sum_more *more, struct err *e)
@@ -200,8 +200,8 @@ static int mean_finish(struct agg *a, uint32_t from, uint32_t n, struct builder 
 			rc = builder_null(out, 1, e);
 			continue;
 		}
-		v = a->kind == SUM_FLOAT ? floatsum_mean(&s->u.flt, count, &more->floats) :
-					   decsum_mean(&s->u.dec, count, &more->decs);
+		v = a->kind == SUM_FLOAT ? floatsum_mean(&s->u.flt, count, &more->floats)
+					 : decsum_mean(&s->u.dec, count, &more->decs);
 		rc = builder_fixed(out, &v, e);
 	}
 	return rc;

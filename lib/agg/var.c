@@ -1,5 +1,5 @@
-/* var and sd: variance and standard deviation of a sample (divisor n - 1), rounded once from exact moments; varp and sdp those of a
- * population (divisor n). State: count, exact sum, exact sum of squares (moments.h). */
+/* var and sd: variance and standard deviation of a sample (divisor n - 1), rounded once from exact moments; varp and sdp those
+ * of a population (divisor n). State: count, exact sum, exact sum of squares (moments.h). */
 #include "lib/agg/agg.h"
 #include "lib/agg/moments.h"
 
@@ -93,8 +93,8 @@ static int var_finish(struct agg *a, uint32_t from, uint32_t n, struct builder *
 			rc = builder_null(out, 1, e);
 			continue;
 		}
-		v = a->kind == VAR_FLOAT ? floatmoments_var(float_state(a, g), ddof(a), is_root(a), p) :
-					   decmoments_var(dec_state(a, g), ddof(a), is_root(a), p);
+		v = a->kind == VAR_FLOAT ? floatmoments_var(float_state(a, g), ddof(a), is_root(a), p)
+					 : decmoments_var(dec_state(a, g), ddof(a), is_root(a), p);
 		rc = builder_fixed(out, &v, e);
 	}
 	return rc;
@@ -106,8 +106,8 @@ static int put_text(struct agg *a, uint32_t g, bool squares, struct builder *out
 
 	if (!count_of(a, g))
 		return builder_null(out, 1, e);
-	if (a->kind == VAR_FLOAT ? floatmoments_print(float_state(a, g), squares, a->more, &b) :
-				   decmoments_print(dec_state(a, g), squares, a->more, &b))
+	if (a->kind == VAR_FLOAT ? floatmoments_print(float_state(a, g), squares, a->more, &b)
+				 : decmoments_print(dec_state(a, g), squares, a->more, &b))
 		return err_oom(e);
 	return builder_str(out, buf_view(&b), e);
 }
@@ -129,7 +129,8 @@ static int var_load(struct agg *a, const struct batch *b, const uint32_t *ids, s
 {
 	const struct column *n = &b->cols[a->state_col], *sum = n + 1, *squares = n + 2;
 
-	if (a->state_col + 2 >= b->schema->nfields || n->type->id != T_INT64 || sum->type->id != T_UTF8 || squares->type->id != T_UTF8)
+	if (a->state_col + 2 >= b->schema->nfields || n->type->id != T_INT64 || sum->type->id != T_UTF8 ||
+	    squares->type->id != T_UTF8)
 		return agg_bad_state(a, b, 0, 0, e);
 	for (int64_t i = 0; i < b->nrows; i++) {
 		enum dec_read why;
@@ -139,9 +140,10 @@ static int var_load(struct agg *a, const struct batch *b, const uint32_t *ids, s
 			return agg_bad_state(a, b, i, 0, e);
 		if (column_is_null(sum, i))
 			continue;
-		why = a->kind == VAR_FLOAT ?
-			      floatmoments_load(float_state(a, ids[i]), column_i64(n, i), column_str(sum, i), column_str(squares, i), a->more) :
-			      decmoments_load(dec_state(a, ids[i]), column_i64(n, i), column_str(sum, i), column_str(squares, i), a->more);
+		why = a->kind == VAR_FLOAT ? floatmoments_load(float_state(a, ids[i]), column_i64(n, i), column_str(sum, i),
+							       column_str(squares, i), a->more)
+					   : decmoments_load(dec_state(a, ids[i]), column_i64(n, i), column_str(sum, i),
+							     column_str(squares, i), a->more);
 		if (why == DEC_NOMEM)
 			return err_oom(e);
 		if (why != DEC_OK)
@@ -162,11 +164,15 @@ static void var_drop(struct agg *a)
 	momentpool_free(a->more);
 }
 
-#define VAR                                                                                                                \
-	.min_fields = 1, .max_fields = 1, .more = sizeof(struct momentpool), .bind = var_bind, .update = var_update,       \
+#define VAR                                                                                                          \
+	.min_fields = 1, .max_fields = 1, .more = sizeof(struct momentpool), .bind = var_bind, .update = var_update, \
 	.finish = var_finish, .dump = var_dump, .load = var_load, .memory = var_memory, .drop = var_drop
 
-const struct agg_family agg_var = { .name = "var", .signature = "var:FIELD", .help = "variance of a sample (divisor n - 1), rounded once", VAR };
+const struct agg_family agg_var = {
+	.name = "var", .signature = "var:FIELD", .help = "variance of a sample (divisor n - 1), rounded once", VAR
+};
 const struct agg_family agg_sd = { .name = "sd", .signature = "sd:FIELD", .help = "its standard deviation, rounded once", VAR };
-const struct agg_family agg_varp = { .name = "varp", .signature = "varp:FIELD", .help = "variance of a population (divisor n)", VAR };
+const struct agg_family agg_varp = {
+	.name = "varp", .signature = "varp:FIELD", .help = "variance of a population (divisor n)", VAR
+};
 const struct agg_family agg_sdp = { .name = "sdp", .signature = "sdp:FIELD", .help = "its standard deviation", VAR };

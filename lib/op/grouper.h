@@ -17,22 +17,22 @@
 struct grouper {
 	struct key key;
 	struct keyset set;
-	struct schema *fields;   /* the key columns alone */
-	struct rows fresh;       /* key columns of the newest groups */
-	struct batch **batches;  /* of older ones; of all once sealed */
-	int64_t *starts;         /* first group of each batch; starts[nbatches] = first of `fresh` */
+	struct schema *fields;  /* the key columns alone */
+	struct rows fresh;      /* key columns of the newest groups */
+	struct batch **batches; /* of older ones; of all once sealed */
+	int64_t *starts;        /* first group of each batch; starts[nbatches] = first of `fresh` */
 	int nbatches;
-	size_t reps;             /* bytes of the batches */
-	struct arena arena;      /* the bound key */
-	struct arena scratch;    /* of one batch */
+	size_t reps;          /* bytes of the batches */
+	struct arena arena;   /* the bound key */
+	struct arena scratch; /* of one batch */
 };
 
 /* Binds key parts (borrowed only during the call; names live in the schema). */
 int grouper_init(struct grouper *g, const struct key_spec *spec, const struct schema *s, struct err *e) nodiscard;
 void grouper_free(struct grouper *g);
 
-/* Groups of b's rows into ids[0 .. nrows). Rows whose bit is set in `skip` (NULL: none) get NO_GROUP. `keys` are b's encoded keys
- * (NULL when there are no key fields). */
+/* Groups of b's rows into ids[0 .. nrows). Rows whose bit is set in `skip` (NULL: none) get NO_GROUP. `keys` are b's encoded
+ * keys (NULL when there are no key fields). */
 int grouper_add(struct grouper *g, const struct batch *b, const struct keys *keys, const uint8_t *skip, uint32_t *ids,
 		struct err *e) nodiscard;
 

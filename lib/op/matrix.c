@@ -1,8 +1,8 @@
 /* Counting pairs of labels: see matrix.h.
  *
  * Two texts become two label numbers (a small direct-mapped cache in front of the hash table: labels are few and short), two
- * numbers a pair number, a pair number a counter. Labels and pairs are numbered in first-seen order, truth before prediction, so
- * that partial states written in that order and read back give the same numbers. */
+ * numbers a pair number, a pair number a counter. Labels and pairs are numbered in first-seen order, truth before prediction,
+ * so that partial states written in that order and read back give the same numbers. */
 #include "lib/op/matrix.h"
 
 #include "lib/base/hash.h"
@@ -59,8 +59,8 @@ static int bind_labels(struct matrix *m, const struct schema *s, const struct ma
 			numeric[i] = numeric[!i];
 	m->numeric = numeric[0];
 	if (numeric[0] != numeric[1]) {
-		err_set(e, ST_USAGE, "the labels of \"%s\" are %s, those of \"%s\" %s", o->truth, numeric[0] ? "numbers" : "text",
-			o->predicted, numeric[1] ? "numbers" : "text");
+		err_set(e, ST_USAGE, "the labels of \"%s\" are %s, those of \"%s\" %s", o->truth,
+			numeric[0] ? "numbers" : "text", o->predicted, numeric[1] ? "numbers" : "text");
 		return err_hint(e, "say how to compare them: :num or :text behind a field");
 	}
 	return 0;
@@ -76,11 +76,13 @@ static int bind_merge(struct matrix *m, const struct schema *s, struct err *e)
 		return rc;
 	m->weighted = str_is(about.aggregates, "confusion-matrix weights");
 	if (!m->weighted && !str_is(about.aggregates, "confusion-matrix counts"))
-		return err_set(e, ST_DATA, "the partial states hold -a %.*s, not those of confusion-matrix", STR_ARG(about.aggregates));
+		return err_set(e, ST_DATA, "the partial states hold -a %.*s, not those of confusion-matrix",
+			       STR_ARG(about.aggregates));
 	for (int i = 0; i < 3; i++) {
 		m->cols[i] = schema_find(s, str_of(column_names[i]));
 		if (m->cols[i] < 0 || s->fields[m->cols[i]].type.layout > LAY_VAR)
-			return err_set(e, ST_DATA, "the partial states of confusion-matrix have no column \"%s\"", column_names[i]);
+			return err_set(e, ST_DATA, "the partial states of confusion-matrix have no column \"%s\"",
+				       column_names[i]);
 	}
 	m->numeric = reads_numbers(s, m->cols[0], KEY_AUTO);
 	return 0;
@@ -91,7 +93,9 @@ int matrix_init(struct matrix *m, const struct schema *s, const struct matrix_op
 	const char *amount = o->weight ? o->weight : o->count;
 	int rc;
 
-	*m = (struct matrix){ .cols = { -1, -1, -1 }, .weighted = o->weight != NULL, .on_bad = o->merge ? BAD_FAIL : o->on_bad };
+	*m = (struct matrix){ .cols = { -1, -1, -1 },
+			      .weighted = o->weight != NULL,
+			      .on_bad = o->merge ? BAD_FAIL : o->on_bad };
 	rc = o->merge ? bind_merge(m, s, e) : bind_labels(m, s, o, e);
 	if (rc == 0 && amount && !o->merge)
 		rc = field_resolve(str_of(amount), s, &m->cols[2], e);
@@ -438,7 +442,8 @@ static int count_plain(struct matrix *m, const struct work *w, int64_t n, struct
 
 	for (int64_t i = 0; i < n; i++) {
 		if ((rc = label_of(m, column_str(&w->text[0], i), w->end[0], &t, e)) < 0 ||
-		    (rc = label_of(m, column_str(&w->text[1], i), w->end[1], &p, e)) < 0 || (rc = pair_of(m, t, p, &pair, e)) < 0)
+		    (rc = label_of(m, column_str(&w->text[1], i), w->end[1], &p, e)) < 0 ||
+		    (rc = pair_of(m, t, p, &pair, e)) < 0)
 			return rc;
 		m->counts[pair]++;
 	}

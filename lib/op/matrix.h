@@ -34,7 +34,7 @@ struct ratios {
 };
 
 struct class_stats {
-	uint32_t label;               /* index into the labels */
+	uint32_t label; /* index into the labels */
 	struct decsum tp, support, predicted;
 	struct ratios r;
 };
@@ -42,36 +42,36 @@ struct class_stats {
 #define LABEL_CACHE 512
 
 struct matrix {
-	bool numeric;                 /* labels are compared as numbers */
+	bool numeric; /* labels are compared as numbers */
 	bool weighted;
-	int cols[3];                  /* truth, predicted, weight or count (-1) */
+	int cols[3]; /* truth, predicted, weight or count (-1) */
 	enum key_reading reading[2];
 	enum on_bad on_bad;
 
-	struct keyset labels;         /* by bytes, or by encoded number */
-	struct buf text;              /* numeric: spellings, one after another */
-	struct buf ends;              /* numeric: size_t each */
-	struct label_slot {           /* short labels seen lately, found without hashing them whole */
+	struct keyset labels; /* by bytes, or by encoded number */
+	struct buf text;      /* numeric: spellings, one after another */
+	struct buf ends;      /* numeric: size_t each */
+	struct label_slot {   /* short labels seen lately, found without hashing them whole */
 		uint64_t word;
 		uint32_t len, id;
-	} *cache;
+	} * cache;
 
-	uint32_t npairs, cap;         /* pairs in first-seen order */
+	uint32_t npairs, cap; /* pairs in first-seen order */
 	struct pair {
 		uint32_t truth, predicted;
-	} *pairs;
+	} * pairs;
 	int64_t *counts;
-	struct decsum *weights;       /* weighted: instead of counts */
+	struct decsum *weights; /* weighted: instead of counts */
 	struct decsums decs;
-	uint32_t *dense, stride;      /* pair number + 1 by truth * stride + predicted, while labels are few */
-	struct keyset sparse;         /* pair by (truth, predicted), afterwards */
-	struct decsum left_out;       /* pairs with a missing label */
+	uint32_t *dense, stride; /* pair number + 1 by truth * stride + predicted, while labels are few */
+	struct keyset sparse;    /* pair by (truth, predicted), afterwards */
+	struct decsum left_out;  /* pairs with a missing label */
 	struct arena scratch;
 
 	/* after matrix_finish() */
 	uint32_t nclasses;
-	struct class_stats *classes;  /* in output order */
-	uint32_t *place;              /* label -> class */
+	struct class_stats *classes; /* in output order */
+	uint32_t *place;             /* label -> class */
 	struct decsum total, right;
 	double accuracy;
 	struct ratios macro, micro, mean; /* mean: weighted by support */
@@ -82,8 +82,8 @@ int matrix_init(struct matrix *m, const struct schema *s, const struct matrix_op
 void matrix_free(struct matrix *m);
 int matrix_add(struct matrix *m, const struct batch *b, struct err *e) nodiscard;
 
-/* `labels`: classes in this order, "a,b,c" (\ escapes); a label of the data that is missing there is ST_DATA. NULL: byte order, or
- * numeric order. */
+/* `labels`: classes in this order, "a,b,c" (\ escapes); a label of the data that is missing there is ST_DATA. NULL: byte order,
+ * or numeric order. */
 int matrix_finish(struct matrix *m, const char *labels, struct err *e) nodiscard;
 
 struct str matrix_label(const struct matrix *m, uint32_t label);
@@ -96,7 +96,8 @@ static inline struct str matrix_class(const struct matrix *m, uint32_t i)
 struct decsum matrix_count(const struct matrix *m, uint32_t pair);
 int matrix_print(const struct matrix *m, const struct decsum *s, struct buf *b); /* 0 or -1 */
 double matrix_f64(const struct matrix *m, const struct decsum *s);
-double matrix_ratio(const struct matrix *m, const struct decsum *a, const struct decsum *b); /* a / b, rounded once; b = 0: NAN */
+double matrix_ratio(const struct matrix *m, const struct decsum *a,
+		    const struct decsum *b); /* a / b, rounded once; b = 0: NAN */
 
 /* Dense counts in class order, nclasses * nclasses pair numbers + 1 (0: none); malloc'ed, the caller frees. NULL: no memory. */
 uint32_t *matrix_cells(const struct matrix *m);

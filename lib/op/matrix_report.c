@@ -151,7 +151,8 @@ static int class_fields(struct matrix *m, struct schema *s, struct err *e)
 	int rc;
 
 	if ((rc = schema_add(s, STR("label"), &label, false, e)) < 0 || (rc = ratio_fields(s, e)) < 0 ||
-	    (rc = schema_add(s, STR("support"), &amount, false, e)) < 0 || (rc = schema_add(s, STR("predicted"), &amount, false, e)) < 0)
+	    (rc = schema_add(s, STR("support"), &amount, false, e)) < 0 ||
+	    (rc = schema_add(s, STR("predicted"), &amount, false, e)) < 0)
 		return rc;
 	return schema_add(s, STR("correct"), &amount, false, e);
 }
@@ -205,7 +206,8 @@ static int pair_fields(struct matrix *m, struct schema *s, struct err *e)
 	struct type label = label_type(m), amount = amount_type(m);
 	int rc;
 
-	if ((rc = schema_add(s, STR("truth"), &label, true, e)) < 0 || (rc = schema_add(s, STR("predicted"), &label, true, e)) < 0)
+	if ((rc = schema_add(s, STR("truth"), &label, true, e)) < 0 ||
+	    (rc = schema_add(s, STR("predicted"), &label, true, e)) < 0)
 		return rc;
 	return schema_add(s, STR("count"), &amount, false, e);
 }
@@ -217,7 +219,8 @@ static int put_pair(struct matrix *m, struct report_source *r, uint32_t i, struc
 	int rc;
 
 	if ((rc = builder_str(&col[0], matrix_label(m, m->pairs[i].truth), e)) < 0 ||
-	    (rc = builder_str(&col[1], matrix_label(m, m->pairs[i].predicted), e)) < 0 || (rc = put_amount(m, &col[2], &v, e)) < 0)
+	    (rc = builder_str(&col[1], matrix_label(m, m->pairs[i].predicted), e)) < 0 ||
+	    (rc = put_amount(m, &col[2], &v, e)) < 0)
 		return rc;
 	return end_row(r, e);
 }
@@ -273,10 +276,8 @@ static const struct {
 	int (*fields)(struct matrix *m, struct schema *s, struct err *e);
 	int (*rows)(struct matrix *m, struct report_source *r, struct err *e);
 } reports[] = {
-	[REPORT_MATRIX] = { matrix_fields, matrix_rows },
-	[REPORT_CLASSES] = { class_fields, class_rows },
-	[REPORT_SUMMARY] = { summary_fields, summary_rows },
-	[REPORT_PAIRS] = { pair_fields, pair_rows },
+	[REPORT_MATRIX] = { matrix_fields, matrix_rows },    [REPORT_CLASSES] = { class_fields, class_rows },
+	[REPORT_SUMMARY] = { summary_fields, summary_rows }, [REPORT_PAIRS] = { pair_fields, pair_rows },
 	[REPORT_PARTIAL] = { partial_fields, partial_rows },
 };
 
@@ -312,8 +313,8 @@ static int json_ratio(struct buf *b, const char *name, double v)
 
 static int json_ratios(struct buf *b, const struct ratios *r)
 {
-	return json_ratio(b, "precision", r->precision) | buf_byte(b, ',') | json_ratio(b, "recall", r->recall) | buf_byte(b, ',') |
-	       json_ratio(b, "f1", r->f1);
+	return json_ratio(b, "precision", r->precision) | buf_byte(b, ',') | json_ratio(b, "recall", r->recall) |
+	       buf_byte(b, ',') | json_ratio(b, "f1", r->f1);
 }
 
 static int json_label(const struct matrix *m, uint32_t i, struct buf *b)
@@ -356,9 +357,10 @@ static int json_classes(const struct matrix *m, struct buf *b)
 	for (uint32_t i = 0; i < m->nclasses && !rc; i++) {
 		const struct class_stats *c = &m->classes[i];
 
-		rc = buf_puts(b, i ? ",\n{\"label\":" : "\n{\"label\":") | json_label(m, i, b) | buf_byte(b, ',') | json_ratios(b, &c->r) |
-		     buf_puts(b, ",\"support\":") | matrix_print(m, &c->support, b) | buf_puts(b, ",\"predicted\":") |
-		     matrix_print(m, &c->predicted, b) | buf_puts(b, ",\"correct\":") | matrix_print(m, &c->tp, b) | buf_byte(b, '}');
+		rc = buf_puts(b, i ? ",\n{\"label\":" : "\n{\"label\":") | json_label(m, i, b) | buf_byte(b, ',') |
+		     json_ratios(b, &c->r) | buf_puts(b, ",\"support\":") | matrix_print(m, &c->support, b) |
+		     buf_puts(b, ",\"predicted\":") | matrix_print(m, &c->predicted, b) | buf_puts(b, ",\"correct\":") |
+		     matrix_print(m, &c->tp, b) | buf_byte(b, '}');
 	}
 	return rc | buf_puts(b, "],\n");
 }
@@ -376,8 +378,9 @@ int matrix_json(const struct matrix *m, struct buf *b)
 		rc = json_matrix(m, b) || json_classes(m, b) ? -1 : 0;
 	if (rc)
 		return -1;
-	rc = json_ratio(b, "accuracy", m->accuracy) | json_average(b, "macro", &m->macro) | json_average(b, "micro", &m->micro) |
-	     json_average(b, "weighted", &m->mean) | buf_puts(b, ",\n\"support\":") | matrix_print(m, &m->total, b) |
-	     buf_puts(b, ",\n\"left_out\":") | matrix_print(m, &m->left_out, b) | buf_puts(b, "}\n");
+	rc = json_ratio(b, "accuracy", m->accuracy) | json_average(b, "macro", &m->macro) |
+	     json_average(b, "micro", &m->micro) | json_average(b, "weighted", &m->mean) | buf_puts(b, ",\n\"support\":") |
+	     matrix_print(m, &m->total, b) | buf_puts(b, ",\n\"left_out\":") | matrix_print(m, &m->left_out, b) |
+	     buf_puts(b, "}\n");
 	return rc ? -1 : 0;
 }

@@ -1,5 +1,5 @@
-/* What follows from a confusion matrix: order of the classes, sums and ratios (formulas in matrix.h). Ratios are rounded once from exact
- * sums; averages are exact sums of those, so that the order of the classes does not matter. */
+/* What follows from a confusion matrix: order of the classes, sums and ratios (formulas in matrix.h). Ratios are rounded once
+ * from exact sums; averages are exact sums of those, so that the order of the classes does not matter. */
 #include "lib/agg/floatsum.h"
 #include "lib/agg/round.h"
 #include "lib/op/matrix.h"
@@ -137,7 +137,8 @@ static int given_order(struct matrix *m, const char *labels, struct err *e)
 
 static int by_key(const void *a, const void *b, void *set)
 {
-	return str_cmp(keyset_at(set, ((const struct class_stats *)a)->label), keyset_at(set, ((const struct class_stats *)b)->label));
+	return str_cmp(keyset_at(set, ((const struct class_stats *)a)->label),
+		       keyset_at(set, ((const struct class_stats *)b)->label));
 }
 
 static int key_order(struct matrix *m, struct err *e)
@@ -158,7 +159,8 @@ static int sum_up(struct matrix *m, struct err *e)
 
 	for (uint32_t i = 0; i < m->npairs && rc == 0; i++) {
 		struct decsum n = matrix_count(m, i);
-		struct class_stats *t = &m->classes[m->place[m->pairs[i].truth]], *p = &m->classes[m->place[m->pairs[i].predicted]];
+		struct class_stats *t = &m->classes[m->place[m->pairs[i].truth]],
+				   *p = &m->classes[m->place[m->pairs[i].predicted]];
 
 		rc |= add_sum(m, &m->total, &n) | add_sum(m, &t->support, &n) | add_sum(m, &p->predicted, &n);
 		if (t == p)
@@ -171,7 +173,8 @@ static int class_ratios(struct matrix *m, struct class_stats *c, struct err *e)
 {
 	struct decsum twice = { 0 }, both = { 0 };
 
-	if (add_sum(m, &twice, &c->tp) || add_sum(m, &twice, &c->tp) || add_sum(m, &both, &c->support) || add_sum(m, &both, &c->predicted))
+	if (add_sum(m, &twice, &c->tp) || add_sum(m, &twice, &c->tp) || add_sum(m, &both, &c->support) ||
+	    add_sum(m, &both, &c->predicted))
 		return err_oom(e);
 	c->r.precision = matrix_ratio(m, &c->tp, &c->predicted);
 	c->r.recall = matrix_ratio(m, &c->tp, &c->support);

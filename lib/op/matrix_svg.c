@@ -1,8 +1,8 @@
 /* The confusion matrix as a picture: one self-contained SVG file without scripts, links or fonts of its own.
  *
- * Geometry first (struct plan, in pixels), then the parts from top to bottom. A cell's colour is its share of its row, blue on the
- * diagonal and orange beside it, mixed in the file so that any viewer shows the same; the text on it is dark or white, whichever has
- * the higher contrast. Every cell carries a tooltip. */
+ * Geometry first (struct plan, in pixels), then the parts from top to bottom. A cell's colour is its share of its row, blue on
+ * the diagonal and orange beside it, mixed in the file so that any viewer shows the same; the text on it is dark or white,
+ * whichever has the higher contrast. Every cell carries a tooltip. */
 #include "lib/base/utf8.h"
 #include "lib/io/term.h"
 #include "lib/op/matrix.h"
@@ -10,8 +10,8 @@
 #include <math.h>
 #include <stdlib.h>
 
-#define CHAR_EM 0.58      /* mean width of a character of a sans-serif font */
-#define LABEL_CHARS 28    /* longer labels are cut */
+#define CHAR_EM 0.58   /* mean width of a character of a sans-serif font */
+#define LABEL_CHARS 28 /* longer labels are cut */
 #define MARGIN 24
 #define PICTURE_CELLS 900 /* pixels that all cells of a row may take together */
 
@@ -21,7 +21,7 @@ struct plan {
 	double cell, font, count_font; /* a cell's side; text sizes */
 	double left, top, right;       /* of the grid: room for row labels, title and column labels; what slanted labels need */
 	double grid, width, height;
-	bool rotated, counts, shares;  /* column labels slanted; cells show counts, and shares of the row */
+	bool rotated, counts, shares; /* column labels slanted; cells show counts, and shares of the row */
 };
 
 static size_t chars(struct str s)
@@ -182,9 +182,12 @@ static const char *ink(struct rgb c)
 static int put_head(const struct plan *p, struct str title, struct buf *b)
 {
 	const struct matrix *m = p->m;
-	int rc = buf_printf(b, "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%.0f\" height=\"%.0f\" viewBox=\"0 0 %.0f %.0f\" role=\"img\" "
-			    "font-family=\"system-ui, 'Segoe UI', Helvetica, Arial, sans-serif\" fill=\"#16202c\">\n<title>",
-			    p->width, p->height, p->width, p->height);
+	int rc = buf_printf(
+		b,
+		"<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%.0f\" height=\"%.0f\" viewBox=\"0 0 %.0f %.0f\" "
+		"role=\"img\" "
+		"font-family=\"system-ui, 'Segoe UI', Helvetica, Arial, sans-serif\" fill=\"#16202c\">\n<title>",
+		p->width, p->height, p->width, p->height);
 
 	rc |= put_text(b, title, SIZE_MAX) | buf_puts(b, "</title>\n<rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n");
 	rc |= buf_printf(b, "<text x=\"%d\" y=\"%d\" font-size=\"19\" font-weight=\"600\">", MARGIN, MARGIN + 16);
@@ -201,8 +204,9 @@ static int put_head(const struct plan *p, struct str title, struct buf *b)
 static int put_axes(const struct plan *p, struct buf *b)
 {
 	double x = p->left + p->grid / 2, y = p->top + p->grid / 2;
-	int rc = buf_printf(b, "<g font-size=\"13\" fill=\"#556270\" text-anchor=\"middle\">\n<text x=\"%.1f\" y=\"%d\">predicted</text>\n", x,
-			    MARGIN + 70);
+	int rc = buf_printf(
+		b, "<g font-size=\"13\" fill=\"#556270\" text-anchor=\"middle\">\n<text x=\"%.1f\" y=\"%d\">predicted</text>\n",
+		x, MARGIN + 70);
 
 	return rc | buf_printf(b, "<text transform=\"translate(%d %.1f) rotate(-90)\">truth</text>\n</g>\n", MARGIN + 10, y);
 }
@@ -226,7 +230,8 @@ static int put_labels(const struct plan *p, struct buf *b)
 	for (uint32_t i = 0; i < p->m->nclasses && !rc; i++) {
 		double y = p->top + p->cell * (i + 0.5) + p->font * 0.35;
 
-		rc = put_column_label(p, i, b) | buf_printf(b, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"end\">", p->left - 8, y) |
+		rc = put_column_label(p, i, b) |
+		     buf_printf(b, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"end\">", p->left - 8, y) |
 		     put_text(b, matrix_class(p->m, i), LABEL_CHARS) | buf_puts(b, "</text>\n");
 	}
 	return rc | buf_puts(b, "</g>\n");
@@ -242,15 +247,16 @@ static int put_tooltip(const struct plan *p, uint32_t t, uint32_t c, const struc
 	return rc | buf_puts(b, "</title>");
 }
 
-static int put_numbers(const struct plan *p, double x, double y, struct rgb fill, const struct decsum *n, double share, struct buf *b)
+static int put_numbers(const struct plan *p, double x, double y, struct rgb fill, const struct decsum *n, double share,
+		       struct buf *b)
 {
 	double middle = y + p->cell / 2 + p->count_font * 0.35 - (p->shares ? 7 : 0);
 	int rc = buf_printf(b, "<text x=\"%.1f\" y=\"%.1f\" fill=\"%s\">", x + p->cell / 2, middle, ink(fill));
 
 	rc |= put_count(p, n, b) | buf_puts(b, "</text>");
 	if (p->shares)
-		rc |= buf_printf(b, "<text x=\"%.1f\" y=\"%.1f\" font-size=\"10\" fill=\"%s\" opacity=\"0.85\">%.1f%%</text>", x + p->cell / 2,
-				 middle + 16, ink(fill), share * 100);
+		rc |= buf_printf(b, "<text x=\"%.1f\" y=\"%.1f\" font-size=\"10\" fill=\"%s\" opacity=\"0.85\">%.1f%%</text>",
+				 x + p->cell / 2, middle + 16, ink(fill), share * 100);
 	return rc;
 }
 
@@ -266,8 +272,8 @@ static int put_cell(const struct plan *p, uint32_t t, uint32_t c, struct buf *b)
 		fill = (struct rgb){ 247, 248, 250 };
 	if (is_zero(&n) && p->cell < 8)
 		return 0;
-	rc = buf_printf(b, "<g><rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" fill=\"#%02x%02x%02x\"/>", x, y, p->cell - gap,
-			p->cell - gap, (unsigned)fill.r, (unsigned)fill.g, (unsigned)fill.b);
+	rc = buf_printf(b, "<g><rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" fill=\"#%02x%02x%02x\"/>", x, y,
+			p->cell - gap, p->cell - gap, (unsigned)fill.r, (unsigned)fill.g, (unsigned)fill.b);
 	rc |= put_tooltip(p, t, c, &n, share, b);
 	if (p->counts && !is_zero(&n))
 		rc |= put_numbers(p, x, y, fill, &n, share, b);
@@ -276,8 +282,9 @@ static int put_cell(const struct plan *p, uint32_t t, uint32_t c, struct buf *b)
 
 static int put_cells(const struct plan *p, struct buf *b)
 {
-	int rc = buf_printf(b, "<rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" fill=\"#f7f8fa\" stroke=\"#d5dae1\"/>\n", p->left - 1,
-			    p->top - 1, p->grid + 1, p->grid + 1);
+	int rc = buf_printf(
+		b, "<rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" fill=\"#f7f8fa\" stroke=\"#d5dae1\"/>\n",
+		p->left - 1, p->top - 1, p->grid + 1, p->grid + 1);
 
 	rc |= buf_printf(b, "<g font-size=\"%.1f\" text-anchor=\"middle\">\n", p->count_font);
 	for (uint32_t t = 0; t < p->m->nclasses && !rc; t++)
@@ -298,8 +305,10 @@ static int put_scale(const struct plan *p, struct buf *b)
 		for (int right = 0; right < 2 && !rc; right++) {
 			struct rgb c = colour((20 - i - 0.5) / 20, right);
 
-			rc = buf_printf(b, "<rect x=\"%.1f\" y=\"%.1f\" width=\"10\" height=\"%.1f\" fill=\"#%02x%02x%02x\"/>\n", x + (right ? 0 : 12),
-					y + h * i / 20, h / 20 + 0.3, (unsigned)c.r, (unsigned)c.g, (unsigned)c.b);
+			rc = buf_printf(b,
+					"<rect x=\"%.1f\" y=\"%.1f\" width=\"10\" height=\"%.1f\" fill=\"#%02x%02x%02x\"/>\n",
+					x + (right ? 0 : 12), y + h * i / 20, h / 20 + 0.3, (unsigned)c.r, (unsigned)c.g,
+					(unsigned)c.b);
 		}
 	rc |= buf_printf(b, "<g font-size=\"10\" fill=\"#556270\">\n<text x=\"%.1f\" y=\"%.1f\">100%%</text>\n", x + 28, y + 9);
 	rc |= buf_printf(b, "<text x=\"%.1f\" y=\"%.1f\">0%%</text>\n", x + 28, y + h);
@@ -314,7 +323,8 @@ int matrix_svg(const struct matrix *m, struct str title, struct buf *b)
 	if (!p.cells)
 		return -1;
 	make_plan(&p);
-	rc = put_head(&p, title, b) | put_axes(&p, b) | put_labels(&p, b) | put_cells(&p, b) | put_scale(&p, b) | buf_puts(b, "</svg>\n");
+	rc = put_head(&p, title, b) | put_axes(&p, b) | put_labels(&p, b) | put_cells(&p, b) | put_scale(&p, b) |
+	     buf_puts(b, "</svg>\n");
 	free(p.cells);
 	return rc ? -1 : 0;
 }

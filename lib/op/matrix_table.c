@@ -1,7 +1,7 @@
 /* The confusion matrix on a terminal: a heat map in 256 colours that says the same without them, the classes, the averages.
  *
- * A cell's colour is its share of its row: blue on the diagonal, orange beside it, so that a good classifier is a blue line. Every
- * cell shows its count. When the matrix is too wide for the terminal, the most frequent confusions are listed instead. */
+ * A cell's colour is its share of its row: blue on the diagonal, orange beside it, so that a good classifier is a blue line.
+ * Every cell shows its count. When the matrix is too wide for the terminal, the most frequent confusions are listed instead. */
 #include "lib/io/term.h"
 #include "lib/op/matrix.h"
 
@@ -19,7 +19,7 @@ struct view {
 	const struct matrix *m;
 	uint32_t *cells;
 	bool colour;
-	bool numbered;  /* columns are headed by numbers that the row labels explain */
+	bool numbered;   /* columns are headed by numbers that the row labels explain */
 	int label, cell; /* widths */
 };
 
@@ -188,21 +188,25 @@ static int put_errors(const struct view *v, struct buf *b)
 	const struct matrix *m = v->m;
 	struct ranked *r = calloc((size_t)m->npairs + 1, sizeof *r);
 	uint32_t n = 0;
-	int rc = r ? buf_printf(b, "%u classes do not fit this terminal (--svg draws them); most frequent confusions:\n", m->nclasses) : -1;
+	int rc = r ? buf_printf(b, "%u classes do not fit this terminal (--svg draws them); most frequent confusions:\n",
+				m->nclasses)
+		   : -1;
 
 	for (uint32_t i = 0; r && i < m->npairs; i++) {
 		struct decsum c = matrix_count(m, i);
 
 		if (m->pairs[i].truth != m->pairs[i].predicted)
-			r[n++] = (struct ranked){ matrix_f64(m, &c), m->place[m->pairs[i].truth], m->place[m->pairs[i].predicted], i };
+			r[n++] = (struct ranked){ matrix_f64(m, &c), m->place[m->pairs[i].truth],
+						  m->place[m->pairs[i].predicted], i };
 	}
 	if (r)
 		qsort(r, n, sizeof *r, by_count);
 	for (uint32_t i = 0; r && i < n && i < TOP_ERRORS && !rc; i++) {
 		struct decsum c = matrix_count(m, r[i].pair);
 
-		rc = buf_puts(b, "  ") | put_label(b, matrix_class(m, r[i].t), LABEL_CELLS, false) | buf_puts(b, " taken for ") |
-		     put_label(b, matrix_class(m, r[i].p), LABEL_CELLS, false) | buf_byte(b, ' ') | matrix_print(m, &c, b) | buf_byte(b, '\n');
+		rc = buf_puts(b, "  ") | put_label(b, matrix_class(m, r[i].t), LABEL_CELLS, false) |
+		     buf_puts(b, " taken for ") | put_label(b, matrix_class(m, r[i].p), LABEL_CELLS, false) | buf_byte(b, ' ') |
+		     matrix_print(m, &c, b) | buf_byte(b, '\n');
 	}
 	free(r);
 	return rc;

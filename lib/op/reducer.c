@@ -1,11 +1,11 @@
 /* reduce: see reducer.h.
  *
- * The whole input is folded on the first call of next(): a batch's fields are read once each, however many aggregates look at them,
- * then its rows get group numbers, then every aggregate runs over the batch. Afterwards groups are written in chunks.
+ * The whole input is folded on the first call of next(): a batch's fields are read once each, however many aggregates look at
+ * them, then its rows get group numbers, then every aggregate runs over the batch. Afterwards groups are written in chunks.
  * Invariant: every aggregate has room for grouper_count() states before it sees a group number.
  *
- * Beyond the memory limit (see reducer.h) a part is merged by a reducer of its own, one level down, which may set aside in turn; it
- * keeps the places of first rows as a column, by which the parts' results are merged. */
+ * Beyond the memory limit (see reducer.h) a part is merged by a reducer of its own, one level down, which may set aside in
+ * turn; it keeps the places of first rows as a column, by which the parts' results are merged. */
 #include "lib/op/reducer.h"
 
 #include "lib/base/hash.h"
@@ -15,8 +15,8 @@
 
 #include <stdlib.h>
 
-#define CHUNK 8192          /* groups an output batch */
-#define FEW_GROUPS 1024     /* so few are never set aside: it would not help */
+#define CHUNK 8192      /* groups an output batch */
+#define FEW_GROUPS 1024 /* so few are never set aside: it would not help */
 #define MAX_LEVEL 8
 #define PLACE STR(":first")
 
@@ -36,25 +36,25 @@ struct reducer {
 	struct reduce_opts o;
 	struct arena arena, scratch; /* of the whole, of one batch */
 	struct agg_specs specs;
-	struct partial about;        /* what our partial states say */
-	struct agg *aggs;            /* specs.n of them */
+	struct partial about; /* what our partial states say */
+	struct agg *aggs;     /* specs.n of them */
 	struct view *views;
 	int nviews, (*view_of)[AGG_ARGS];
-	struct key_spec spec;        /* of the key */
+	struct key_spec spec; /* of the key */
 	struct grouper grouper;
 	struct schema *schema;
-	uint32_t *order;             /* sorted */
-	uint32_t next;               /* groups that have been given */
+	uint32_t *order; /* sorted */
+	uint32_t next;   /* groups that have been given */
 	bool folded;
 
-	int level;                   /* > 0: merges what level - 1 has set aside */
-	int64_t rows;                /* that came */
-	struct buf first;            /* int64 a group: the place of its first row */
-	struct schema *states;       /* of what is set aside */
+	int level;             /* > 0: merges what level - 1 has set aside */
+	int64_t rows;          /* that came */
+	struct buf first;      /* int64 a group: the place of its first row */
+	struct schema *states; /* of what is set aside */
 	struct regroup parts;
-	struct source *merged;       /* the parts' results */
+	struct source *merged; /* the parts' results */
 	struct key merge_key;
-	int64_t given;               /* rows that came from `merged` */
+	int64_t given; /* rows that came from `merged` */
 };
 
 /* What an output has between the keys and the rest. */
@@ -139,7 +139,8 @@ static int add_named(struct schema *s, struct str name, const struct type *t, bo
 {
 	for (int i = 0; i < s->nfields; i++)
 		if (is_named(s, i, name))
-			return err_set(e, ST_USAGE, "two columns would be called \"%.*s\": name one with -a OUT=...", STR_ARG(name));
+			return err_set(e, ST_USAGE, "two columns would be called \"%.*s\": name one with -a OUT=...",
+				       STR_ARG(name));
 	return schema_add(s, name, t, nullable, e);
 }
 
@@ -221,9 +222,11 @@ static int check_about(struct reducer *r, struct err *e)
 	if (rc < 0 || (rc = join_specs(&r->specs, &r->arena, &given, e)) < 0)
 		return rc;
 	if (r->o.group && !str_eq(group, r->about.group) && !str_eq(group, r->about.keys))
-		return err_set(e, ST_DATA, "the partial states are grouped by \"%.*s\", not by \"%s\"", STR_ARG(r->about.group), r->o.group);
+		return err_set(e, ST_DATA, "the partial states are grouped by \"%.*s\", not by \"%s\"", STR_ARG(r->about.group),
+			       r->o.group);
 	if (r->specs.n && !str_eq(given, r->about.aggregates))
-		return err_set(e, ST_DATA, "the partial states hold -a %.*s, not -a %.*s", STR_ARG(r->about.aggregates), STR_ARG(given));
+		return err_set(e, ST_DATA, "the partial states hold -a %.*s, not -a %.*s", STR_ARG(r->about.aggregates),
+			       STR_ARG(given));
 	r->specs = (struct agg_specs){ 0 };
 	return r->about.aggregates.n ? agg_parse(r->about.aggregates, &r->arena, &r->specs, e) : 0;
 }
@@ -530,7 +533,9 @@ static int open_level(struct source *in, const struct reduce_opts *o, int level,
 /* One part, merged and again on disk, in the order in which parts are merged. *ret = NULL: there are no groups in it. */
 static int merge_part(struct reducer *r, int part, struct source **ret, struct err *e)
 {
-	struct reduce_opts o = { .partial = r->o.partial, .merge = true, .sorted = r->o.sorted, .memory = r->o.memory, .tmpdir = r->o.tmpdir };
+	struct reduce_opts o = {
+		.partial = r->o.partial, .merge = true, .sorted = r->o.sorted, .memory = r->o.memory, .tmpdir = r->o.tmpdir
+	};
 	struct source *s;
 	int rc = regroup_read(&r->parts, part, &s, e);
 

@@ -1,4 +1,5 @@
-/* Partitions on disk: see regroup.h. A partition's rows are collected to a decent size before they are compressed and written. */
+/* Partitions on disk: see regroup.h. A partition's rows are collected to a decent size before they are compressed and written.
+ */
 #include "lib/op/regroup.h"
 
 #define FLUSH_BYTES (256 << 10)

@@ -1,13 +1,15 @@
-/* Partial states from anywhere: a table with the columns of every aggregate, filled from the input (wrong types now and then), is
- * merged. It must fail cleanly or give states that, merged once more, are the same. */
+/* Partial states from anywhere: a table with the columns of every aggregate, filled from the input (wrong types now and then),
+ * is merged. It must fail cleanly or give states that, merged once more, are the same. */
 #include "lib/format/format.h"
 #include "lib/op/partial.h"
 #include "lib/op/reducer.h"
 
 #include <stdlib.h>
 
-static const char spec[] = "n=count,s=sum:t,m=mean:t,i=sum:i,mi=mean:i,f=sum:f,mf=mean:f,lo=min:t,hi=max:k:nat,a=first:k,z=last:t,d=distinct:t,dk=distinct:k,"
-			   "v=var:t,vi=sd:i,vf=varp:f,q=median:t,qi=p95:i,qf=p5:f,l=latest:i,am=argmax:f:k,h=distinct~:k";
+static const char spec[] =
+	"n=count,s=sum:t,m=mean:t,i=sum:i,mi=mean:i,f=sum:f,mf=mean:f,lo=min:t,hi=max:k:nat,a=first:k,z=last:t,"
+	"d=distinct:t,dk=distinct:k,"
+	"v=var:t,vi=sd:i,vf=varp:f,q=median:t,qi=p95:i,qf=p5:f,l=latest:i,am=argmax:f:k,h=distinct~:k,li=list:t,co=concat:k";
 
 struct bytes {
 	const uint8_t *p;
@@ -175,7 +177,8 @@ static int fold(struct source *s, struct batch **ret, struct buf *text_of)
 
 	for (int64_t i = 0; rc == 0 && *ret && i < (*ret)->nrows; i++)
 		for (int c = 0; c < (*ret)->schema->nfields; c++)
-			if (buf_byte(text_of, '|') || (!column_is_null(&(*ret)->cols[c], i) && value_print(&(*ret)->cols[c], i, text_of)))
+			if (buf_byte(text_of, '|') ||
+			    (!column_is_null(&(*ret)->cols[c], i) && value_print(&(*ret)->cols[c], i, text_of)))
 				abort();
 	if (rc < 0 && (e.status == ST_BUG || !e.msg[0]))
 		abort();
@@ -199,8 +202,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (open_reducer(one_open(s, b), true, &merge))
 		return 0;
 	if (fold(merge, &states, &x) == 0 && states) {
-		if (open_reducer(one_open(schema_ref(merge->schema), batch_ref(states)), true, &again) || fold(again, &same, &y) || !same ||
-		    !str_eq(buf_view(&x), buf_view(&y)))
+		if (open_reducer(one_open(schema_ref(merge->schema), batch_ref(states)), true, &again) ||
+		    fold(again, &same, &y) || !same || !str_eq(buf_view(&x), buf_view(&y)))
 			abort();
 		source_close(again);
 	}

@@ -144,7 +144,8 @@ TEST(float_sum_examples)
 		CHECK(floatsum_add(&s, 0.1, &pool) == 0);
 	CHECK(floatsum_round(&s, &pool) == 1.0);
 	CHECK(floatsum_mean(&s, 10, &pool) == 0.1);
-	CHECK(floatsum_add(&big, 1e308, &pool) == 0 && floatsum_add(&big, 1e308, &pool) == 0 && floatsum_add(&big, -1e308, &pool) == 0);
+	CHECK(floatsum_add(&big, 1e308, &pool) == 0 && floatsum_add(&big, 1e308, &pool) == 0 &&
+	      floatsum_add(&big, -1e308, &pool) == 0);
 	CHECK(floatsum_round(&big, &pool) == 1e308);
 	CHECK(floatsum_add(&big, 1e308, &pool) == 0 && isinf(floatsum_round(&big, &pool)));
 	CHECK(floatsum_mean(&big, 2, &pool) == 1e308);
@@ -158,7 +159,8 @@ TEST(float_sum_examples)
 
 TEST(float_state_text_is_checked)
 {
-	static const char *const bad[] = { "", "p", "p3", "x", "1p", "1p-1075", "1p2201", "--1", "+1", "1 ", " 1", "1p1p1", "g", "1.0", "0x1", "nanx" };
+	static const char *const bad[] = { "",   "p",  "p3", "x",     "1p", "1p-1075", "1p2201", "--1",
+					   "+1", "1 ", " 1", "1p1p1", "g",  "1.0",     "0x1",    "nanx" };
 	struct floatsums pool = { 0 };
 
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
@@ -184,7 +186,8 @@ static struct str sum_text(const char *const *v, int n, struct buf *b)
 	return buf_view(b);
 }
 
-#define SUM(...) sum_text((const char *const[]){ __VA_ARGS__ }, sizeof((const char *const[]){ __VA_ARGS__ }) / sizeof(char *), &b)
+#define SUM(...) \
+	sum_text((const char *const[]){ __VA_ARGS__ }, sizeof((const char *const[]){ __VA_ARGS__ }) / sizeof(char *), &b)
 
 TEST(decimal_sums)
 {

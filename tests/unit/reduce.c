@@ -103,7 +103,8 @@ static void describe(const struct tab *t, struct buf *b)
 		for (int64_t r = 0; r < t->b[i]->nrows; r++) {
 			CHECK(!buf_byte(b, '\n'));
 			for (int c = 0; c < t->schema->nfields; c++)
-				CHECK(!(column_is_null(&t->b[i]->cols[c], r) ? buf_puts(b, "<null>") : value_print(&t->b[i]->cols[c], r, b)) &&
+				CHECK(!(column_is_null(&t->b[i]->cols[c], r) ? buf_puts(b, "<null>")
+									     : value_print(&t->b[i]->cols[c], r, b)) &&
 				      !buf_byte(b, '|'));
 		}
 }
@@ -120,7 +121,8 @@ static const char *pick(struct rng *r, const char *const *v, uint64_t n)
 	return v[rng_below(r, n)];
 }
 
-#define PICK(r, ...) pick((r), (const char *const[]){ __VA_ARGS__ }, sizeof((const char *const[]){ __VA_ARGS__ }) / sizeof(char *))
+#define PICK(r, ...) \
+	pick((r), (const char *const[]){ __VA_ARGS__ }, sizeof((const char *const[]){ __VA_ARGS__ }) / sizeof(char *))
 
 static double any_double(struct rng *r)
 {
@@ -160,7 +162,8 @@ static void random_row(struct rng *r, struct rows *rows)
 static struct schema *test_schema(void)
 {
 	static const char *const names[] = { "k", "kn", "t", "i", "f", "b", "d", "z", "o" };
-	const struct type types[] = { TYPE_TEXT, TYPE_TEXT, TYPE_NUM, TYPE_INT64, TYPE_FLOAT64, TYPE_BOOL, TYPE_DATE, TYPE_NULL, TYPE_TEXT };
+	const struct type types[] = { TYPE_TEXT, TYPE_TEXT, TYPE_NUM,  TYPE_INT64, TYPE_FLOAT64,
+				      TYPE_BOOL, TYPE_DATE, TYPE_NULL, TYPE_TEXT };
 	struct schema *s = schema_new();
 	struct err e;
 
@@ -259,7 +262,9 @@ struct how {
 static struct tab fold_reduce(const struct tab *t, const void *arg, bool partial, bool merge)
 {
 	const struct how *how = arg;
-	struct reduce_opts o = { .group = how->group, .naggs = 1, .aggs = &how->aggs, .partial = partial, .merge = merge, .sorted = how->sorted };
+	struct reduce_opts o = {
+		.group = how->group, .naggs = 1, .aggs = &how->aggs, .partial = partial, .merge = merge, .sorted = how->sorted
+	};
 	struct source *s;
 	struct err e = { 0 };
 
@@ -270,12 +275,15 @@ static struct tab fold_reduce(const struct tab *t, const void *arg, bool partial
 	return drain(s);
 }
 
-static const char everything[] = "n=count,count:t,sum:t,mean:t,sum:i,mean:i,sum:f,mean:f,min:t,max:t,min:i,max:i,min:f,max:f,"
-				 "min:k:text,max:k:nat,lo=min:k:fold,min:kn:num,max:kn:num,first:k,last:k,first:t,last:f,first:b,last:d,min:d,max:b,"
-				 "distinct:k,distinct:kn,dn=distinct:kn:num,distinct:t,distinct:i,distinct:f,distinct:b,distinct:d,"
-				 "distinct~:t,distinct~:kn:num,distinct~:k,distinct~:i,distinct~:z,median:t,p95:i,p99.9:f,quantile:f:0.25,median:z,p0:kn:num,p100:t,"
-				 "var:t,sd:t,var:i,sdp:i,varp:f,sd:f,var:z,lt=latest:o,argmax:f:k,argmin:kn:t:num,argmax:o:d:nat,argmin:z:k,"
-				 "count:z,sum:z,mean:z,min:z,first:z,distinct:z";
+static const char everything[] =
+	"n=count,count:t,sum:t,mean:t,sum:i,mean:i,sum:f,mean:f,min:t,max:t,min:i,max:i,min:f,max:f,"
+	"min:k:text,max:k:nat,lo=min:k:fold,min:kn:num,max:kn:num,first:k,last:k,first:t,last:f,first:b,last:d,min:d,max:b,"
+	"distinct:k,distinct:kn,dn=distinct:kn:num,distinct:t,distinct:i,distinct:f,distinct:b,distinct:d,"
+	"distinct~:t,distinct~:kn:num,distinct~:k,distinct~:i,distinct~:z,"
+	"median:t,p95:i,p99.9:f,quantile:f:0.25,median:z,p0:kn:num,p100:t,"
+	"list:t,list:f,list:b,list:k,list:z,concat:k,concat:d:; ,any:b,all:b,any:z,"
+	"var:t,sd:t,var:i,sdp:i,varp:f,sd:f,var:z,lt=latest:o,argmax:f:k,argmin:kn:t:num,argmax:o:d:nat,argmin:z:k,"
+	"count:z,sum:z,mean:z,min:z,first:z,distinct:z";
 
 TEST(merged_parts_are_the_whole)
 {
@@ -360,9 +368,14 @@ static struct tab fold_matrix(const struct tab *t, const void *arg, bool partial
 
 TEST(merged_matrices_are_the_whole)
 {
-	static const struct matrix_opts ways[] = { { .truth = "k", .predicted = "k" }, { .truth = "k", .predicted = "kn" },
-		{ .truth = "kn:num", .predicted = "i" }, { .truth = "d", .predicted = "b" }, { .truth = "kn:num", .predicted = "f" },
-		{ .truth = "t:text", .predicted = "k" }, { .truth = "k", .predicted = "kn", .weight = "d2" }, { .truth = "k", .predicted = "z" } };
+	static const struct matrix_opts ways[] = { { .truth = "k", .predicted = "k" },
+						   { .truth = "k", .predicted = "kn" },
+						   { .truth = "kn:num", .predicted = "i" },
+						   { .truth = "d", .predicted = "b" },
+						   { .truth = "kn:num", .predicted = "f" },
+						   { .truth = "t:text", .predicted = "k" },
+						   { .truth = "k", .predicted = "kn", .weight = "d2" },
+						   { .truth = "k", .predicted = "z" } };
 	struct schema *s = test_schema();
 
 	for (uint64_t seed = 1; seed <= 400; seed++) {
