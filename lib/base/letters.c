@@ -40,6 +40,13 @@ uint32_t letter_lower(uint32_t c)
 	return map(lower_ranges, COUNT(lower_ranges), c);
 }
 
+uint32_t letter_fold(uint32_t c)
+{
+	if (c < 0x80)
+		return c - 'A' < 26 ? c + 32 : c;
+	return map(fold_ranges, COUNT(fold_ranges), c);
+}
+
 uint32_t letter_upper(uint32_t c)
 {
 	if (c < 0x80)

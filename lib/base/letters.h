@@ -9,6 +9,9 @@
 uint32_t letter_lower(uint32_t c);
 uint32_t letter_upper(uint32_t c);
 
+/* Unicode's simple case folding: equal for letters that differ in case only (no Turkish i). */
+uint32_t letter_fold(uint32_t c);
+
 /* A letter, mark, number (categories L, M, N) or _. */
 bool letter_in_word(uint32_t c);
 

@@ -1,11 +1,12 @@
 #!/usr/bin/perl
-# Writes lib/base/letters_data.h: Unicode's simple case mappings and the code points of words as ranges (see lib/base/letters.h).
+# Writes lib/base/letters_data.h: Unicode's simple case mappings and foldings (statuses C and S of CaseFolding.txt) and the code
+# points of words, as ranges (see lib/base/letters.h).
 #     perl lib/base/letters.pl > lib/base/letters_data.h
 use strict;
 use warnings;
-use Unicode::UCD qw(charinfo);
+use Unicode::UCD qw(charinfo casefold);
 
-my (@lower, @upper, @word);
+my (@lower, @upper, @fold, @word);
 
 # Ranges of every step-th code point that maps to itself + delta: first, last, step, delta.
 sub add {
@@ -26,13 +27,15 @@ for my $c (0x80 .. 0x323af, 0xe0100 .. 0xe01ef) {
 	if (chr($c) =~ /[\p{L}\p{M}\p{N}]/) {
 		if (@word && $word[-1][1] == $c - 1) { $word[-1][1] = $c } else { push @word, [$c, $c] }
 	}
+	my $folded = casefold($c);
+	add(\@fold, $c, $folded->{simple}) if $folded;
 	next if $c > 0x1ffff || chr($c) !~ /[\p{L}\p{M}\p{N}\p{So}]/;
 	my $i = charinfo($c) or next;
 	add(\@lower, $c, $i->{lower});
 	add(\@upper, $c, $i->{upper});
 }
 print "/* Letters of Unicode ", Unicode::UCD::UnicodeVersion(), ", written by lib/base/letters.pl: see letters.c. */\n";
-for (["lower_ranges", \@lower], ["upper_ranges", \@upper]) {
+for (["lower_ranges", \@lower], ["upper_ranges", \@upper], ["fold_ranges", \@fold]) {
 	print "static const struct mapping $_->[0]\[] = {\n";
 	printf "\t{ 0x%04x, 0x%04x, %d, %d },\n", @$_ for @{$_->[1]};
 	print "};\n";

@@ -1,7 +1,7 @@
 /* Text as order-preserving bytes that end themselves: as it is, in natural order, folded. */
 #include "lib/table/keycode.h"
 
-#include "lib/base/fold.h"
+#include "lib/base/letters.h"
 #include "lib/base/utf8.h"
 
 /* Bytes with 00 as 00 FF, then 00 00; at most 2 n + 2. */
@@ -76,7 +76,7 @@ size_t key_fold(char *dst, const char *p, size_t n)
 		if (c == UTF8_BAD)
 			*dst++ = p[i];
 		else
-			dst += utf8_encode(fold_code_point(c), dst);
+			dst += utf8_encode(letter_fold(c), dst);
 	}
 	return (size_t)(dst - start);
 }
