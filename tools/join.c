@@ -1,4 +1,5 @@
 /* stook join: match two inputs by keys. */
+#include "lib/base/url.h"
 #include "lib/cli/cli.h"
 #include "lib/op/joiner.h"
 
@@ -6,7 +7,8 @@ struct join_args {
 	struct common common;
 	struct strv pairs;
 	bool kinds[JOIN_ANTI + 1]; /* --inner, --left, ... as given */
-	const char *suffix;
+	const char *suffix, *any;
+	int normalize;             /* 0: not asked for, 1: url */
 	enum join_kind kind;
 	struct key_spec left, right;
 };
@@ -41,20 +43,28 @@ static int check_operands(const struct common *c, struct err *e)
 	return 0;
 }
 
-static int check(void *args, struct err *e)
+static int parse_keys(struct join_args *a, struct err *e)
 {
-	struct join_args *a = args;
 	const char *pairs;
-	int rc = pick_kind(a, e);
 
-	if (rc < 0)
-		return rc;
+	if (a->any && a->pairs.n)
+		return err_set(e, ST_USAGE, "-k and --any exclude each other");
+	if (a->any)
+		return join_any(str_of(a->any), &a->common.arena, &a->left, &a->right, e);
 	if (a->pairs.n == 0)
 		return err_set(e, ST_USAGE, "join needs a key: -k FIELD[=FIELD][:num],...");
 	pairs = join_lists(&a->pairs, &a->common.arena);
 	if (!pairs)
 		return err_oom(e);
-	if ((rc = join_pairs(str_of(pairs), &a->common.arena, &a->left, &a->right, e)) < 0)
+	return join_pairs(str_of(pairs), &a->common.arena, &a->left, &a->right, e);
+}
+
+static int check(void *args, struct err *e)
+{
+	struct join_args *a = args;
+	int rc = pick_kind(a, e);
+
+	if (rc < 0 || (rc = parse_keys(a, e)) < 0)
 		return rc;
 	return check_operands(&a->common, e);
 }
@@ -63,7 +73,8 @@ static int run(void *args, struct err *e)
 {
 	const struct join_args *a = args;
 	const struct join_opts o = { .kind = a->kind, .left = &a->left, .right = &a->right, .suffix = a->suffix,
-				     .on_bad = a->common.read.on_bad };
+				     .on_bad = a->common.read.on_bad, .any = a->any != NULL,
+				     .normalize = a->normalize ? url_normalize : NULL };
 	struct source *left, *right, *s;
 	int rc = input_open(a->common.operands[0], &a->common.read, &left, e);
 
@@ -99,6 +110,10 @@ static const struct opt opts[] = {
 	KIND("full", JOIN_FULL, "also the records of either side without a match"),
 	KIND("semi", JOIN_SEMI, "left records that have a match, each once, without right fields"),
 	KIND("anti", JOIN_ANTI, "left records that have no match"),
+	{ 0, "any", OPT_STR, ROLE_PLAIN, "FIELDS=FIELD", AT(any), NULL,
+	  "instead of -k: any of several left fields must equal the right one; a pair comes once, and the right field stays" },
+	{ 0, "normalize", OPT_CHOICE, ROLE_PLAIN, "HOW", AT(normalize), "none|url",
+	  "compare keys in one spelling: url, by RFC 3986 (case, default port, dot segments, %XX, no fragment)" },
 	{ 0, "suffix", OPT_STR, ROLE_PLAIN, "TEXT", AT(suffix), NULL,
 	  "appended to the names of right fields that the left has too (default: _2, or the next number that is free)" },
 	{ 0 },
@@ -110,6 +125,8 @@ static const struct example examples[] = {
 	{ "stook join --left -k country=code sales.csv countries.csv", "Every sale, with what is known of its country." },
 	{ "stook join --anti -k id new.csv seen.csv", "What is new." },
 	{ "stook join -k id:num,day orders.jsonl prices.csv -o priced.arrow", "Two keys; ids are compared as numbers." },
+	{ "stook join --left --any url,redirected_url=url --normalize url pages.arrow labels.csv -o joined.arrow",
+	  "Labels by the address as it was asked for, or as it was redirected to." },
 	{ "stook sort -k user log.arrow | stook join -k user - users.csv", "The left side from a pipe; its order is kept." },
 	{ 0 },
 };
@@ -124,7 +141,9 @@ const struct tool tool_join = {
 		"RIGHT is held in memory, LEFT streams past it: let the smaller input be RIGHT.\n"
 		".Pp\n"
 		"Text is equal when its bytes are, numbers are equal by value (1.0 and 1), and a null equals nothing, not even a null. Text\n"
-		"against a numeric field is an error unless the key says how it is read (id:num or id:text).\n",
+		"against a numeric field is an error unless the key says how it is read (id:num or id:text).\n"
+		".Pp\n"
+		"With --any the fields of RIGHT include its key, for it says which address, name or number it was that matched.\n",
 	.groups = groups,
 	.size = sizeof(struct join_args),
 	.check = check,

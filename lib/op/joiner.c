@@ -26,13 +26,13 @@ struct build {
 
 struct probe {
 	struct batch *batch;
-	struct keys keys;
 	struct arena arena;
 	struct bad_values bad;
-	uint32_t *found;        /* first match of each row, or NONE */
+	uint32_t *found;        /* first match of row i for alternative a: found[a * n + i], or NONE */
+	uint32_t *now;          /* of the row at hand: the next match of each alternative */
+	bool started;           /* `now` is filled */
 	int64_t n;              /* rows before the first bad one */
 	int64_t row;            /* the next to be given out */
-	uint32_t list;          /* where in its list of matches it stands; NONE: at the beginning */
 	struct err failure;     /* to be raised after row n */
 };
 
@@ -42,6 +42,7 @@ struct joiner {
 	struct join_opts opts;
 	struct arena arena;     /* of the bound keys and the map */
 	struct key lkey, rkey;
+	int nalts;              /* 1, or with `any` as many as the left key has parts */
 	int nleft;              /* left columns */
 	int *right_col;         /* output column nleft + i is right column right_col[i] */
 	int nright;
@@ -97,6 +98,62 @@ static void joiner_close(struct source *s)
 	schema_unref(s->schema);
 	arena_free(&j->arena);
 	free(j);
+}
+
+/* Normalized keys. */
+
+static int normalize_column(const struct joiner *j, struct column *c, struct arena *a, struct err *e)
+{
+	cleanup_buf struct buf text = { 0 };
+	struct builder b;
+	int rc = builder_init(&b, c->type, e);
+
+	for (int64_t i = 0; i < c->length && rc == 0; i++) {
+		text.n = 0;
+		if (column_is_null(c, i))
+			rc = builder_null(&b, 1, e);
+		else if (j->opts.normalize(column_str(c, i), &text))
+			rc = err_oom(e);
+		else
+			rc = builder_str(&b, buf_view(&text), e);
+	}
+	if (rc == 0)
+		rc = builder_column(&b, a, c, e);
+	builder_free(&b);
+	return rc;
+}
+
+/* The batch whose key columns are compared: b itself, or one with those columns normalized. */
+static int key_batch(const struct joiner *j, struct batch *b, const struct key *k, struct batch **ret, struct err *e)
+{
+	cleanup_batch struct batch *n = NULL;
+	int rc;
+
+	if (!j->opts.normalize) {
+		*ret = batch_ref(b);
+		return 0;
+	}
+	if ((rc = batch_rebind(b, b->schema, &n, e)) < 0)
+		return rc;
+	for (int i = 0; i < k->n; i++)
+		if ((rc = normalize_column(j, &n->cols[k->parts[i].col], &n->arena, e)) < 0)
+			return rc;
+	*ret = n;
+	n = NULL;
+	return 0;
+}
+
+static int check_text(const struct joiner *j, const struct key *k, const struct schema *s, struct err *e)
+{
+	for (int i = 0; i < k->n && j->opts.normalize; i++) {
+		const struct field *f = &s->fields[k->parts[i].col];
+
+		if (f->type.id == T_UTF8)
+			continue;
+		err_set(e, ST_USAGE, "only text can be normalized");
+		return err_field(e, f->name.p, (int)f->name.n);
+	}
+	return 0;
 }
 
 /* Build side. */
@@ -214,16 +271,17 @@ static int grow_batches(struct build *b, struct err *e)
 static int build_add(struct joiner *j, struct batch *batch, struct err *e)
 {
 	struct bad_values bad = { .policy = j->opts.on_bad, .bad_row = -1 };
+	cleanup_batch struct batch *compared = NULL;
 	struct build *b = &j->build;
 	struct keys keys;
 	struct arena *a;
 	int rc = grow_batches(b, e);
 
-	if (rc < 0)
+	if (rc < 0 || (rc = key_batch(j, batch, &j->rkey, &compared, e)) < 0)
 		return rc;
 	a = &b->arenas[b->nbatches];
 	*a = (struct arena){ 0 };
-	rc = keys_encode(&j->rkey, batch, &bad, a, &keys, e);
+	rc = keys_encode(&j->rkey, compared, &bad, a, &keys, e);
 	if (rc == 0 && bad.bad_row >= 0)
 		rc = -e->status;
 	if (rc == 0)
@@ -259,28 +317,80 @@ static int build_all(struct joiner *j, struct err *e)
 
 /* Probe side. */
 
+/* The left key of one alternative. */
+static struct key alternative(const struct joiner *j, int a)
+{
+	struct key k = j->lkey;
+
+	if (j->opts.any) {
+		k.n = 1;
+		k.parts += a;
+	}
+	return k;
+}
+
 /* Looks all keys of the batch up. */
-static int find_all(struct joiner *j, struct err *e)
+static int find_all(struct joiner *j, const struct keys *k, uint32_t *found, struct err *e)
 {
 	struct probe *p = &j->probe;
 	const struct build *b = &j->build;
 	struct str *keys = arena_alloc(&p->arena, (size_t)p->n * sizeof *keys);
 
-	p->found = arena_alloc(&p->arena, (size_t)p->n * sizeof *p->found);
-	if (!keys || !p->found)
+	if (!keys)
 		return err_oom(e);
 	for (int64_t i = 0; i < p->n; i++)
-		keys[i] = keys_at(&p->keys, i);
-	keytab_find_many(&b->keys, keys, p->n, p->found);
+		keys[i] = keys_at(k, i);
+	keytab_find_many(&b->keys, keys, p->n, found);
 	for (int64_t i = 0; i < p->n; i++) {
-		if (p->found[i] != NONE)
-			p->found[i] = p->keys.has_null && p->keys.has_null[i] ? NONE : b->keys.keys[p->found[i]].first;
-		if (p->found[i] != NONE) {
-			__builtin_prefetch(&b->refs[p->found[i]]);
-			__builtin_prefetch(&b->next[p->found[i]]);
+		if (found[i] != NONE)
+			found[i] = k->has_null && k->has_null[i] ? NONE : b->keys.keys[found[i]].first;
+		if (found[i] != NONE) {
+			__builtin_prefetch(&b->refs[found[i]]);
+			__builtin_prefetch(&b->next[found[i]]);
 		}
 	}
 	return 0;
+}
+
+/* Encodes one alternative; the first bad row of all of them ends the batch. */
+static int encode_left(struct joiner *j, const struct batch *b, int a, struct keys *ret, struct err *e)
+{
+	struct probe *p = &j->probe;
+	struct key k = alternative(j, a);
+	int64_t before = p->bad.bad_row;
+	int rc;
+
+	p->bad.bad_row = -1;
+	if ((rc = keys_encode(&k, b, &p->bad, &p->arena, ret, e)) < 0)
+		return rc;
+	if (p->bad.bad_row >= 0 && (before < 0 || p->bad.bad_row < before))
+		p->failure = *e;
+	else
+		p->bad.bad_row = before;
+	return 0;
+}
+
+static int look_up(struct joiner *j, struct err *e)
+{
+	struct probe *p = &j->probe;
+	cleanup_batch struct batch *b = NULL;
+	struct keys *keys = arena_array(&p->arena, struct keys, (size_t)j->nalts);
+	int rc = key_batch(j, p->batch, &j->lkey, &b, e);
+
+	if (!keys)
+		return err_oom(e);
+	for (int a = 0; a < j->nalts && rc == 0; a++)
+		rc = encode_left(j, b, a, &keys[a], e);
+	if (rc < 0)
+		return rc;
+	p->n = p->bad.bad_row >= 0 ? p->bad.bad_row : p->batch->nrows;
+	p->now = arena_alloc(&p->arena, (size_t)j->nalts * sizeof *p->now);
+	p->found = arena_alloc(&p->arena, (size_t)p->n * (size_t)j->nalts * sizeof *p->found);
+	if (!p->now || !p->found)
+		return err_oom(e);
+	for (int a = 0; a < j->nalts && rc == 0; a++)
+		rc = find_all(j, &keys[a], p->found + a * p->n, e);
+	return rc;
 }
 
 static int probe_load(struct joiner *j, struct err *e)
@@ -292,16 +402,43 @@ static int probe_load(struct joiner *j, struct err *e)
 	p->batch = NULL;
 	arena_reset(&p->arena);
 	p->row = p->n = 0;
-	p->list = NONE;
+	p->started = false;
 	p->bad = (struct bad_values){ .policy = j->opts.on_bad, .bad_row = -1 };
 	if ((rc = source_next(j->left, &p->batch, e)) < 0 || !p->batch)
 		return rc;
-	if ((rc = keys_encode(&j->lkey, p->batch, &p->bad, &p->arena, &p->keys, e)) < 0)
-		return rc;
-	p->n = p->bad.bad_row >= 0 ? p->bad.bad_row : p->batch->nrows;
-	if (p->bad.bad_row >= 0)
-		p->failure = *e;
-	return find_all(j, e);
+	return look_up(j, e);
+}
+
+/* Fills p->now for row p->row; false: no alternative has a match. */
+static bool start_row(struct joiner *j)
+{
+	struct probe *p = &j->probe;
+	bool any = false;
+
+	for (int a = 0; a < j->nalts; a++) {
+		p->now[a] = p->found[a * p->n + p->row];
+		any |= p->now[a] != NONE;
+	}
+	p->started = true;
+	return any;
+}
+
+/* The next match of the row at hand: the first in right order of all alternatives, once. *more: there are others. */
+static uint32_t next_match(struct joiner *j, bool *more)
+{
+	struct probe *p = &j->probe;
+	uint32_t match = NONE;
+
+	*more = false;
+	for (int a = 0; a < j->nalts; a++)
+		if (p->now[a] < match)
+			match = p->now[a];
+	for (int a = 0; a < j->nalts; a++) {
+		if (p->now[a] == match)
+			p->now[a] = j->build.next[match];
+		*more |= p->now[a] != NONE;
+	}
+	return match;
 }
 
 /* Notes the pair of left row p->row with the next of its matches; moves on. */
@@ -309,22 +446,23 @@ static void pair_row(struct joiner *j, int64_t *n)
 {
 	struct probe *p = &j->probe;
 	struct build *b = &j->build;
-	uint32_t match = p->list != NONE ? p->list : p->found[p->row];
+	bool more = false;
+	uint32_t match;
 
-	if (match == NONE) {
+	if (!p->started && !start_row(j)) {
 		if (pads_left(j->opts.kind)) {
 			j->idx[*n] = (uint32_t)p->row;
 			j->refs[(*n)++] = (struct rowref){ 0, ROW_NULL };
 		}
-		p->row++;
-		return;
+	} else {
+		match = next_match(j, &more);
+		j->idx[*n] = (uint32_t)p->row;
+		j->refs[(*n)++] = b->refs[match];
+		if (b->matched)
+			b->matched[match] = 1;
 	}
-	j->idx[*n] = (uint32_t)p->row;
-	j->refs[(*n)++] = b->refs[match];
-	if (b->matched)
-		b->matched[match] = 1;
-	p->list = b->next[match];
-	p->row += p->list == NONE;
+	p->started = more;
+	p->row += !more;
 }
 
 /* Notes up to BATCH_ROWS output rows of the current left batch. */
@@ -338,7 +476,8 @@ static int64_t pair_rows(struct joiner *j)
 			p->row++;
 		} else if (left_only(j->opts.kind)) {
 			j->idx[n] = (uint32_t)p->row;
-			n += (p->found[p->row++] != NONE) == (j->opts.kind == JOIN_SEMI);
+			n += start_row(j) == (j->opts.kind == JOIN_SEMI);
+			p->row++;
 		} else {
 			pair_row(j, &n);
 		}
@@ -422,7 +561,7 @@ static int put_rest_column(struct joiner *j, struct builder *b, int col, int64_t
 {
 	const struct batch *one = j->build.batches[0];
 
-	for (int i = 0; i < j->lkey.n; i++) {
+	for (int i = 0; i < j->lkey.n && !j->opts.any; i++) {
 		int from = j->rkey.parts[i].col;
 
 		if (j->lkey.parts[i].col != col)
@@ -490,10 +629,11 @@ static int joiner_next(struct source *s, struct batch **ret, struct err *e)
 
 /* The result's columns. */
 
-static bool is_key(const struct key *k, int col)
+/* Is this right column left out, because a left column has the same values? With `any` none has. */
+static bool is_key(const struct joiner *j, int col)
 {
-	for (int i = 0; i < k->n; i++)
-		if (k->parts[i].col == col)
+	for (int i = 0; i < j->rkey.n && !j->opts.any; i++)
+		if (j->rkey.parts[i].col == col)
 			return true;
 	return false;
 }
@@ -504,7 +644,7 @@ static bool taken(const struct joiner *j, const struct schema *out, const struct
 	if (schema_find(out, name) >= 0)
 		return true;
 	for (int i = 0; i < right->nfields; i++)
-		if (!is_key(&j->rkey, i) && str_eq(right->fields[i].name, name))
+		if (!is_key(j, i) && str_eq(right->fields[i].name, name))
 			return true;
 	return false;
 }
@@ -549,7 +689,7 @@ static int add_right(struct joiner *j, struct schema *out, const struct schema *
 	for (int i = 0; i < right->nfields && rc == 0; i++) {
 		struct str name = right->fields[i].name;
 
-		if (is_key(&j->rkey, i))
+		if (is_key(j, i))
 			continue;
 		if (schema_find(left, name) >= 0)
 			rc = free_name(j, out, right, name, &j->arena, &name, e);
@@ -565,7 +705,7 @@ static int check_rest_types(const struct joiner *j, const struct schema *left, c
 {
 	char a[64], b[64];
 
-	for (int i = 0; i < j->lkey.n && wants_rest(j->opts.kind); i++) {
+	for (int i = 0; i < j->lkey.n && wants_rest(j->opts.kind) && !j->opts.any; i++) {
 		const struct field *l = &left->fields[j->lkey.parts[i].col], *r = &right->fields[j->rkey.parts[i].col];
 
 		if (type_equal(&l->type, &r->type) || l->type.id == T_UTF8)
@@ -599,6 +739,23 @@ static int make_schema(struct joiner *j, struct err *e)
 	return rc;
 }
 
+/* Makes both sides' keys comparable; with `any` every left field with the one on the right. */
+static int match_keys(struct joiner *j, const struct schema *l, const struct schema *r, struct err *e)
+{
+	int rc = 0;
+
+	if (!j->opts.any)
+		return key_match(&j->lkey, l, &j->rkey, r, e);
+	for (int a = 0; a < j->nalts && rc == 0; a++) {
+		struct key k = alternative(j, a);
+
+		rc = key_match(&k, l, &j->rkey, r, e);
+	}
+	for (int a = 0; a < j->nalts; a++)
+		j->lkey.parts[a].exact |= j->rkey.parts[0].exact;
+	return rc;
+}
+
 static int prepare(struct joiner *j, struct err *e)
 {
 	const struct schema *l = j->left->schema, *r = j->right->schema;
@@ -606,9 +763,11 @@ static int prepare(struct joiner *j, struct err *e)
 
 	if (j->opts.left->n == 0)
 		return err_set(e, ST_USAGE, "join needs a key: -k FIELD[=FIELD]");
-	if ((rc = key_bind(j->opts.left, l, &j->arena, &j->lkey, e)) < 0 ||
-	    (rc = key_bind(j->opts.right, r, &j->arena, &j->rkey, e)) < 0 || (rc = key_match(&j->lkey, l, &j->rkey, r, e)) < 0 ||
-	    (rc = check_rest_types(j, l, r, e)) < 0 || (rc = make_schema(j, e)) < 0)
+	if ((rc = key_bind(j->opts.left, l, &j->arena, &j->lkey, e)) < 0 || (rc = key_bind(j->opts.right, r, &j->arena, &j->rkey, e)) < 0)
+		return rc;
+	j->nalts = j->opts.any ? j->lkey.n : 1;
+	if ((rc = match_keys(j, l, r, e)) < 0 || (rc = check_rest_types(j, l, r, e)) < 0 || (rc = check_text(j, &j->lkey, l, e)) < 0 ||
+	    (rc = check_text(j, &j->rkey, r, e)) < 0 || (rc = make_schema(j, e)) < 0)
 		return rc;
 	j->idx = calloc(BATCH_ROWS, sizeof *j->idx);
 	j->refs = calloc(BATCH_ROWS, sizeof *j->refs);
@@ -637,77 +796,4 @@ int join_open(struct source *left, struct source *right, const struct join_opts 
 	}
 	*ret = &j->source;
 	return 0;
-}
-
-/* Pairs. */
-
-/* Position of the first unescaped `c` in s, or s.n. */
-static size_t find_plain(struct str s, char c)
-{
-	for (size_t i = 0; i < s.n; i++) {
-		if (s.p[i] == '\\')
-			i++;
-		else if (s.p[i] == c)
-			return i;
-	}
-	return s.n;
-}
-
-static int one_part(struct str text, struct arena *a, struct key_part *ret, struct err *e)
-{
-	struct key_spec one;
-	int rc = key_parse(text, a, &one, e);
-
-	if (rc < 0)
-		return rc;
-	if (one.n != 1)
-		return err_set(e, ST_USAGE, "-k: \"%.*s\" is not one field", STR_ARG(text));
-	*ret = one.parts[0];
-	return 0;
-}
-
-static int parse_pair(struct str text, struct arena *a, struct key_part *left, struct key_part *right, struct err *e)
-{
-	size_t at = find_plain(text, '=');
-	struct str after = at < text.n ? str_from(text, at + 1) : text;
-	int rc;
-
-	if (at < text.n && find_plain(after, '=') < after.n)
-		return err_set(e, ST_USAGE, "-k: \"%.*s\" has two =; in a name it is written \\=", STR_ARG(text));
-	if ((rc = one_part(after, a, right, e)) < 0)
-		return rc;
-	if (right->desc || right->nullsfirst)
-		return err_set(e, ST_USAGE, "-k: \"%.*s\": a join asks for equality, not for an order", STR_ARG(text));
-	*left = *right;
-	if (at == text.n)
-		return 0;
-	if ((rc = one_part((struct str){ text.p, at }, a, left, e)) < 0)
-		return rc;
-	if (left->reading != KEY_AUTO || left->desc || left->nullsfirst)
-		return err_set(e, ST_USAGE, "-k: \"%.*s\": a reading stands at the end of the pair and is for both sides: a=b:num",
-			       STR_ARG(text));
-	left->reading = right->reading;
-	return 0;
-}
-
-int join_pairs(struct str text, struct arena *a, struct key_spec *left, struct key_spec *right, struct err *e)
-{
-	int cap = 1, rc = 0;
-
-	for (size_t i = 0; i < text.n; i++)
-		cap += text.p[i] == ',';
-	*left = *right = (struct key_spec){ 0 };
-	left->parts = arena_array(a, struct key_part, (size_t)cap);
-	right->parts = arena_array(a, struct key_part, (size_t)cap);
-	if (!left->parts || !right->parts)
-		return err_oom(e);
-	while (rc == 0) {
-		size_t n = find_plain(text, ',');
-
-		rc = parse_pair((struct str){ text.p, n }, a, &left->parts[left->n++], &right->parts[right->n++], e);
-		if (n == text.n)
-			break;
-		text = str_from(text, n + 1);
-	}
-	return rc;
 }

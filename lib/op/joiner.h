@@ -2,7 +2,7 @@
  *
  * The right source is read whole into a hash table (the build side), the left one streams past it (the probe side). Output order is
  * defined: left order, for each left row its matches in right order; right rows without a match last, in right order. A null in a
- * key equals nothing. Columns: those of the left, then those of the right that are not keys. */
+ * key equals nothing. Columns: those of the left, then those of the right that are not keys (with `any`: all). */
 #ifndef STOOK_OP_JOINER_H
 #define STOOK_OP_JOINER_H
 
@@ -21,6 +21,8 @@ enum join_kind {
 struct join_opts {
 	enum join_kind kind;
 	const struct key_spec *left, *right; /* part by part; borrowed during join_open() */
+	bool any;            /* right has one part, and a pair matches when any of the left's parts equals it */
+	int (*normalize)(struct str text, struct buf *b); /* applied to key text before it is compared: appends, 0 or -1; NULL: none */
 	const char *suffix;  /* for right columns whose name the left has too; NULL: _2, _3, ... whichever is free */
 	enum on_bad on_bad;  /* keys that cannot be read */
 };
@@ -28,6 +30,9 @@ struct join_opts {
 /* PAIR lists of product.md section 4, "a=b,c,d:num": FIELD[=FIELD][:MOD]. Modifiers stand at the end of a pair and apply to both
  * sides; those that order (desc, nullsfirst) are ST_USAGE. Specs are allocated in `a`. */
 int join_pairs(struct str text, struct arena *a, struct key_spec *left, struct key_spec *right, struct err *e) nodiscard;
+
+/* "url,redirected_url=url[:MOD]": any of the left fields against the right one. */
+int join_any(struct str text, struct arena *a, struct key_spec *left, struct key_spec *right, struct err *e) nodiscard;
 
 /* Takes both sources, also when it fails. The right one is read at the first next() and closed. */
 int join_open(struct source *left, struct source *right, const struct join_opts *o, struct source **ret, struct err *e) nodiscard;

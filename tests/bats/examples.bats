@@ -36,6 +36,8 @@ setup_file() {
 	printf 'time,x\n1,a\n3,b\n' | stook cat --from csv -o part-1.arrow
 	printf 'time,x\n2,a\n4,b\n' | stook cat --from csv -o part-2.arrow
 	printf 'id\n1\n2\n10\n' >ids.csv
+	printf 'url,redirected_url\nhttp://a.example/x,http://b.example/\n' | stook cat --from csv -o pages.arrow
+	printf 'url,label\nhttp://B.example,1\n' >labels.csv
 	awk 'BEGIN { print "user_id,page"; for (i = 0; i < 3000; i++) print "u" i % 97 ",p" i }' >clicks.csv
 	gzip -k clicks.csv
 	stook cat clicks.csv -o clicks.arrow
