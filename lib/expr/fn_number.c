@@ -1,4 +1,6 @@
 /* Functions of numbers: int64 and num stay what they are and are exact, float64 uses only operations that IEEE 754 rounds correctly. */
+#include "lib/base/elementary.h"
+#include "lib/base/f64.h"
 #include "lib/expr/compare.h"
 #include "lib/expr/fn.h"
 #include "lib/expr/kernel.h"
@@ -200,6 +202,140 @@ KERNEL(to_base)
 	return 0;
 }
 
+/* ---- log, exp, pow: exact operands, rounded once ---- */
+
+struct ratio {
+	mpz_t num, den;
+};
+#define cleanup_ratio __attribute__((cleanup(ratio_free)))
+
+static void ratio_init(struct ratio *r) { mpz_inits(r->num, r->den, NULL); }
+static void ratio_free(struct ratio *r) { mpz_clears(r->num, r->den, NULL); }
+
+static void ratio_of_f64(struct ratio *r, double v)
+{
+	int e;
+	double m = frexp(v, &e);
+
+	mpz_set_si(r->num, (long)ldexp(m, 53));
+	mpz_set_ui(r->den, 0);
+	mpz_setbit(r->den, e < 53 ? (mp_bitcnt_t)(53 - e) : 0);
+	if (e > 53)
+		mpz_mul_2exp(r->num, r->num, (mp_bitcnt_t)(e - 53));
+}
+
+/* Row i of an argument of any class as a ratio and, for what has none, as a double. */
+static double ratio_of(struct eval *ev, const struct vec *v, int64_t i, struct ratio *r)
+{
+	struct dec d = v->type == V_I64 ? dec_from_i64(v->i[i & v->mask]) : (struct dec){ 0 };
+	double f = v->type == V_F64 ? v->f[i & v->mask] : 0;
+
+	if (v->type == V_F64) {
+		if (isfinite(f))
+			ratio_of_f64(r, f);
+		return f;
+	}
+	if (v->type == V_DEC)
+		d = v->d[i & v->mask];
+	if (dec_special(d))
+		return dec_special_f64(d);
+	if (d.big)
+		mpz_set(r->num, ev->pool.v[d.big - 1]);
+	else
+		mpz_set_si(r->num, d.m);
+	mpz_ui_pow_ui(r->den, 10, (unsigned long)d.scale);
+	return mpz_sgn(r->num); /* its sign and that it is finite are all that is asked of it */
+}
+
+static double log_of(double v, const struct ratio *r, enum log_base base)
+{
+	if (v > 0 && isfinite(v))
+		return elementary_log(r->num, r->den, base);
+	return v == 0 ? -INFINITY : v > 0 ? v : NAN;
+}
+
+static int log_rows(struct eval *ev, const struct vec *args, enum log_base base, struct sel sel, struct vec *ret)
+{
+	cleanup_ratio struct ratio r;
+
+	ratio_init(&r);
+	EACH(sel, i, ret->f[i] = log_of(ratio_of(ev, &args[0], i, &r), &r, base););
+	return 0;
+}
+
+KERNEL(log_e) { UNUSED_KERNEL_ARGS; return log_rows(ev, args, LOG_E, sel, ret); }
+KERNEL(log_2) { UNUSED_KERNEL_ARGS; return log_rows(ev, args, LOG_2, sel, ret); }
+KERNEL(log_10) { UNUSED_KERNEL_ARGS; return log_rows(ev, args, LOG_10, sel, ret); }
+
+KERNEL(exp_any)
+{
+	cleanup_ratio struct ratio r;
+
+	UNUSED_KERNEL_ARGS;
+	ratio_init(&r);
+	EACH(sel, i,
+		const double v = ratio_of(ev, &args[0], i, &r);
+
+		ret->f[i] = isfinite(v) ? elementary_exp(r.num, r.den) : v > 0 ? v : v < 0 ? 0 : v;
+	);
+	return 0;
+}
+
+static bool is_whole(const struct ratio *r) { return mpz_divisible_p(r->num, r->den); }
+
+static bool is_odd(const struct ratio *r)
+{
+	mpz_t q;
+	bool odd;
+
+	mpz_init(q);
+	mpz_divexact(q, r->num, r->den);
+	odd = mpz_odd_p(q);
+	mpz_clear(q);
+	return odd;
+}
+
+/* x^y for finite x and y; x = 0 and negative x as IEEE 754 has them. */
+static double pow_finite(struct ratio *x, const struct ratio *y)
+{
+	int sign = mpz_sgn(x->num);
+	bool odd = sign <= 0 && is_whole(y) && is_odd(y);
+	double v;
+
+	if (sign == 0)
+		return mpz_sgn(y->num) > 0 ? 0 : mpz_sgn(y->num) < 0 ? INFINITY : 1;
+	if (sign < 0 && !is_whole(y))
+		return NAN;
+	mpz_abs(x->num, x->num);
+	v = elementary_pow(x->num, x->den, y->num, y->den);
+	return odd ? -v : v;
+}
+
+/* Where one of them is infinite or nan the result is exact, the same in every C library; of a finite one only its size matters. */
+static double pow_special(double x, double y, const struct ratio *rx, const struct ratio *ry)
+{
+	double fx = isfinite(x) ? f64_ratio(rx->num, rx->den) : x, fy = isfinite(y) ? f64_ratio(ry->num, ry->den) : y;
+
+	return pow(fx, fy);
+}
+
+KERNEL(pow_any)
+{
+	cleanup_ratio struct ratio a;
+	cleanup_ratio struct ratio b;
+
+	UNUSED_KERNEL_ARGS;
+	ratio_init(&a);
+	ratio_init(&b);
+	EACH(sel, i,
+		const double x0 = ratio_of(ev, &args[0], i, &a);
+		const double y0 = ratio_of(ev, &args[1], i, &b);
+
+		ret->f[i] = isfinite(x0) && isfinite(y0) ? pow_finite(&a, &b) : pow_special(x0, y0, &a, &b);
+	);
+	return 0;
+}
+
 const struct fn fns_number[] = {
 	{ "abs", "n", 'n', { abs_i64, abs_f64, abs_dec }, NULL, "abs(x)", "without the sign", NULL },
 	{ "sign", "n", 'i', { sign_i64, sign_f64, sign_dec }, NULL, "sign(x)", "-1, 0 or 1", NULL },
@@ -209,6 +345,11 @@ const struct fn fns_number[] = {
 	{ "ceil", "n", 'n', { same_i64, ceil_f64, ceil_dec }, NULL, "ceil(x)", "the smallest whole number not below x", NULL },
 	{ "trunc", "n?i", 'n', { trunc_i64, trunc_f64, trunc_dec }, NULL, "trunc(x[, d])", "to d (0) digits behind the point, towards zero", NULL },
 	{ "sqrt", "n", 'f', { sqrt_i64, sqrt_f64, sqrt_dec }, NULL, "sqrt(x)", "square root, as float64; of a negative number nan", NULL },
+	{ "log", "n", 'f', { log_e, log_e, log_e }, NULL, "log(x)", "natural logarithm, as float64", NULL },
+	{ "log2", "n", 'f', { log_2, log_2, log_2 }, NULL, "log2(x)", "logarithm to base 2", NULL },
+	{ "log10", "n", 'f', { log_10, log_10, log_10 }, NULL, "log10(x)", "logarithm to base 10", NULL },
+	{ "exp", "n", 'f', { exp_any, exp_any, exp_any }, NULL, "exp(x)", "e to the power of x, as float64", NULL },
+	{ "pow", "nn", 'f', { pow_any, pow_any, pow_any }, NULL, "pow(x, y)", "x to the power of y, as float64", NULL },
 	{ "fixed", "di", 's', { fixed }, NULL, "fixed(x, d)", "x as text with exactly d digits behind the point", NULL },
 	{ "base", "ii", 's', { to_base }, NULL, "base(x, b)", "a whole number in base b (2 to 36), as text", NULL },
 	{ 0 },
