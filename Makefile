@@ -18,6 +18,11 @@ HARDEN_LD := -pie $(SAN_$(SAN))
 endif
 ALL_CFLAGS = -std=gnu11 -I. -D_GNU_SOURCE -pthread $(WARN) $(HARDEN) $(CFLAGS) -MMD -MP
 LIBS = -lzstd -llz4 -lz -lbz2 -llzma -lpcre2-8 -lgmp -ljansson -lm -lpthread
+# ISA-L decodes gzip faster than zlib, where it is installed; the static bundle goes without (lib/io/codec_isal.c).
+ifneq ($(wildcard /usr/include/isa-l.h),)
+HARDEN_LD += -Wl,-u,codec_isal_decoder
+LIBS_ISAL = -lisal
+endif
 FANOUT_LIBS = -lssh2 -larchive $(LIBS)
 
 LIB_SRC := $(wildcard lib/*/*.c)
@@ -76,17 +81,17 @@ $(ALL): $(call obj,$(FANOUT_SRC) $(TOOL_SRC) tools/all.c)
 $(BIN)/stook-%: $(BUILD)/obj/main/%.o $(BUILD)/obj/tools/%.o $(LIB)
 	@mkdir -p $(@D)
 	$(call say,LINK)
-	$(Q)$(CC) $(HARDEN_LD) $(LDFLAGS) -Wl,--as-needed -o $@ $^ $(LIBS)
+	$(Q)$(CC) $(HARDEN_LD) $(LDFLAGS) -Wl,--as-needed -o $@ $^ $(LIBS_ISAL) $(LIBS)
 
 $(BIN)/stook: $(BUILD)/obj/tools/stook.o $(LIB)
 	@mkdir -p $(@D)
 	$(call say,LINK)
-	$(Q)$(CC) $(HARDEN_LD) $(LDFLAGS) -Wl,--as-needed -o $@ $^ $(LIBS)
+	$(Q)$(CC) $(HARDEN_LD) $(LDFLAGS) -Wl,--as-needed -o $@ $^ $(LIBS_ISAL) $(LIBS)
 
 $(BIN)/fanout: $(BUILD)/obj/main/fanout.o $(ALL) $(LIB)
 	@mkdir -p $(@D)
 	$(call say,LINK)
-	$(Q)$(CC) $(HARDEN_LD) $(LDFLAGS) -Wl,--as-needed -o $@ $^ $(FANOUT_LIBS)
+	$(Q)$(CC) $(HARDEN_LD) $(LDFLAGS) -Wl,--as-needed -o $@ $^ $(LIBS_ISAL) $(FANOUT_LIBS)
 
 # What fanout ships: every filter and the far-side shim in one static program.
 $(BUILD)/libexec/stook-bundle: $(call obj,tools/bundle.c tools/all.c $(TOOL_SRC) $(SHIM_SRC)) $(LIB)
@@ -103,13 +108,13 @@ $(BUILD)/libexec/stook-unpack: $(call obj,tools/unpack.c fanout/shim_unpack.c) $
 $(BUILD)/unit/%: $(BUILD)/obj/tests/unit/%.o $(ALL) $(LIB)
 	@mkdir -p $(@D)
 	$(call say,LINK)
-	$(Q)$(CC) $(HARDEN_LD) $(LDFLAGS) -Wl,--as-needed -o $@ $^ $(FANOUT_LIBS)
+	$(Q)$(CC) $(HARDEN_LD) $(LDFLAGS) -Wl,--as-needed -o $@ $^ $(LIBS_ISAL) $(FANOUT_LIBS)
 
 # Fuzz targets with a main() that replays files and folders; `make fuzz` links the same objects with libFuzzer.
 $(BUILD)/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(BUILD)/obj/tests/fuzz/replay.o $(ALL) $(LIB)
 	@mkdir -p $(@D)
 	$(call say,LINK)
-	$(Q)$(CC) $(HARDEN_LD) $(LDFLAGS) -Wl,--as-needed -o $@ $^ $(FANOUT_LIBS)
+	$(Q)$(CC) $(HARDEN_LD) $(LDFLAGS) -Wl,--as-needed -o $@ $^ $(LIBS_ISAL) $(FANOUT_LIBS)
 
 .PHONY: units replays fuzz check check-fast check-san demo bench man completion install uninstall help setup objects
 objects: $(call obj,$(LIB_SRC) $(TOOL_SRC) $(FANOUT_SRC)) # compile only
@@ -137,7 +142,7 @@ $(BUILD)/libfuzzer/libstook.a: $(FUZZ_LIB_OBJ)
 	$(Q)ar rcs $@ $^
 $(BUILD)/libfuzzer/%: $(BUILD)/obj-fuzz/tests/fuzz/%.o $(BUILD)/libfuzzer/libstook.a
 	$(call say,LINK)
-	$(Q)clang -fsanitize=fuzzer,address -o $@ $^ $(FANOUT_LIBS)
+	$(Q)clang -fsanitize=fuzzer,address -o $@ $^ $(LIBS_ISAL) $(FANOUT_LIBS)
 
 setup:
 	@./setup check
@@ -167,7 +172,7 @@ completion: $(BUILD)/completion/stook ## generate the shell completion
 $(GENERATE): $(call obj,man/generate.c) $(ALL) $(LIB)
 	@mkdir -p $(@D)
 	$(call say,LINK)
-	$(Q)$(CC) $(HARDEN_LD) $(LDFLAGS) -Wl,--as-needed -o $@ $^ $(FANOUT_LIBS)
+	$(Q)$(CC) $(HARDEN_LD) $(LDFLAGS) -Wl,--as-needed -o $@ $^ $(LIBS_ISAL) $(FANOUT_LIBS)
 $(BUILD)/man/stook.1: man/stook.1
 	@mkdir -p $(@D)
 	$(Q)cp $< $@

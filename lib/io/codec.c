@@ -1,6 +1,8 @@
 /* The table of codecs and how an input's first bytes choose one. */
 #include "lib/io/codec.h"
 
+#include "lib/io/codec_isal.h"
+
 static const struct codec_row *const rows[] = { &codec_gzip, &codec_zstd, &codec_xz, &codec_bz2, &codec_lz4 };
 #define NROWS (sizeof rows / sizeof *rows)
 
@@ -10,6 +12,13 @@ const struct codec_row *codec_row(enum codec c)
 		if (rows[i]->codec == c)
 			return rows[i];
 	return NULL;
+}
+
+const struct decoder *codec_decoder(const struct codec_row *row)
+{
+	const struct decoder *isal = &codec_isal_decoder;
+
+	return row->codec == CODEC_GZIP && isal ? isal : &row->decoder;
 }
 
 enum codec codec_of_suffix(struct str name, size_t *stem)

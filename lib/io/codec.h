@@ -21,6 +21,12 @@ enum step {
 	STEP_NOMEM,
 };
 
+struct decoder {
+	void *(*open)(void); /* NULL: out of memory */
+	enum step (*step)(void *state, struct flow *f, const char **why);
+	void (*free)(void *state);
+};
+
 struct codec_row {
 	enum codec codec;
 	const char *name;     /* "gzip", for messages */
@@ -30,9 +36,7 @@ struct codec_row {
 	bool (*check)(struct str head);
 	bool padding;         /* zero bytes may follow a member */
 
-	void *(*decoder)(void); /* NULL: out of memory */
-	enum step (*decode)(void *state, struct flow *f, const char **why);
-	void (*decoder_free)(void *state);
+	struct decoder decoder;
 
 	void *(*encoder)(void);
 	/* Consumes all of src, appends to `into`. end: completes the member. -1: out of memory. */
@@ -41,6 +45,8 @@ struct codec_row {
 };
 
 const struct codec_row *codec_row(enum codec c); /* NULL for CODEC_NONE */
+
+const struct decoder *codec_decoder(const struct codec_row *row); /* the best there is for it */
 
 #define CODEC_HEAD 10 /* bytes that decide */
 

@@ -7,7 +7,7 @@
 #define ROOM ((size_t)64 << 10)
 #define SLICE ((size_t)1 << 30)
 
-struct decoder {
+struct bunzip {
 	bz_stream z;
 	bool open;
 };
@@ -27,12 +27,12 @@ static bool check(struct str head)
 
 static void *decoder(void)
 {
-	return calloc(1, sizeof(struct decoder));
+	return calloc(1, sizeof(struct bunzip));
 }
 
 static enum step decode(void *state, struct flow *f, const char **why)
 {
-	struct decoder *d = state;
+	struct bunzip *d = state;
 	unsigned nsrc = (unsigned)(f->nsrc < SLICE ? f->nsrc : SLICE), ndst = (unsigned)(f->ndst < SLICE ? f->ndst : SLICE);
 	int rc;
 
@@ -52,7 +52,7 @@ static enum step decode(void *state, struct flow *f, const char **why)
 		return STEP_MORE;
 	if (rc == BZ_STREAM_END) {
 		BZ2_bzDecompressEnd(&d->z);
-		*d = (struct decoder){ .open = false };
+		*d = (struct bunzip){ .open = false };
 		return STEP_MEMBER;
 	}
 	if (rc == BZ_MEM_ERROR)
@@ -63,7 +63,7 @@ static enum step decode(void *state, struct flow *f, const char **why)
 
 static void decoder_free(void *state)
 {
-	struct decoder *d = state;
+	struct bunzip *d = state;
 
 	if (d->open)
 		BZ2_bzDecompressEnd(&d->z);
@@ -112,5 +112,5 @@ static void encoder_free(void *state)
 
 const struct codec_row codec_bz2 = {
 	CODEC_BZ2, "bzip2", ".bz2", { "BZh", 3 }, check, false,
-	decoder, decode, decoder_free, encoder, encode, encoder_free,
+	{ decoder, decode, decoder_free }, encoder, encode, encoder_free,
 };

@@ -5,6 +5,7 @@
 #include <zlib.h>
 
 #define GZIP_WINDOW (15 + 16) /* largest window, gzip wrapping only */
+#define LEVEL 1 /* three times as fast as 6, and output a sixth larger */
 #define ROOM ((size_t)64 << 10)
 #define SLICE ((size_t)1 << 30) /* zlib counts in 32 bits */
 
@@ -58,7 +59,7 @@ static void *encoder(void)
 {
 	z_stream *z = calloc(1, sizeof *z);
 
-	if (z && deflateInit2(z, 6, Z_DEFLATED, GZIP_WINDOW, 9, Z_DEFAULT_STRATEGY) != Z_OK) {
+	if (z && deflateInit2(z, LEVEL, Z_DEFLATED, GZIP_WINDOW, 9, Z_DEFAULT_STRATEGY) != Z_OK) {
 		free(z);
 		return NULL;
 	}
@@ -96,5 +97,5 @@ static void encoder_free(void *state)
 
 const struct codec_row codec_gzip = {
 	CODEC_GZIP, "gzip", ".gz", { "\x1f\x8b\x08", 3 }, NULL, true,
-	decoder, decode, decoder_free, encoder, encode, encoder_free,
+	{ decoder, decode, decoder_free }, encoder, encode, encoder_free,
 };

@@ -105,5 +105,5 @@ static void encoder_free(void *state)
 
 const struct codec_row codec_lz4 = {
 	CODEC_LZ4, "lz4", ".lz4", { "\x04\x22\x4d\x18", 4 }, NULL, false,
-	decoder, decode, decoder_free, encoder, encode, encoder_free,
+	{ decoder, decode, decoder_free }, encoder, encode, encoder_free,
 };

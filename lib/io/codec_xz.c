@@ -105,5 +105,5 @@ static int encode(void *state, const void *src, size_t n, bool end, struct buf *
 
 const struct codec_row codec_xz = {
 	CODEC_XZ, "xz", ".xz", { "\xfd" "7zXZ\0", 6 }, NULL, true,
-	decoder, decode, coder_free, encoder, encode, coder_free,
+	{ decoder, decode, coder_free }, encoder, encode, coder_free,
 };

@@ -5,7 +5,7 @@
 #include <zstd.h>
 #include <zstd_errors.h>
 
-#define LEVEL 3
+#define LEVEL 1
 
 static void *decoder(void)
 {
@@ -75,5 +75,5 @@ static void encoder_free(void *state)
 /* pzstd and others put a skippable frame first; its magic is the same in the lz4 format, whose tools do not. */
 const struct codec_row codec_zstd = {
 	CODEC_ZSTD, "zstd", ".zst", { "\x28\xb5\x2f\xfd", 4 }, NULL, false,
-	decoder, decode, decoder_free, encoder, encode, encoder_free,
+	{ decoder, decode, decoder_free }, encoder, encode, encoder_free,
 };

@@ -34,7 +34,8 @@ struct in {
 	bool detected, inside;   /* inside: in the middle of a member */
 	bool pending;            /* the decoder may have more to give without new bytes */
 	const struct codec_row *codec; /* NULL: plain */
-	void *decoder;
+	const struct decoder *decoder;
+	void *state;             /* of the decoder */
 
 	struct recode *recode;   /* NULL: bytes as they are */
 	bool recode_end;
@@ -135,8 +136,8 @@ void in_close(struct in *in)
 {
 	if (!in)
 		return;
-	if (in->decoder)
-		in->codec->decoder_free(in->decoder);
+	if (in->state)
+		in->decoder->free(in->state);
 	recode_close(in->recode);
 	if (in->fd >= 0)
 		close(in->fd);
@@ -221,8 +222,11 @@ static ssize_t detect(struct in *in, int timeout_ms, struct err *e)
 	}
 	if (!in->codec && in->raw_end && in->fd >= 0 && (rc = check_cut_magic(in, e)) < 0)
 		return rc;
-	if (in->codec && !(in->decoder = in->codec->decoder()))
-		return err_oom(e);
+	if (in->codec) {
+		in->decoder = codec_decoder(in->codec);
+		if (!(in->state = in->decoder->open()))
+			return err_oom(e);
+	}
 	in->detected = in->inside = true;
 	return 1;
 }
@@ -261,9 +265,9 @@ static ssize_t decode_some(struct in *in, void *p, size_t n, struct err *e)
 
 	if (in->raw.n)
 		in->inside = true;
-	step = in->codec->decode(in->decoder, &f, &why);
-	in->taken += (int64_t)(in->raw.n - f.nsrc);
-	in->raw = str_from(in->raw, in->raw.n - f.nsrc);
+	step = in->decoder->step(in->state, &f, &why);
+	in->taken += (int64_t)in->raw.n - (int64_t)f.nsrc;
+	in->raw = (struct str){ (const char *)f.src, f.nsrc };
 	if (step == STEP_BAD)
 		return damaged(in, why, e);
 	if (step == STEP_NOMEM)
