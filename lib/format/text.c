@@ -1,133 +1,72 @@
 /* Text: one column, `line`, a row for each line; and back.
  *
- * A value is everything before the newline, a carriage return included, so text comes out byte for byte as it went in (but
- * for a missing last newline, which is added). A value that contains a newline cannot be written. */
+ * A value is everything before the newline, a carriage return included, so text comes out byte for byte as it went in (but for a
+ * missing last newline, which is added). A value that contains a newline cannot be written. */
 #include "lib/base/utf8.h"
 #include "lib/format/declare.h"
-#include "lib/format/lines.h"
+#include "lib/format/records.h"
 
 #include <stdlib.h>
 
 #define CHUNK (256 << 10)
 
 struct text_source {
-	struct source source;
-	struct lines lines;
-	struct schema *schema;
-	bool failed;
-	struct err error;
-	int64_t row;
+	struct records records;
+	struct rows rows;
 };
 
-/* The column's bytes in a new batch: those of the block without the newlines. Returns rows. */
-static int64_t split(const struct str block, uint8_t *values, int32_t *offsets, int64_t most, size_t *used)
+static int not_utf8(const struct text_source *s, size_t at, struct err *e)
 {
-	const char *p = block.p, *end = p + block.n;
-	uint8_t *to = values;
-	int64_t n = 0;
+	struct str name = s->rows.schema->fields[0].name;
 
-	for (offsets[0] = 0; p < end && n < most; n++) {
-		const char *newline = memchr(p, '\n', (size_t)(end - p));
-		size_t len = (size_t)(newline - p);
+	err_set(e, ST_DATA, "not UTF-8");
+	e->line = s->records.parsed + 1;
+	e->column = (int64_t)at + 1;
+	err_field(e, name.p, (int)name.n);
+	return err_hint(e, "another encoding: --encoding latin1; any bytes: --binary line; skip such lines: --on-bad skip");
+}
 
-		memcpy(to, p, len);
-		to += len;
-		p = newline + 1;
-		offsets[n + 1] = (int32_t)(to - values);
+/* A line with a byte at `bad` that is not UTF-8. */
+static int bad_line(struct text_source *s, struct str line, size_t bad, bool *skipped, struct err *e)
+{
+	if (s->records.on_bad == BAD_FAIL)
+		return not_utf8(s, bad, e);
+	if (s->records.on_bad == BAD_SKIP) {
+		*skipped = true;
+		return records_aside(&s->records, line, e);
 	}
-	*used = (size_t)(p - block.p);
-	return n;
+	s->rows.n++;
+	return builder_null(&s->rows.cols[0], 1, e);
 }
 
-static int not_utf8(struct text_source *s, int64_t line, size_t column)
+static int put_line(struct text_source *s, struct str line, bool good, bool *skipped, struct err *e)
 {
-	s->failed = true;
-	err_set(&s->error, ST_DATA, "not UTF-8");
-	err_at(&s->error, in_name(s->lines.in), s->lines.line + line + 1, (int64_t)column + 1);
-	s->error.row = s->row + line + 1;
-	err_field(&s->error, s->schema->fields[0].name.p, (int)s->schema->fields[0].name.n);
-	return err_hint(&s->error, "another encoding: --encoding latin1; any bytes: --binary line");
+	size_t bad = good ? line.n : utf8_check(line.p, line.n);
+
+	if (bad < line.n)
+		return bad_line(s, line, bad, skipped, e);
+	s->rows.n++;
+	return builder_str(&s->rows.cols[0], line, e);
 }
 
-/* Rows before the first that is not UTF-8. */
-static int64_t check(struct text_source *s, const struct column *c)
+static int parse(struct records *r, const char *text, size_t n, size_t *used, struct err *e)
 {
-	int64_t i = 0;
+	struct text_source *s = (struct text_source *)r;
+	bool good = r->schema->fields[0].type.id == T_BINARY || utf8_valid(text, n), skipped = false;
+	const char *p = text, *end = text + n;
+	int rc = 0;
 
-	if (s->schema->fields[0].type.id != T_UTF8 || utf8_valid(c->values, (size_t)c->offsets[c->length]))
-		return c->length;
-	for (; i < c->length; i++) {
-		struct str v = column_str(c, i);
-		size_t bad = utf8_check(v.p, v.n);
+	for (r->parsed = 0; p < end && s->rows.n < BATCH_ROWS && !skipped; r->parsed++) {
+		struct str line = { p, (size_t)((const char *)memchr(p, '\n', (size_t)(end - p)) - p) };
 
-		if (bad < v.n) {
-			not_utf8(s, i, bad);
+		r->record++;
+		rc = put_line(s, line, good, &skipped, e);
+		if (rc < 0)
 			break;
-		}
+		p += line.n + 1;
 	}
-	return i;
-}
-
-static int make_batch(struct text_source *s, struct str block, struct batch **ret, struct err *e)
-{
-	cleanup_batch struct batch *b = batch_new(s->schema, 0);
-	uint8_t *values = b ? arena_alloc(&b->arena, block.n + 64) : NULL;
-	int32_t *offsets = b ? arena_alloc(&b->arena, (BATCH_ROWS + 1) * sizeof *offsets) : NULL;
-	struct column *c;
-	size_t used;
-
-	if (!values || !offsets)
-		return err_oom(e);
-	c = &b->cols[0];
-	c->length = split(block, values, offsets, BATCH_ROWS, &used);
-	c->values = values;
-	c->offsets = offsets;
-	memset(values + offsets[c->length], 0, 64);
-	b->origin = (struct origin){ .name = arena_strdup(&b->arena, str_of(in_name(s->lines.in))), .row = s->row,
-		.line = s->lines.line + 1 };
-	if (!b->origin.name)
-		return err_oom(e);
-	b->nrows = check(s, c);
-	s->row += c->length;
-	lines_take(&s->lines, used, c->length);
-	c->length = b->nrows;
-	*ret = b;
-	b = NULL;
-	return 0;
-}
-
-static int next(struct source *source, struct batch **ret, struct err *e)
-{
-	struct text_source *s = (struct text_source *)source;
-	struct str block;
-	int rc;
-
-	while (!s->failed) {
-		cleanup_batch struct batch *b = NULL;
-
-		if ((rc = lines_block(&s->lines, &block, e)) < 0)
-			return rc;
-		if (block.n == 0)
-			return 0;
-		if ((rc = make_batch(s, block, &b, e)) < 0)
-			return rc;
-		if (b->nrows) {
-			*ret = b;
-			b = NULL;
-			return 0;
-		}
-	}
-	*e = s->error;
-	return -e->status;
-}
-
-static void close_source(struct source *source)
-{
-	struct text_source *s = (struct text_source *)source;
-
-	lines_free(&s->lines);
-	schema_unref(s->schema);
-	free(s);
+	*used = (size_t)(p - text);
+	return rc;
 }
 
 static int make_schema(struct text_source *s, const struct read_opts *o, struct err *e)
@@ -138,8 +77,8 @@ static int make_schema(struct text_source *s, const struct read_opts *o, struct 
 	struct declared d;
 	int rc;
 
-	s->schema = schema_new();
-	if (!s->schema)
+	s->records.schema = schema_new();
+	if (!s->records.schema)
 		return err_oom(e);
 	if ((rc = declared_read(o, &a, &d, e)) < 0)
 		return rc;
@@ -148,11 +87,19 @@ static int make_schema(struct text_source *s, const struct read_opts *o, struct 
 			type = d.v[i].type;
 		else
 			return err_set(e, ST_USAGE, "lines are text or binary; other types come from stook map");
-	if ((rc = schema_add(s->schema, name, &type, true, e)) < 0 || (rc = declared_check(&d, s->schema, e)) < 0)
+	if ((rc = schema_add(s->records.schema, name, &type, true, e)) < 0 || (rc = declared_check(&d, s->records.schema, e)) < 0)
 		return rc;
-	if (!o->binary || str_is(name, o->binary))
-		return 0;
-	return schema_no_field(s->schema, str_of(o->binary), e);
+	if (o->binary && !str_is(name, o->binary))
+		return schema_no_field(s->records.schema, str_of(o->binary), e);
+	return rows_init(&s->rows, s->records.schema, e);
+}
+
+static void release(struct records *r)
+{
+	struct text_source *s = (struct text_source *)r;
+
+	if (s->rows.schema)
+		rows_free(&s->rows);
 }
 
 static int text_read(struct in *in, const struct read_opts *o, struct source **ret, struct err *e)
@@ -164,16 +111,16 @@ static int text_read(struct in *in, const struct read_opts *o, struct source **r
 		in_close(in);
 		return err_oom(e);
 	}
-	s->source.next = next;
-	s->source.close = close_source;
-	lines_init(&s->lines, in, o);
-	s->lines.started = true; /* a byte order mark stays */
-	if ((rc = make_schema(s, o, e)) < 0) {
-		close_source(&s->source);
+	s->records.parse = parse;
+	s->records.release = release;
+	s->records.rows = &s->rows;
+	records_init(&s->records, in, o);
+	s->records.lines.started = true; /* a byte order mark stays */
+	if ((rc = make_schema(s, o, e)) < 0 || (rc = records_start(&s->records, o, e)) < 0) {
+		records_close(&s->records.source);
 		return rc;
 	}
-	s->source.schema = s->schema;
-	*ret = &s->source;
+	*ret = &s->records.source;
 	return 0;
 }
 
