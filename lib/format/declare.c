@@ -1,6 +1,8 @@
 /* Declared types: see declare.h. */
 #include "lib/format/declare.h"
 
+#include "lib/format/json.h"
+
 #define SCHEMA_MAX (16 << 20)
 #define NAMES "text, num, json, int64, float64, bool, date, timestamp, binary"
 
@@ -202,10 +204,25 @@ static int parse_num(struct builder *b, struct str s, struct err *e)
 	return rc < 0 ? rc : 1;
 }
 
+static int is_json(struct str s, struct err *e)
+{
+	cleanup_buf struct buf copy = { 0 }; /* the scanner wants a line end and room behind its text */
+	struct json_fault fault;
+	const char *p, *end;
+
+	if (buf_str(&copy, s) || buf_byte(&copy, '\n') || buf_zero(&copy, JSON_PAD))
+		return err_oom(e);
+	end = (const char *)copy.p + s.n;
+	p = json_value(json_blanks((const char *)copy.p, end), end, &fault);
+	return p && json_blanks(p, end) == end;
+}
+
 static int parse_text(struct builder *b, struct str s, struct err *e)
 {
-	int rc;
+	int rc = b->type->mark == MARK_JSON ? is_json(s, e) : 1;
 
+	if (rc <= 0)
+		return rc;
 	if (b->type->mark == MARK_NUM)
 		return parse_num(b, s, e);
 	rc = builder_str(b, s, e);

@@ -158,6 +158,7 @@ static const struct test_case cases[] = {
 	CASE("type-bool", "a,b\ntrue,x\nfalse,y\n", "a|b|;true|x|;false|y|;", .read = { .types = "a=bool" }),
 	CASE("type-date", "a,b\n2024-02-29,x\n", "a|b|;2024-02-29|x|;", .read = { .types = "a=date" }),
 	CASE("type-timestamp", "a,b\n2015-01-02T03:04:05Z,x\n", "a|b|;2015-01-02T03:04:05Z|x|;", .read = { .types = "a=timestamp" }),
+	CASE("type-json", "a,b\n\"[1, {\"\"x\"\": null}]\",x\n 7 ,y\n,z\n", "a|b|;[1, {\"x\": null}]|x|; 7 |y|;~|z|;", .read = { .types = "a=json" }),
 	CASE("type-two", "a,b\n1,2\n", "a|b|;1|2|;", .read = { .types = "a=int64,b=num" }),
 	CASE("type-quoted-empty-text", "a,b\n1,\"\"\n", "a|b|;1||;", .read = { .types = "a=int64" }),
 
@@ -208,6 +209,9 @@ static const struct test_case cases[] = {
 	CASE("integer-out-of-range", "a,b\n9223372036854775808,x\n", "a|b|;", "65 2:1 \"9223372036854775808\" is not of type int64", "-",
 	  .read = { .types = "a=int64" }),
 	CASE("empty-is-no-integer", "a,b\n\"\",x\n", "a|b|;", "65 2:1 \"\" is not of type int64", "-", .read = { .types = "a=int64" }),
+	CASE("not-json", "a,b\n1,x\n[1,y\n", "a|b|;1|x|;", "65 3:1 \"[1\" is not of type json", "-", .read = { .types = "a=json" }),
+	CASE("not-json-behind", "a,b\n1 2,x\n", "a|b|;", "65 2:1 \"1 2\" is not of type json", "-", .read = { .types = "a=json" }),
+	CASE("empty-is-not-json", "a,b\n\"\",x\n", "a|b|;", "65 2:1 \"\" is not of type json", "-", .read = { .types = "a=json" }),
 	CASE("not-a-date", "a,b\n2023-02-29,x\n", "a|b|;", "65 2:1 \"2023-02-29\" is not of type date", "-", .read = { .types = "a=date" }),
 	CASE("first-of-two-bad", "a,b\n1,x\ny,2\n", "a|b|;", "65 2:3 \"x\" is not of type int64", "-", .read = { .types = "a=int64,b=int64" }),
 	CASE("unknown-type", "a,b\n1,2\n", "", "64 0:0 \"number\" is no type to declare", "-", .read = { .types = "a=number" }),
