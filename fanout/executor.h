@@ -27,7 +27,6 @@ struct reach {
 	const struct executor *x;
 	int fd;                            /* non-blocking; HELLO comes when the host is ready, the end when it is lost. -1: closed */
 	atomic_llong shipped;              /* bytes of program sent to it */
-	char what[64];                     /* the shim's platform and the like, for the report; "" unknown */
 };
 
 struct executor {

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define NOT_YET (-2)
@@ -498,6 +499,20 @@ static int children_status(const struct merger *m)
 	return i < 0 ? 0 : m->status[i].signaled ? 128 + m->status[i].code : m->status[i].code;
 }
 
+/* A thread that was told to stop may still wait for a reader of stdout that takes nothing. */
+static void join(struct merger *m)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += 2;
+	if (merger_done(m) || pthread_timedjoin_np(m->thread, NULL, &until)) {
+		if (!merger_done(m))
+			pthread_cancel(m->thread);
+		pthread_join(m->thread, NULL);
+	}
+}
+
 int merger_stop(struct merger *m, struct failure *why)
 {
 	int status;
@@ -508,7 +523,7 @@ int merger_stop(struct merger *m, struct failure *why)
 		merger_abort(m, &stopped);
 		kill_children(m);
 	}
-	pthread_join(m->thread, NULL);
+	join(m);
 	*why = m->failure;
 	status = m->failure.e.status ? m->failure.e.status : children_status(m);
 	for (int64_t i = 0; i < m->n; i++) {

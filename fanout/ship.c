@@ -62,6 +62,7 @@ static const char send_script[] =
 	"	trap 'rm -rf \"$t\" \"$t.x\"' EXIT\n"
 	"	trap 'exit 1' HUP INT TERM\n"
 	"	find \"$d\" -name '.new-*' -mmin +60 -exec rm -rf {} + 2>/dev/null\n"
+	"	find \"$d\" -type f -name '[0-9a-f]*' -mtime +60 -exec rm -f {} + 2>/dev/null\n"
 	"	echo '%1$s go'\n"
 	"	cat >\"$t.x\" && chmod 700 \"$t.x\" && mkdir \"$t\" && \"$t.x\" \"$t\" &&\n"
 	"		[ \"$(\"$t/stook-bundle\" --digest)\" = '%3$s' ] && mv -f \"$t/stook-bundle\" \"$d/%3$s\" &&\n"
@@ -76,7 +77,6 @@ struct shipping {
 	char nonce[33], digest[17];
 	const char *machine;     /* what uname -m must say */
 	struct buf answer;       /* the words behind the nonce */
-	int64_t until;
 	struct err *e;
 };
 
@@ -235,10 +235,12 @@ static int with_errors(struct shipping *s)
 /* Reads lines until one that begins with the nonce; what is behind it goes to s->answer. */
 static int read_answer(struct shipping *s)
 {
+	int64_t until = soon(s); /* for all lines together: a slow drip is no answer */
+
 	for (int i = 0; i < SKIP_LINES; i++) {
 		struct str line;
 
-		if (line_read(s->line, s->more, &s->answer, soon(s) < s->until ? soon(s) : s->until, s->e) < 0)
+		if (line_read(s->line, s->more, &s->answer, until, s->e) < 0)
 			return s->e->status == ST_CLOSED ? -ST_CLOSED : with_errors(s);
 		line = buf_view(&s->answer);
 		while (line.n && (line.p[line.n - 1] == '\n' || line.p[line.n - 1] == '\r'))
@@ -357,7 +359,7 @@ static int cannot_run(struct shipping *s)
 
 int ship_start(struct line *l, const struct reach_opts *o, struct buf *more, atomic_llong *shipped, struct err *e)
 {
-	struct shipping s = { .line = l, .o = o, .more = more, .until = clock_ms() + 600000, .e = e };
+	struct shipping s = { .line = l, .o = o, .more = more, .e = e };
 	int rc = know_bundle(&s);
 
 	if (rc == 0)
