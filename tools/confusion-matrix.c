@@ -45,6 +45,8 @@ static int check(void *args, struct err *e)
 		return err_set(e, ST_USAGE, "--true FIELD and --pred FIELD are needed");
 	if (a->matrix.weight && a->matrix.count)
 		return err_set(e, ST_USAGE, "--weight and --count exclude each other");
+	if (a->report == ALL && a->common.write.to && strcmp(a->common.write.to, "table") != 0)
+		return err_set(e, ST_USAGE, "--report all is text: leave --to %s out, or choose another report", a->common.write.to);
 	if (a->partial && a->svg)
 		return err_set(e, ST_USAGE, "--svg needs the whole: draw it where the parts are merged (--merge --svg FILE)");
 	return 0;
@@ -102,16 +104,20 @@ static int write_text(const struct confusion_args *a, const struct matrix *m, st
 		  : write_whole(c->output, c->output ? codec_of_suffix(str_of(c->output), &stem) : CODEC_NONE, &b, e);
 }
 
-static int write_svg(const struct confusion_args *a, const struct matrix *m, struct err *e)
+/* The picture is written before the result and gets its name after it: neither is there without the other. */
+static int write_svg(const struct confusion_args *a, const struct matrix *m, struct out **ret, struct err *e)
 {
 	cleanup_buf struct buf b = { 0 };
 	size_t stem;
+	int rc;
 
 	if (!a->svg)
 		return 0;
 	if (matrix_svg(m, str_of(a->title ? a->title : "Confusion matrix"), &b))
 		return err_oom(e);
-	return write_whole(a->svg, codec_of_suffix(str_of(a->svg), &stem), &b, e);
+	if ((rc = out_open(ret, a->svg, codec_of_suffix(str_of(a->svg), &stem), e)) < 0)
+		return rc;
+	return out_write(*ret, b.p, b.n, e);
 }
 
 /* "precision is undefined for 2 classes (never predicted): a, b" */
@@ -174,6 +180,7 @@ static int write_table(const struct confusion_args *a, struct matrix *m, struct 
 
 static int report(const struct confusion_args *a, struct matrix *m, struct err *e)
 {
+	struct out *svg = NULL;
 	int rc;
 
 	if (a->partial)
@@ -181,9 +188,13 @@ static int report(const struct confusion_args *a, struct matrix *m, struct err *
 	if ((rc = matrix_finish(m, a->labels, e)) < 0)
 		return rc;
 	notes(a, m);
-	if ((rc = write_svg(a, m, e)) < 0)
-		return rc;
-	return to_text(a) || to_json(a) ? write_text(a, m, e) : write_table(a, m, e);
+	if ((rc = write_svg(a, m, &svg, e)) == 0)
+		rc = to_text(a) || to_json(a) ? write_text(a, m, e) : write_table(a, m, e);
+	if (rc == 0 && svg)
+		rc = out_commit(svg, e);
+	if (svg)
+		out_close(svg);
+	return rc;
 }
 
 static int run(void *args, struct err *e)
