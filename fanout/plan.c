@@ -153,7 +153,7 @@ static const char *obstacle(const struct plan *p, int i)
 
 	if (st->share.how == SHARE_GATHER)
 		return st->share.why ? st->share.why : "it needs the whole input in order";
-	if (has_role(st, ROLE_OUTFILE) || c->read.side)
+	if ((has_role(st, ROLE_OUTFILE) && st->share.how != SHARE_COMBINE) || c->read.side) /* a merge here writes it */
 		return "it writes a file beside its output";
 	if (has_role(st, ROLE_LIMIT))
 		return "its limit counts over the whole input";
@@ -316,9 +316,11 @@ static int merge_stage(struct plan *p, bool again, struct words *ret, struct err
 {
 	struct plan_stage *st = &p->stages[p->nremote - 1];
 	struct writer o = { .p = p, .e = e };
-	unsigned roles = ROLE(ROLE_PLAIN) | ROLE(ROLE_INFILE) | ROLE(ROLE_LOCAL) | (again ? 0 : ROLE(ROLE_WRITE));
+	unsigned roles = ROLE(ROLE_PLAIN) | ROLE(ROLE_INFILE) | ROLE(ROLE_LOCAL);
+	unsigned result = ROLE(ROLE_WRITE) | ROLE(ROLE_OUTFILE);
 
-	if (put(&o, st->words.v[0]) < 0 || put_options(&o, st, roles, false) < 0 || put_list(&o, &st->share.merge) < 0)
+	if (put(&o, st->words.v[0]) < 0 || put_options(&o, st, again ? roles : roles | result, false) < 0 ||
+	    put_list(&o, &st->share.merge) < 0)
 		return -e->status;
 	if ((again && put_list(&o, &st->share.remote) < 0) || put_leading(&o, st) < 0)
 		return -e->status;
