@@ -190,7 +190,9 @@ static int canonical(struct agg_spec *s, struct arena *a, struct err *e)
 	cleanup_buf struct buf b = { 0 };
 	int rc = 0;
 
-	rc = escape(s->out, &b) | buf_byte(&b, '=') | buf_str(&b, s->func);
+	if (s->named)
+		rc = escape(s->out, &b) | buf_byte(&b, '=');
+	rc |= buf_str(&b, s->func);
 	for (int i = 0; i < s->nfields && !rc; i++)
 		rc = buf_byte(&b, ':') | buf_str(&b, s->fields[i]);
 	if (s->arg.n)

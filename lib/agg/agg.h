@@ -28,7 +28,7 @@ struct agg_spec {
 	struct str fields[AGG_ARGS]; /* FIELD texts, escapes kept */
 	struct str arg;              /* n = 0: none */
 	enum key_reading reading;    /* :num :text :nat :fold :time, KEY_AUTO without */
-	struct str text;             /* canonical "OUT=FUNC:FIELD:MOD", for messages and partial states */
+	struct str text;             /* canonical "[OUT=]FUNC:FIELD:MOD", for messages and partial states */
 };
 
 struct agg_specs {

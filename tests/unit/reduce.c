@@ -282,7 +282,7 @@ static const char everything[] =
 	"distinct~:t,distinct~:kn:num,distinct~:k,distinct~:i,distinct~:z,"
 	"median:t,p95:i,p99.9:f,quantile:f:0.25,median:z,p0:kn:num,p100:t,"
 	"list:t,list:f,list:b,list:k,list:z,concat:k,concat:d:; ,any:b,all:b,any:z,"
-	"var:t,sd:t,var:i,sdp:i,varp:f,sd:f,var:z,lt=latest:o,argmax:f:k,argmin:kn:t:num,argmax:o:d:nat,argmin:z:k,"
+	"var:t,sd:t,var:i,sdp:i,varp:f,sd:f,var:z,latest:o,argmax:f:k,argmin:kn:t:num,argmax:o:d:nat,argmin:z:k,"
 	"count:z,sum:z,mean:z,min:z,first:z,distinct:z";
 
 TEST(merged_parts_are_the_whole)
