@@ -165,7 +165,8 @@ static void share(const void *args, struct share_plan *ret)
 
 static const struct opt opts[] = {
 	{ 'f', "file", OPT_STR, ROLE_INFILE, "FILE", AT(file), NULL, "read the program from FILE; all operands are inputs then" },
-	{ 0, "exec", OPT_STR, ROLE_PLAIN, "COMMAND", AT(exec), NULL, "run COMMAND over the stream instead of a program: all operands are inputs" },
+	{ 0, "exec", OPT_STR, ROLE_PLAIN, "COMMAND", AT(exec), NULL,
+		"run COMMAND over the stream instead of a program: all operands are inputs" },
 	{ 0, "protocol", OPT_CHOICE, ROLE_PLAIN, "jsonl|csv|arrow", AT(protocol), "jsonl|csv|arrow",
 	  "what COMMAND reads and writes (default jsonl)" },
 	{ 0, "now", OPT_STR, ROLE_PLAIN, "TIME", AT(now), NULL, "what now() gives (default: when the program starts)" },
@@ -184,7 +185,8 @@ static const struct example examples[] = {
 	{ "stook map 'size = case when bytes < 1000 then \"small\" when bytes < 1000000 then \"medium\" else \"large\" end' files.csv",
 	  "Conditions in turn." },
 	{ "stook map 'keep id, user.name' events.jsonl -o events.csv", "Choose nested fields; the order is the one given." },
-	{ "stook map --exec 'python3 model.py' --protocol jsonl rows.csv", "A program of one's own over the stream: started once, order kept." },
+	{ "stook map --exec 'python3 model.py' --protocol jsonl rows.csv",
+	  "A program of one's own over the stream: started once, order kept." },
 	{ "stook map -q 'where price is null' sales.csv && echo 'prices are missing'", "Only ask whether there is such a record." },
 	{ 0 },
 };

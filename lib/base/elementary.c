@@ -1,5 +1,7 @@
-/* Elementary functions: see elementary.h. Numbers are fixed point: an integer times 2^-bits. What is computed carries errors of some
- * units in its last places; the last NOISE bits are rounded off before the one rounding that counts, so that results that are exact, or
+/* Elementary functions: see elementary.h. Numbers are fixed point: an integer times 2^-bits. What is computed carries errors
+ * of some
+ * units in its last places; the last NOISE bits are rounded off before the one rounding that counts, so that results that
+ * are exact, or
  * exactly halfway, come out as such. */
 #include "lib/base/elementary.h"
 

@@ -1,6 +1,8 @@
-/* Logarithms, exponentials and powers of exact numbers as doubles, the same on every machine (the C library picks its variants by CPU).
+/* Logarithms, exponentials and powers of exact numbers as doubles, the same on every machine (the C library picks its
+ * variants by CPU).
  *
- * Arguments are exact ratios num / den with den > 0. Results are computed in integers to at least 150 bits and rounded once to nearest,
+ * Arguments are exact ratios num / den with den > 0. Results are computed in integers to at least 150 bits and rounded once
+ * to nearest,
  * ties to even: correctly, but for a chance of about 2^-90 a value. A call takes a few microseconds.
  *
  * Method: argument reduction and the series of artanh and exp (Brent and Zimmermann, Modern Computer Arithmetic, chapter 4). */

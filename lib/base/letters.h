@@ -1,4 +1,5 @@
-/* Letters: Unicode's simple case mappings, one code point to one, the same in every locale, and which code points make up words. */
+/* Letters: Unicode's simple case mappings, one code point to one, the same in every locale, and which code points make up
+ * words. */
 #ifndef STOOK_BASE_LETTERS_H
 #define STOOK_BASE_LETTERS_H
 

@@ -1,4 +1,5 @@
-/* Arithmetic: int64 with overflow as a bad value, float64 as IEEE has it, decimals exact, and float64 with decimals exact and then
+/* Arithmetic: int64 with overflow as a bad value, float64 as IEEE has it, decimals exact, and float64 with decimals exact
+ * and then
  * rounded once. Decimals take 64-bit paths here; dec.c does the rest. */
 #include "lib/expr/arith.h"
 
@@ -8,8 +9,7 @@
 
 static int too_large(struct eval *ev, const struct expr *x, struct vec *ret, int64_t i, struct err *e)
 {
-	return eval_bad(ev, ret, i, NULL, e, "%.*s does not fit int64 (num(...) computes without a limit)", x->text.n > 60 ? 60 : (int)x->text.n,
-			x->text.p);
+	return eval_bad(ev, ret, i, NULL, e, "%.*s does not fit int64 (num(...) computes without a limit)", EXCERPT(x->text));
 }
 
 /* int64: most batches have no overflow, which one flag tells. */
@@ -174,7 +174,7 @@ KERNEL(div_i64)
 
 static int no_remainder(struct eval *ev, const struct expr *x, struct vec *ret, int64_t i, struct err *e)
 {
-	return eval_bad(ev, ret, i, NULL, e, "the remainder of a division by zero in %.*s", x->text.n > 60 ? 60 : (int)x->text.n, x->text.p);
+	return eval_bad(ev, ret, i, NULL, e, "the remainder of a division by zero in %.*s", EXCERPT(x->text));
 }
 
 KERNEL(mod_i64)

@@ -1,10 +1,11 @@
-/* Checking calls of functions against the rows of the function table. Overloads are tried in order; the first whose arguments fit is
+/* Checking calls of functions against the rows of the function table. Overloads are tried in order; the first whose
+ * arguments fit is
  * taken, so a row that reads text as a number stands behind one that takes text. */
 #include "lib/expr/convert.h"
 
 const struct fn_group fn_groups[] = {
-	{ "text", fns_text }, { "patterns", fns_regex }, { "numbers", fns_number }, { "times", fns_time }, { "conversion", fns_convert },
-	{ "lists, for explode", fns_list }, { "JSON", fns_json }, { "the record", fns_record }, { 0 },
+	{ "text", fns_text }, { "patterns", fns_regex }, { "numbers", fns_number }, { "times", fns_time },
+	{ "conversion", fns_convert }, { "lists, for explode", fns_list }, { "JSON", fns_json }, { "the record", fns_record }, { 0 },
 };
 
 const struct fn *fn_find(struct str name, int i)
@@ -201,10 +202,12 @@ static int convert_args(struct check *c, const struct fn *f, struct expr **v, in
 	return 0;
 }
 
-static int wrong_args(struct check *c, const struct ast *a, const struct fn *f, struct expr *const *v, int bad, char letter, struct err *e)
+static int wrong_args(struct check *c, const struct ast *a, const struct fn *f, struct expr *const *v, int bad, char letter,
+		struct err *e)
 {
 	if (bad < 0 || bad == a->nargs)
-		return check_err(c, a->at, e, "%s takes %s arguments: %s", f->name, bad < 0 ? "fewer" : "more", f->usage ? f->usage : f->name);
+		return check_err(c, a->at, e, "%s takes %s arguments: %s", f->name, bad < 0 ? "fewer" : "more",
+			f->usage ? f->usage : f->name);
 	return check_err(c, v[bad]->at, e, "%s takes %s here, not %s: %s", f->name, letter_name(letter), value_name(v[bad]->type),
 			 f->usage ? f->usage : f->name);
 }

@@ -1,4 +1,5 @@
-/* Checking a program against the schema of its input: names become slots, statements become steps, and what is left at the end is the
+/* Checking a program against the schema of its input: names become slots, statements become steps, and what is left at the
+ * end is the
  * output's schema. */
 #include "lib/expr/convert.h"
 #include "lib/table/key.h"
@@ -166,7 +167,8 @@ static int bind_name(struct check *c, struct str name, int slot, struct err *e)
 
 /* ---- expressions ---- */
 
-static int literal_of(struct check *c, const struct ast *a, enum value_type type, const void *value, size_t size, struct expr **ret,
+static int literal_of(struct check *c, const struct ast *a, enum value_type type, const void *value, size_t size,
+		struct expr **ret,
 		      struct err *e)
 {
 	struct expr *x = expr_new(c, a, type, 0);
@@ -569,7 +571,8 @@ static const char *find_call(const struct ast *a, const char *(*test)(const stru
 	return found;
 }
 
-static const char *find_in_program(const struct program *p, const char *(*test)(const struct ast *a, const char *name), const char *name)
+static const char *find_in_program(const struct program *p, const char *(*test)(const struct ast *a, const char *name),
+		const char *name)
 {
 	const char *found = NULL;
 

@@ -1,4 +1,5 @@
-/* Comparisons: see compare.h. A kernel for each operator and class is stamped from one order a class; `in` with constants looks its
+/* Comparisons: see compare.h. A kernel for each operator and class is stamped from one order a class; `in` with constants
+ * looks its
  * value up in a sorted set. */
 #include "lib/expr/compare.h"
 
@@ -219,7 +220,8 @@ static bool in_decimals(const struct set *s, struct dec key, const struct decpoo
 }
 
 /* bsearch() hands its order no pool, so rows with big decimals are decided before. */
-static int decide_bigs(struct eval *ev, const struct set *s, const struct vec *v, struct sel sel, struct vec *ret, struct sel *rest,
+static int decide_bigs(struct eval *ev, const struct set *s, const struct vec *v, struct sel sel, struct vec *ret,
+		struct sel *rest,
 		       struct err *e)
 {
 	uint8_t *big;

@@ -1,4 +1,5 @@
-/* Kernels of the comparisons, by the class of their operands. Numbers compare by exact value; NaN equals itself and comes last. */
+/* Kernels of the comparisons, by the class of their operands. Numbers compare by exact value; NaN equals itself and comes
+ * last. */
 #ifndef STOOK_EXPR_COMPARE_H
 #define STOOK_EXPR_COMPARE_H
 
@@ -15,7 +16,8 @@ const struct compare_op *compare_find(struct str name); /* "==" ...; NULL: none 
 
 /* x in (constants): x->data is what set_prepare() made of them. */
 struct set;
-int set_prepare(struct check *c, enum value_type type, struct expr *const *items, int n, const struct set **ret, struct err *e) nodiscard;
+int set_prepare(struct check *c, enum value_type type, struct expr *const *items, int n, const struct set **ret,
+		struct err *e) nodiscard;
 eval_fn eval_in_set;
 
 /* The kernel of least() or greatest() of values of one type. */

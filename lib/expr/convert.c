@@ -103,7 +103,7 @@ static int to_whole(struct eval *ev, const struct expr *x, struct dec d, int64_t
 	if (dec_special(d) ? buf_add(&b, tmp, num_print_f64(dec_special_f64(d), tmp)) : dec_print(d, &ev->pool, &b))
 		return err_oom(e);
 	return eval_bad(ev, ret, i, x, e, "%.*s is not a whole number that fits int64 (round, floor, ceil or trunc it first)",
-			b.n > 60 ? 60 : (int)b.n, (const char *)b.p);
+			EXCERPT(buf_view(&b)));
 }
 
 KERNEL(dec_to_i64)
@@ -164,7 +164,7 @@ KERNEL(text_to_bool)
 			w++;
 		ret->b[i] = w & 1;
 		if (w == 12 && (rc = eval_bad(ev, ret, i, x, e, "\"%.*s\" is not a bool (true, false, t, f, yes, no, y, n, on, off, 1, 0)",
-					      s.n > 60 ? 60 : (int)s.n, s.p)) < 0)
+					      EXCERPT(s))) < 0)
 			return rc;
 	);
 	return 0;
@@ -179,7 +179,7 @@ KERNEL(text_to_time)
 		struct str s = a->s[i & a->mask];
 
 		if (!time_parse(s, &ret->i[i]) &&
-		    (rc = eval_bad(ev, ret, i, x, e, "\"%.*s\" is not a time (2015-01-02T03:04:05Z)", s.n > 60 ? 60 : (int)s.n, s.p)) < 0)
+		    (rc = eval_bad(ev, ret, i, x, e, "\"%.*s\" is not a time (2015-01-02T03:04:05Z)", EXCERPT(s))) < 0)
 			return rc;
 	);
 	return 0;
@@ -196,7 +196,7 @@ KERNEL(text_to_date)
 		bool ok = date_parse(s, &days);
 
 		ret->i[i] = days;
-		if (!ok && (rc = eval_bad(ev, ret, i, x, e, "\"%.*s\" is not a date (2015-01-02)", s.n > 60 ? 60 : (int)s.n, s.p)) < 0)
+		if (!ok && (rc = eval_bad(ev, ret, i, x, e, "\"%.*s\" is not a date (2015-01-02)", EXCERPT(s))) < 0)
 			return rc;
 	);
 	return 0;

@@ -4,7 +4,8 @@
 
 #include "lib/expr/eval.h"
 
-/* The kernel that makes `to` of `from`, or NULL. Text becomes numbers, times and so on by being read: what cannot be read is a bad
+/* The kernel that makes `to` of `from`, or NULL. Text becomes numbers, times and so on by being read: what cannot be read is
+ * a bad
  * value. Everything but lists becomes text by being printed. */
 kernel_fn *conversion(enum value_type from, enum value_type to);
 

@@ -1,6 +1,7 @@
 /* Running a program over a batch: see expr.h and value.h.
  *
- * Invariants: only rows of a level's selection before its bad_row ever leave it; a selection only shrinks, so that what was computed
+ * Invariants: only rows of a level's selection before its bad_row ever leave it; a selection only shrinks, so that what was
+ * computed
  * under a statement's selection stays good for later statements of the same level. */
 #include "lib/expr/eval.h"
 
@@ -149,7 +150,8 @@ int sel_filter(struct eval *ev, struct sel sel, const uint8_t *test, uint8_t wan
 }
 
 /* Nulls of the arguments together; the rows that have none in *ret. */
-static int strict_rows(struct eval *ev, const struct vec *args, int n, struct sel sel, struct vec *out, struct sel *ret, struct err *e)
+static int strict_rows(struct eval *ev, const struct vec *args, int n, struct sel sel, struct vec *out, struct sel *ret,
+		struct err *e)
 {
 	*ret = sel;
 	for (int k = 0; k < n; k++) {

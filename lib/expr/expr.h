@@ -7,8 +7,10 @@
  *     while ((rc = eval_next(ev, &out, e)) == 0 && out) ...
  *
  * Statements run top to bottom over a whole batch under a selection of rows (MonetDB/X100's selection vectors): `where` narrows
- * it, `and`, `or`, if, case and coalesce evaluate their operands only for the rows that their guards let through. A value that cannot
- * be computed ends the stream after the rows before it have been given out, or becomes null, or takes its row away (--on-bad). */
+ * it, `and`, `or`, if, case and coalesce evaluate their operands only for the rows that their guards let through. A value
+ * that cannot
+ * be computed ends the stream after the rows before it have been given out, or becomes null, or takes its row away
+ * (--on-bad). */
 #ifndef STOOK_EXPR_EXPR_H
 #define STOOK_EXPR_EXPR_H
 
@@ -27,7 +29,8 @@ int program_bind(struct program *p, const struct schema *in, int64_t now_us, str
 /* The output's schema, owned by the program; NULL before program_bind(). */
 const struct schema *program_schema(const struct program *p);
 
-/* Why the program's records cannot be computed apart from each other, for --explain ("row() counts the records ..."); NULL: they can. */
+/* Why the program's records cannot be computed apart from each other, for --explain ("row() counts the records ..."); NULL:
+ * they can. */
 const char *program_gathers(const struct program *p);
 bool program_calls(const struct program *p, const char *function);
 
@@ -37,7 +40,8 @@ void eval_free(struct eval *ev); /* NULL is fine */
 /* Begins a batch of the bound schema. */
 int eval_start(struct eval *ev, struct batch *b, struct err *e) nodiscard;
 
-/* The next batch of results (never one without rows), or NULL when the batch that was started is done, or the error of its first bad
+/* The next batch of results (never one without rows), or NULL when the batch that was started is done, or the error of its
+ * first bad
  * record, after which nothing more is to be asked of this batch. */
 int eval_next(struct eval *ev, struct batch **ret, struct err *e) nodiscard;
 

@@ -1,4 +1,5 @@
-/* The function table: one row a function (or an overload of one): name, signature, kernel, help. To add a function, write its kernel
+/* The function table: one row a function (or an overload of one): name, signature, kernel, help. To add a function, write
+ * its kernel
  * in the file of its family and a row in that file's table.
  *
  * `args`, one letter an argument:

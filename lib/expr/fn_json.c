@@ -1,4 +1,5 @@
-/* Functions of JSON text: arrays taken apart, members looked up. Strings come out decoded, null as null, anything else as its text.
+/* Functions of JSON text: arrays taken apart, members looked up. Strings come out decoded, null as null, anything else as
+ * its text.
  * What is no JSON is a bad value. The scanners want a sentinel behind the text, so values are copied first. */
 #include "lib/format/json.h"
 
@@ -238,7 +239,8 @@ KERNEL(json_text)
 
 const struct fn fns_json[] = {
 	{ "json_array", "s", 'l', { json_array }, NULL, "json_array(s)", "the items of a JSON array, for explode", NULL },
-	{ "json_get", "sv*", 's', { json_get }, NULL, "json_get(s, 'key', 0, ...)", "a member of JSON text by keys and, from 0, indices; or null", NULL },
+	{ "json_get", "sv*", 's', { json_get }, NULL, "json_get(s, 'key', 0, ...)",
+	  "a member of JSON text by keys and, from 0, indices; or null", NULL },
 	{ "json_quote", "s", 's', { json_text }, NULL, "json_quote(s)", "s as a JSON string", NULL },
 	{ 0 },
 };

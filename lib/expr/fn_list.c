@@ -132,9 +132,10 @@ static void words_any(struct items *it, struct str s)
 static inline uint32_t word_bits(__m128i v)
 {
 	__m128i letter = _mm_or_si128(v, _mm_set1_epi8(0x20));
+	__m128i digit = _mm_and_si128(_mm_cmpgt_epi8(v, _mm_set1_epi8('0' - 1)), _mm_cmplt_epi8(v, _mm_set1_epi8('9' + 1)));
 
 	letter = _mm_and_si128(_mm_cmpgt_epi8(letter, _mm_set1_epi8('a' - 1)), _mm_cmplt_epi8(letter, _mm_set1_epi8('z' + 1)));
-	letter = _mm_or_si128(letter, _mm_and_si128(_mm_cmpgt_epi8(v, _mm_set1_epi8('0' - 1)), _mm_cmplt_epi8(v, _mm_set1_epi8('9' + 1))));
+	letter = _mm_or_si128(letter, digit);
 	letter = _mm_or_si128(letter, _mm_cmpeq_epi8(v, _mm_set1_epi8('_')));
 	return (uint32_t)_mm_movemask_epi8(letter);
 }
@@ -152,7 +153,8 @@ static inline void add_word(struct items *it, struct str s, size_t from, size_t 
 	items_end(it, n);
 }
 
-/* Sixteen bytes at a time: where the bits of neighbours differ a word begins or ends. False, with nothing done, when s is not ASCII. */
+/* Sixteen bytes at a time: where the bits of neighbours differ a word begins or ends. False, with nothing done, when s is
+ * not ASCII. */
 static bool words_ascii(struct items *it, struct str s)
 {
 	uint32_t inside = 0;
@@ -281,7 +283,8 @@ KERNEL(count_items)
 
 const struct fn fns_list[] = {
 	{ "split", "ss", 'l', { split }, NULL, "split(s, sep)", "the parts of s between separators; at least one", NULL },
-	{ "words", "s", 'l', { words }, NULL, "words(s)", "the runs of letters, marks, digits (Unicode categories L, M, N) and _", NULL },
+	{ "words", "s", 'l', { words }, NULL, "words(s)",
+	  "the runs of letters, marks, digits (Unicode categories L, M, N) and _", NULL },
 	{ "chars", "s", 'l', { chars }, NULL, "chars(s)", "the characters", NULL },
 	{ "range", "ii", 'L', { range }, NULL, "range(a, b)", "the whole numbers from a to b", NULL },
 	{ "items", "l", 'i', { count_items }, NULL, "items(list)", "number of items in a list", NULL },

@@ -1,4 +1,5 @@
-/* Functions of numbers: int64 and num stay what they are and are exact, float64 uses only operations that IEEE 754 rounds correctly. */
+/* Functions of numbers: int64 and num stay what they are and are exact, float64 uses only operations that IEEE 754 rounds
+ * correctly. */
 #include "lib/base/elementary.h"
 #include "lib/base/f64.h"
 #include "lib/expr/compare.h"
@@ -9,7 +10,7 @@
 
 static int too_large(struct eval *ev, const struct expr *x, struct vec *ret, int64_t i, struct err *e)
 {
-	return eval_bad(ev, ret, i, NULL, e, "%.*s does not fit int64", x->text.n > 60 ? 60 : (int)x->text.n, x->text.p);
+	return eval_bad(ev, ret, i, NULL, e, "%.*s does not fit int64", EXCERPT(x->text));
 }
 
 KERNEL(abs_i64)
@@ -83,7 +84,8 @@ static int32_t digits_of(const struct expr *x, const struct vec *args, int64_t i
 	return (int32_t)(d < -DIGITS_MAX ? -DIGITS_MAX : d > DIGITS_MAX ? DIGITS_MAX : d);
 }
 
-static int round_dec_rows(struct eval *ev, const struct expr *x, const struct vec *args, char mode, struct sel sel, struct vec *ret,
+static int round_dec_rows(struct eval *ev, const struct expr *x, const struct vec *args, char mode, struct sel sel,
+		struct vec *ret,
 			  struct err *e)
 {
 	EACH(sel, i,
@@ -102,7 +104,8 @@ KERNEL(floor_dec) { return round_dec_rows(ev, x, args, 'f', sel, ret, e); }
 KERNEL(ceil_dec) { return round_dec_rows(ev, x, args, 'c', sel, ret, e); }
 
 /* The exact value of the double is rounded in decimal, then to the nearest double. */
-static int round_f64_rows(struct eval *ev, const struct expr *x, const struct vec *args, char mode, struct sel sel, struct vec *ret,
+static int round_f64_rows(struct eval *ev, const struct expr *x, const struct vec *args, char mode, struct sel sel,
+		struct vec *ret,
 			  struct err *e)
 {
 	struct dec d;
@@ -128,7 +131,8 @@ static int round_f64_rows(struct eval *ev, const struct expr *x, const struct ve
 KERNEL(round_f64) { return round_f64_rows(ev, x, args, 'h', sel, ret, e); }
 KERNEL(trunc_f64) { return round_f64_rows(ev, x, args, 't', sel, ret, e); }
 
-static int round_i64_rows(struct eval *ev, const struct expr *x, const struct vec *args, char mode, struct sel sel, struct vec *ret,
+static int round_i64_rows(struct eval *ev, const struct expr *x, const struct vec *args, char mode, struct sel sel,
+		struct vec *ret,
 			  struct err *e)
 {
 	struct dec d;
@@ -311,7 +315,8 @@ static double pow_finite(struct ratio *x, const struct ratio *y)
 	return odd ? -v : v;
 }
 
-/* Where one of them is infinite or nan the result is exact, the same in every C library; of a finite one only its size matters. */
+/* Where one of them is infinite or nan the result is exact, the same in every C library; of a finite one only its size
+ * matters. */
 static double pow_special(double x, double y, const struct ratio *rx, const struct ratio *ry)
 {
 	double fx = isfinite(x) ? f64_ratio(rx->num, rx->den) : x, fy = isfinite(y) ? f64_ratio(ry->num, ry->den) : y;
@@ -343,8 +348,10 @@ const struct fn fns_number[] = {
 	  "to d (0) digits behind the point, halves away from zero; num keeps its zeros", NULL },
 	{ "floor", "n", 'n', { same_i64, floor_f64, floor_dec }, NULL, "floor(x)", "the largest whole number not above x", NULL },
 	{ "ceil", "n", 'n', { same_i64, ceil_f64, ceil_dec }, NULL, "ceil(x)", "the smallest whole number not below x", NULL },
-	{ "trunc", "n?i", 'n', { trunc_i64, trunc_f64, trunc_dec }, NULL, "trunc(x[, d])", "to d (0) digits behind the point, towards zero", NULL },
-	{ "sqrt", "n", 'f', { sqrt_i64, sqrt_f64, sqrt_dec }, NULL, "sqrt(x)", "square root, as float64; of a negative number nan", NULL },
+	{ "trunc", "n?i", 'n', { trunc_i64, trunc_f64, trunc_dec }, NULL, "trunc(x[, d])",
+	  "to d (0) digits behind the point, towards zero", NULL },
+	{ "sqrt", "n", 'f', { sqrt_i64, sqrt_f64, sqrt_dec }, NULL, "sqrt(x)",
+	  "square root, as float64; of a negative number nan", NULL },
 	{ "log", "n", 'f', { log_e, log_e, log_e }, NULL, "log(x)", "natural logarithm, as float64", NULL },
 	{ "log2", "n", 'f', { log_2, log_2, log_2 }, NULL, "log2(x)", "logarithm to base 2", NULL },
 	{ "log10", "n", 'f', { log_10, log_10, log_10 }, NULL, "log10(x)", "logarithm to base 10", NULL },

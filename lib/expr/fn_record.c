@@ -26,7 +26,8 @@ static int64_t line_at(const struct origin *o, int64_t row)
 	return line;
 }
 
-/* Lines of rows [a, b], whose ends are known: where as many lines as rows lie between, each row has one; else halves are looked at. */
+/* Lines of rows [a, b], whose ends are known: where as many lines as rows lie between, each row has one; else halves are
+ * looked at. */
 static void fill_lines(const struct origin *o, int64_t *line, int64_t a, int64_t b)
 {
 	int64_t mid = (a + b) / 2;
@@ -125,7 +126,8 @@ KERNEL(hash)
 
 const struct fn fns_record[] = {
 	{ "row", "", 'i', { row }, NULL, "row()", "number of the record in its input, from 1", ROW_WHY },
-	{ "line", "", 'i', { line }, NULL, "line()", "line of the input that the record begins on; null where there are no lines", LINE_WHY },
+	{ "line", "", 'i', { line }, NULL, "line()",
+	  "line of the input that the record begins on; null where there are no lines", LINE_WHY },
 	{ "file", "", 's', { file }, NULL, "file()", "name of the record's input, - for standard input", FILE_WHY },
 	{ "hash", "a?i", 'i', { hash }, NULL, "hash(x[, seed])",
 	  "63 bits of XXH3 over text, or a number's canonical text; the same for ever", NULL },

@@ -78,7 +78,8 @@ static int compile(struct check *c, struct expr *x, struct pattern **ret, struct
 
 	if (!p)
 		return err_oom(e);
-	p->code = pcre2_compile((PCRE2_SPTR)re.p, re.n, PCRE2_UTF | PCRE2_MATCH_INVALID_UTF | PCRE2_NEVER_BACKSLASH_C, &code, &at, NULL);
+	p->code = pcre2_compile((PCRE2_SPTR)re.p, re.n, PCRE2_UTF | PCRE2_MATCH_INVALID_UTF | PCRE2_NEVER_BACKSLASH_C, &code, &at,
+		NULL);
 	if (!p->code) {
 		pcre2_get_error_message(code, msg, sizeof msg);
 		return check_err(c, x->args[1]->at, e, "the pattern \"%.*s\" is wrong at its character %zu: %s", STR_ARG(re),
@@ -162,8 +163,7 @@ static int find_match(struct eval *ev, const struct pattern *p, struct str s, si
 
 static int too_hard(struct eval *ev, const struct expr *x, struct vec *ret, int64_t i, struct err *e)
 {
-	return eval_bad(ev, ret, i, x->args[0], e, "matching %.*s takes too many steps", x->args[1]->text.n > 60 ? 60 : (int)x->args[1]->text.n,
-			x->args[1]->text.p);
+	return eval_bad(ev, ret, i, x->args[0], e, "matching %.*s takes too many steps", EXCERPT(x->args[1]->text));
 }
 
 KERNEL(matches)
@@ -225,7 +225,8 @@ static int put_replacement(struct eval *ev, const struct pattern *p, struct str 
 	return 0;
 }
 
-/* Replaces the first match or all; 1: done, 0: no match, -1: too many steps, -2: no memory. An empty match moves on by a character. */
+/* Replaces the first match or all; 1: done, 0: no match, -1: too many steps, -2: no memory. An empty match moves on by a
+ * character. */
 static int replace(struct eval *ev, const struct pattern *p, struct str s, bool all)
 {
 	size_t at = 0, copied = 0, len;
@@ -255,7 +256,8 @@ static int replace(struct eval *ev, const struct pattern *p, struct str s, bool 
 	return buf_str(&ev->tmp, str_from(s, copied)) ? -2 : 1;
 }
 
-static int replace_rows(struct eval *ev, const struct expr *x, const struct vec *args, bool all, struct sel sel, struct vec *ret,
+static int replace_rows(struct eval *ev, const struct expr *x, const struct vec *args, bool all, struct sel sel,
+		struct vec *ret,
 			struct err *e)
 {
 	const struct pattern *p = x->data;
@@ -280,11 +282,13 @@ KERNEL(sub) { return replace_rows(ev, x, args, false, sel, ret, e); }
 KERNEL(gsub) { return replace_rows(ev, x, args, true, sel, ret, e); }
 
 const struct fn fns_regex[] = {
-	{ "~", "sr", 'b', { matches }, prepare, "s ~ 'pattern'", "does the pattern (PCRE2) match somewhere in s? !~: does it not?", NULL },
+	{ "~", "sr", 'b', { matches }, prepare, "s ~ 'pattern'",
+	  "does the pattern (PCRE2) match somewhere in s? !~: does it not?", NULL },
 	{ "matches", "sr", 'b', { matches }, prepare, "matches(s, 'pattern')", "the same", NULL },
 	{ "extract", "sr?i", 's', { extract }, prepare_extract, "extract(s, 'pattern'[, n])",
 	  "the n-th group of the first match (default 1, else the match), or null", NULL },
-	{ "sub", "srk", 's', { sub }, prepare_replace, "sub(s, 'pattern', 'with')", "the first match replaced; \\1 .. \\9 are groups, \\0 the match", NULL },
+	{ "sub", "srk", 's', { sub }, prepare_replace, "sub(s, 'pattern', 'with')",
+	  "the first match replaced; \\1 .. \\9 are groups, \\0 the match", NULL },
 	{ "gsub", "srk", 's', { gsub }, prepare_replace, "gsub(s, 'pattern', 'with')", "every match replaced", NULL },
 	{ 0 },
 };

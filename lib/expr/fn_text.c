@@ -7,7 +7,8 @@
 
 #define TEXT_MAX (INT64_C(1) << 28) /* longest text that repeat() and padding make */
 
-/* The bytes of v, all below 128, that lie from `first` to `first` + 25 get bit 0x20 flipped: adding brings them, and what is above
+/* The bytes of v, all below 128, that lie from `first` to `first` + 25 get bit 0x20 flipped: adding brings them, and what is
+ * above
  * them, over 128. */
 static inline uint64_t flip_case(uint64_t v, unsigned char first)
 {
@@ -50,7 +51,8 @@ static size_t map_letters(char *to, struct str s, uint32_t (*map)(uint32_t))
 	return n;
 }
 
-static int change_case(struct eval *ev, const struct vec *args, struct sel sel, struct vec *ret, void (*ascii)(char *, struct str),
+static int change_case(struct eval *ev, const struct vec *args, struct sel sel, struct vec *ret, void (*ascii)(char *,
+		struct str),
 		       uint32_t (*map)(uint32_t), struct err *e)
 {
 	size_t total = 0;
@@ -135,7 +137,8 @@ static size_t char_offset(struct str s, int64_t k)
 	return i;
 }
 
-/* The part of s in the window of n characters from `start` (from 1; negative: from the end); what of it lies outside is empty. */
+/* The part of s in the window of n characters from `start` (from 1; negative: from the end); what of it lies outside is
+ * empty. */
 static struct str window(struct str s, int64_t start, int64_t n)
 {
 	int64_t end;
@@ -221,7 +224,8 @@ KERNEL(replace)
 }
 
 /* concat(a, b, ...) and, from `first` = 1 on with the separator in front, join(sep, a, b, ...). */
-static int glue(struct eval *ev, const struct expr *x, const struct vec *args, int first, struct sel sel, struct vec *ret, struct err *e)
+static int glue(struct eval *ev, const struct expr *x, const struct vec *args, int first, struct sel sel, struct vec *ret,
+		struct err *e)
 {
 	EACH(sel, i,
 		size_t n = 0;
@@ -248,7 +252,7 @@ KERNEL(join) { return glue(ev, x, args, 1, sel, ret, e); }
 /* s `times` over, with `more` characters of fill on one side. */
 static int too_long(struct eval *ev, const struct expr *x, struct vec *ret, int64_t i, struct err *e)
 {
-	return eval_bad(ev, ret, i, NULL, e, "%.*s would be longer than 256 MiB", x->text.n > 60 ? 60 : (int)x->text.n, x->text.p);
+	return eval_bad(ev, ret, i, NULL, e, "%.*s would be longer than 256 MiB", EXCERPT(x->text));
 }
 
 static char *fill(char *to, struct str s, int64_t times)
@@ -281,7 +285,8 @@ KERNEL(repeat)
 	return 0;
 }
 
-static int pad(struct eval *ev, const struct expr *x, const struct vec *args, bool left, struct sel sel, struct vec *ret, struct err *e)
+static int pad(struct eval *ev, const struct expr *x, const struct vec *args, bool left, struct sel sel, struct vec *ret,
+		struct err *e)
 {
 	int rc;
 
@@ -395,14 +400,16 @@ const struct fn fns_text[] = {
 	{ "substr", "si?i", 's', { substr }, NULL, "substr(s, start[, n])",
 	  "n characters from start on, or all; counts from 1, negative from the end", NULL },
 	{ "find", "ss", 'i', { find }, NULL, "find(s, part)", "character position of the first part in s, from 1; 0: none", NULL },
-	{ "part", "ssi", 's', { part }, NULL, "part(s, sep, n)", "the n-th part of s between separators, negative from the end, or null", NULL },
+	{ "part", "ssi", 's', { part }, NULL, "part(s, sep, n)",
+	  "the n-th part of s between separators, negative from the end, or null", NULL },
 	{ "replace", "sss", 's', { replace }, NULL, "replace(s, a, b)", "every a in s becomes b", NULL },
 	{ "starts_with", "ss", 'b', { starts_with }, NULL, "starts_with(s, part)", "does s begin with part?", NULL },
 	{ "ends_with", "ss", 'b', { ends_with }, NULL, "ends_with(s, part)", "does s end with part?", NULL },
 	{ "contains", "ss", 'b', { contains }, NULL, "contains(s, part)", "is part in s?", NULL },
 	{ "concat", "v*", 's', { concat }, NULL, "concat(a, b, ...)", "the values' texts one after another", NULL },
 	{ "join", "sv*", 's', { join }, NULL, "join(sep, a, b, ...)", "the values' texts with sep between them", NULL },
-	{ "pad_left", "si?k", 's', { pad_left }, one_character, "pad_left(s, n[, c])", "s filled at the left with c or blanks to n characters", NULL },
+	{ "pad_left", "si?k", 's', { pad_left }, one_character, "pad_left(s, n[, c])",
+	  "s filled at the left with c or blanks to n characters", NULL },
 	{ "pad_right", "si?k", 's', { pad_right }, one_character, "pad_right(s, n[, c])", "s filled at the right", NULL },
 	{ "repeat", "si", 's', { repeat }, NULL, "repeat(s, n)", "s n times over", NULL },
 	{ "reverse", "s", 's', { reverse }, NULL, "reverse(s)", "the characters from last to first", NULL },

@@ -102,7 +102,8 @@ static int prepare_unit(struct check *c, struct expr *x, struct err *e)
 
 static int64_t trunc_to(int64_t t, enum unit unit)
 {
-	static const int64_t size[UNIT_COUNT] = { [UNIT_DAY] = DAY, [UNIT_HOUR] = DAY / 24, [UNIT_MINUTE] = DAY / 1440, [UNIT_SECOND] = 1000000 };
+	static const int64_t size[UNIT_COUNT] = { [UNIT_DAY] = DAY, [UNIT_HOUR] = DAY / 24, [UNIT_MINUTE] = DAY / 1440,
+		[UNIT_SECOND] = 1000000 };
 	struct civil c = civil_of(t);
 
 	switch (unit) {
@@ -481,7 +482,7 @@ KERNEL(parse)
 		const struct str f = ARG(1, s, i);
 
 		if (!parse_time(s, f, &ret->i[i]) && (rc = eval_bad(ev, ret, i, x->args[0], e, "\"%.*s\" is not a time of the form %.*s",
-								    s.n > 60 ? 60 : (int)s.n, s.p, f.n > 60 ? 60 : (int)f.n, f.p)) < 0)
+								    EXCERPT(s), EXCERPT(f))) < 0)
 			return rc;
 	);
 	return 0;
@@ -501,12 +502,15 @@ const struct fn fns_time[] = {
 	{ "minute", "t", 'i', { minute }, NULL, "minute(t)", "0 to 59", NULL },
 	{ "second", "t", 'i', { second }, NULL, "second(t)", "0 to 59, whole", NULL },
 	{ "trunc", "tu", 't', { trunc_span }, NULL, "trunc(t, 5m)", "down to a multiple of a duration; weeks begin on Mondays", NULL },
-	{ "trunc", "tk", 't', { trunc_unit }, prepare_unit, "trunc(t, 'month')", "down to year, quarter, month, week, day, hour, minute or second", NULL },
+	{ "trunc", "tk", 't', { trunc_unit }, prepare_unit, "trunc(t, 'month')",
+	  "down to year, quarter, month, week, day, hour, minute or second", NULL },
 	{ "epoch", "t", 'd', { epoch }, NULL, "epoch(t)", "seconds since 1970-01-01T00:00:00Z", NULL },
 	{ "from_epoch", "d", 't', { from_epoch }, NULL, "from_epoch(x)", "the time that many seconds after it", NULL },
 	{ "seconds", "u", 'd', { epoch }, NULL, "seconds(u)", "a duration in seconds", NULL },
-	{ "format_time", "tk", 's', { format }, prepare_format, "format_time(t, '%Y-%m-%d')", "a time as text (strftime codes)", NULL },
-	{ "parse_time", "sk", 't', { parse }, prepare_parse, "parse_time(s, '%d/%b/%Y')", "text as a time (strptime codes; %f fraction, %z offset)", NULL },
+	{ "format_time", "tk", 's', { format }, prepare_format, "format_time(t, '%Y-%m-%d')",
+	  "a time as text (strftime codes)", NULL },
+	{ "parse_time", "sk", 't', { parse }, prepare_parse, "parse_time(s, '%d/%b/%Y')",
+	  "text as a time (strptime codes; %f fraction, %z offset)", NULL },
 	{ "now", "", 't', { now }, NULL, "now()", "when the pipeline was started, the same for all records", CLOCK_WHY },
 	{ 0 },
 };

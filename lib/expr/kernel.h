@@ -4,11 +4,14 @@
 
 #include "lib/expr/eval.h"
 
-#define KERNEL(name)                                                                                                                \
+#define KERNEL(name)                                                                                                           \
 	static int name(struct eval *ev, const struct expr *x, const struct vec *args, struct sel sel, struct vec *ret, struct err *e)
 
 /* Slot of argument k for row i. */
 #define ARG(k, member, i) (args[k].member[(i) & args[k].mask])
+
+/* At most 60 bytes of a text, for "%.*s" in messages. */
+#define EXCERPT(s) ((s).n > 60 ? 60 : (int)(s).n), (s).p
 
 #define UNUSED_KERNEL_ARGS (void)ev, (void)x, (void)args, (void)e
 

@@ -1,4 +1,5 @@
-/* The lexer of map programs: see syntax.h. One token at a time; a newline becomes TOK_NEXT only where a statement can end, which is
+/* The lexer of map programs: see syntax.h. One token at a time; a newline becomes TOK_NEXT only where a statement can end,
+ * which is
  * decided from the token before it, the open brackets, and a look at the first word of the next line. */
 #include "lib/expr/syntax.h"
 

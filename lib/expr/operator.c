@@ -1,4 +1,5 @@
-/* Checking operators and special forms: which reading each operand gets, and which kernel. The rules are those of product.md section 5:
+/* Checking operators and special forms: which reading each operand gets, and which kernel. The rules are those of product.md
+ * section 5:
  * the operation says how a value is read. */
 #include "lib/expr/arith.h"
 #include "lib/expr/compare.h"
@@ -191,7 +192,8 @@ static int check_arith(struct check *c, const struct ast *a, struct expr **v, st
 	return check_numbers(c, a, v, ret, e);
 }
 
-static int literal_int(struct check *c, const struct ast *a, int64_t value, enum value_type type, struct expr **ret, struct err *e)
+static int literal_int(struct check *c, const struct ast *a, int64_t value, enum value_type type, struct expr **ret,
+		struct err *e)
 {
 	struct expr *x = expr_new(c, a, type, 0);
 	int64_t *p = arena_dup(&c->p->arena, &value, sizeof value);

@@ -1,4 +1,5 @@
-/* The parser of map programs: recursive descent over the grammar in syntax.h. Operators become calls by their symbol, so that the
+/* The parser of map programs: recursive descent over the grammar in syntax.h. Operators become calls by their symbol, so
+ * that the
  * checker knows only literals, fields and calls. The height of every tree is bounded here; whoever walks one may recurse. */
 #include "lib/expr/syntax.h"
 
@@ -249,7 +250,8 @@ static int parse_unary(struct lexer *lx, struct ast **ret, struct err *e)
 }
 
 /* A level of left-associative binary operators: `names` are the symbols and words, pairs of (as written, as called). */
-static int parse_level(struct lexer *lx, const char *const (*names)[2], int (*operand)(struct lexer *, struct ast **, struct err *),
+static int parse_level(struct lexer *lx, const char *const (*names)[2], int (*operand)(struct lexer *, struct ast **,
+		struct err *),
 		       struct ast **ret, struct err *e)
 {
 	struct ast *v[2];

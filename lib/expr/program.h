@@ -1,7 +1,9 @@
 /* A checked program, between check.c, which makes it, and eval.c, which runs it.
  *
- * Fields and results are numbered once and for all: slot s < nfields is field s of the input, each assignment and each explode adds one.
- * keep, drop, rename and plain copies only change which names mean which slots while checking; nothing of them is left to run. */
+ * Fields and results are numbered once and for all: slot s < nfields is field s of the input, each assignment and each
+ * explode adds one.
+ * keep, drop, rename and plain copies only change which names mean which slots while checking; nothing of them is left to
+ * run. */
 #ifndef STOOK_EXPR_PROGRAM_H
 #define STOOK_EXPR_PROGRAM_H
 

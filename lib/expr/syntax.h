@@ -13,7 +13,8 @@
  *     primary    = NUMBER | DURATION | STRING | "true" | "false" | "null" | NAME | "@" NUMBER | "@" STRING | NAME "(" args ")"
  *                | "(" expr ")" | "case" { "when" expr "then" expr } ["else" expr] "end"
  *
- * A newline ends a statement unless a bracket or `case` is open, the line ends in an operator or a comma, or the next one begins with
+ * A newline ends a statement unless a bracket or `case` is open, the line ends in an operator or a comma, or the next one
+ * begins with
  * and, or, && or ||. `#` starts a comment. `!` binds tighter than a comparison only through brackets: `!a == b` is `!(a == b)`.
  *
  * Everything is allocated in the program's arena; strings point into it. Places are byte offsets into the program's text. */

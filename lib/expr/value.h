@@ -1,9 +1,11 @@
 /* Values while a program runs: vectors over the rows of a batch, and the selection that says which rows count.
  *
- * A vector has a slot for every row; only the slots of the selection it was computed under mean something. A constant has one slot for
+ * A vector has a slot for every row; only the slots of the selection it was computed under mean something. A constant has
+ * one slot for
  * all rows (mask 0). Nulls are a byte a row. Kernels of strict functions see neither nulls nor rows outside their selection.
  *
- * Numbers are int64, float64, or exact decimals; a decimal slot whose `big` is BIG_SPECIAL holds the bits of a nan or infinity in m. */
+ * Numbers are int64, float64, or exact decimals; a decimal slot whose `big` is BIG_SPECIAL holds the bits of a nan or
+ * infinity in m. */
 #ifndef STOOK_EXPR_VALUE_H
 #define STOOK_EXPR_VALUE_H
 
@@ -91,9 +93,11 @@ struct expr;
 
 typedef int eval_fn(struct eval *ev, const struct expr *x, struct sel sel, struct vec *ret, struct err *e);
 
-/* A kernel of a strict function: args[0 .. x->nargs) are all without nulls in `sel`, `ret` has room for every row. It fails only
+/* A kernel of a strict function: args[0 .. x->nargs) are all without nulls in `sel`, `ret` has room for every row. It fails
+ * only
  * when the run cannot go on; a bad value is told with eval_bad_value(). */
-typedef int kernel_fn(struct eval *ev, const struct expr *x, const struct vec *args, struct sel sel, struct vec *ret, struct err *e);
+typedef int kernel_fn(struct eval *ev, const struct expr *x, const struct vec *args, struct sel sel, struct vec *ret,
+		struct err *e);
 
 /* A checked expression. */
 struct expr {
@@ -161,7 +165,8 @@ struct eval {
 	struct match *match;     /* regex.c */
 };
 
-/* Says that row i's value cannot be computed: its slot of `ret` becomes null, and the message is kept if this is the first bad record
+/* Says that row i's value cannot be computed: its slot of `ret` becomes null, and the message is kept if this is the first
+ * bad record
  * (%s of values: at most 60 bytes, please). `fault` is the expression to blame, whose field the message names; or NULL. */
 int eval_bad(struct eval *ev, struct vec *ret, int64_t i, const struct expr *fault, struct err *e, const char *fmt, ...)
 	printf_like(6, 7) nodiscard;

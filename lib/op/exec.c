@@ -1,4 +1,5 @@
-/* A user's program as a stage: see exec.h. Two threads share a struct feeder: this one reads what the program writes, the other writes
+/* A user's program as a stage: see exec.h. Two threads share a struct feeder: this one reads what the program writes, the
+ * other writes
  * what the program reads. Whoever leaves last frees it, for a close does not wait for an input that blocks. */
 #include "lib/op/exec.h"
 
@@ -111,7 +112,8 @@ static int spawn(const char *command, int in, int out, pid_t *pid)
 	posix_spawnattr_setsigdefault(&attributes, &defaults);
 	posix_spawnattr_setsigmask(&attributes, &none);
 	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
-	if ((rc = posix_spawn_file_actions_adddup2(&files, in, 0)) == 0 && (rc = posix_spawn_file_actions_adddup2(&files, out, 1)) == 0)
+	if ((rc = posix_spawn_file_actions_adddup2(&files, in, 0)) == 0 && (rc = posix_spawn_file_actions_adddup2(&files, out,
+		1)) == 0)
 		rc = posix_spawn(pid, "/bin/sh", &files, &attributes, argv, environ);
 	posix_spawn_file_actions_destroy(&files);
 	posix_spawnattr_destroy(&attributes);
@@ -158,7 +160,8 @@ static int reap(struct exec *x, struct err *e)
 	return 0;
 }
 
-/* Its output has ended: so must the program, and everything must have gone into it. The input's error is the root of the others. */
+/* Its output has ended: so must the program, and everything must have gone into it. The input's error is the root of the
+ * others. */
 static int exec_end(struct exec *x, int rc, struct err *e)
 {
 	struct err why;

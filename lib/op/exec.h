@@ -1,7 +1,10 @@
-/* A program of the user's own as a stage: the stream goes to its standard input in some format, what it writes comes back as a stream.
+/* A program of the user's own as a stage: the stream goes to its standard input in some format, what it writes comes back as
+ * a stream.
  *
- * The program runs once, under sh -c. It is fed by a thread, so neither side waits for the other. Its end with another status than 0
- * is an error, after what it wrote before has been given out; so is an error of the input, which it sees as an early end. A program that
+ * The program runs once, under sh -c. It is fed by a thread, so neither side waits for the other. Its end with another
+ * status than 0
+ * is an error, after what it wrote before has been given out; so is an error of the input, which it sees as an early end. A
+ * program that
  * stops reading early and ends well is taken at its word. */
 #ifndef STOOK_OP_EXEC_H
 #define STOOK_OP_EXEC_H

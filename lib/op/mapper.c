@@ -1,4 +1,5 @@
-/* A map program over a stream: see mapper.h. One batch is in hand at a time, larger ones of other writers in slices, for what is computed
+/* A map program over a stream: see mapper.h. One batch is in hand at a time, larger ones of other writers in slices, for
+ * what is computed
  * takes room for every row; what it gives comes out in order. */
 #include "lib/op/mapper.h"
 

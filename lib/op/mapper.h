@@ -10,8 +10,10 @@ struct mapper_opts {
 	int64_t now_us;   /* what now() gives */
 };
 
-/* Binds the program to the source's schema and runs it over its batches. Takes `from`, also when it fails; the program stays the
+/* Binds the program to the source's schema and runs it over its batches. Takes `from`, also when it fails; the program stays
+ * the
  * caller's and must outlive the source. */
-int mapper_open(struct source *from, struct program *p, const struct mapper_opts *o, struct source **ret, struct err *e) nodiscard;
+int mapper_open(struct source *from, struct program *p, const struct mapper_opts *o, struct source **ret,
+		struct err *e) nodiscard;
 
 #endif

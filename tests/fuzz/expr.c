@@ -1,4 +1,5 @@
-/* Programs of map: any text parses or is refused, any program binds or is refused, and what runs does to a batch what it does to the
+/* Programs of map: any text parses or is refused, any program binds or is refused, and what runs does to a batch what it
+ * does to the
  * batch's records one by one. Programs that could make very much of three records (range, repeat, padding) are only bound. */
 #include "tests/unit/expr.h"
 

@@ -1,4 +1,5 @@
-/* Elementary functions: published values, exact results, laws, and the C library as a neighbour (it is within one unit, we are right). */
+/* Elementary functions: published values, exact results, laws, and the C library as a neighbour (it is within one unit, we
+ * are right). */
 #include "lib/base/elementary.h"
 #include "lib/base/rng.h"
 #include "tests/unit/test.h"

@@ -1,4 +1,5 @@
-/* Expressions over the types that come from Arrow inputs: narrow integers, uint64, floats, decimals, times of all units, lists, and
+/* Expressions over the types that come from Arrow inputs: narrow integers, uint64, floats, decimals, times of all units,
+ * lists, and
  * types that are only carried. */
 #include "lib/expr/expr.h"
 #include "lib/format/format.h"
