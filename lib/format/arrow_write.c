@@ -1,7 +1,8 @@
 /* Arrow streams and files as a sink.
  *
  * Every message is written together with the marker of the next one, so that a writer that is killed leaves a stream that
- * ends inside a message, which every reader notices; the end marker is those bytes completed with zeros, on success only.
+ * ends inside a message: we notice that, and so do others (polars; apache-arrow for JavaScript takes it for the end, as it
+ * takes any end at a boundary). The end marker is those bytes completed with zeros, on success only.
  * On a pipe batches go out as they come. In files they are cut anew at fixed limits, so that the bytes do not depend on
  * how the input came in pieces. */
 #include "lib/format/arrow_wire.h"
