@@ -81,6 +81,7 @@ static int unpack_zstd(struct body *b, struct bytes in, uint8_t *to, int64_t n)
 
 static int unpack_lz4(struct body *b, struct bytes in, uint8_t *to, int64_t n)
 {
+	LZ4F_decompressOptions_t whole = { .stableDst = 1 }; /* what has been made stays where it is */
 	LZ4F_dctx *ctx;
 	size_t left = 1, at = 0, made = 0;
 
@@ -89,7 +90,7 @@ static int unpack_lz4(struct body *b, struct bytes in, uint8_t *to, int64_t n)
 	while (left && at < (size_t)in.n) {
 		size_t out = (size_t)n - made, used = (size_t)in.n - at;
 
-		left = LZ4F_decompress(ctx, to + made, &out, in.p + at, &used, NULL);
+		left = LZ4F_decompress(ctx, to + made, &out, in.p + at, &used, &whole);
 		if (LZ4F_isError(left) || (!out && !used))
 			break;
 		made += out;

@@ -5,6 +5,7 @@
  * is compressed. Every buffer starts at a multiple of 64 and is padded with zeros. */
 #include "lib/format/arrow_wire.h"
 
+#include <lz4frame.h>
 #include <stdio.h>
 #include <zstd.h>
 
@@ -40,25 +41,41 @@ static int add_piece(struct encoder *x, const void *p, size_t n)
 	return 0;
 }
 
-/* i64 uncompressed length, one zstd frame with its checksum. */
-static int compress(struct encoder *x, struct piece *p)
+/* 0: failed. */
+static size_t zstd_frame(struct encoder *x, void *to, size_t room, const struct piece *p)
 {
-	size_t bound = ZSTD_compressBound(p->n), got;
-	uint8_t *to = arena_alloc(&x->scratch, bound + 8);
-	int64_t n = (int64_t)p->n;
+	size_t got;
 
 	if (!x->zstd) {
 		x->zstd = ZSTD_createCCtx();
 		if (!x->zstd || ZSTD_isError(ZSTD_CCtx_setParameter(x->zstd, ZSTD_c_compressionLevel, LEVEL)) ||
 		    ZSTD_isError(ZSTD_CCtx_setParameter(x->zstd, ZSTD_c_checksumFlag, 1)))
-			return err_oom(x->e);
+			return 0;
 	}
-	if (!to)
+	got = ZSTD_compress2(x->zstd, to, room, p->p, p->n);
+	return ZSTD_isError(got) ? 0 : got;
+}
+
+static size_t lz4_frame(void *to, size_t room, const struct piece *p)
+{
+	LZ4F_preferences_t how = { .frameInfo = { .contentSize = p->n } };
+	size_t got = LZ4F_compressFrame(to, room, p->p, p->n, &how);
+
+	return LZ4F_isError(got) ? 0 : got;
+}
+
+/* i64 uncompressed length, one frame. */
+static int compress(struct encoder *x, struct piece *p)
+{
+	bool zstd = x->codec == BODY_ZSTD;
+	size_t room = zstd ? ZSTD_compressBound(p->n) : LZ4F_compressFrameBound(p->n, NULL), got;
+	uint8_t *to = arena_alloc(&x->scratch, room + 8);
+	int64_t n = (int64_t)p->n;
+
+	got = !to ? 0 : zstd ? zstd_frame(x, to + 8, room, p) : lz4_frame(to + 8, room, p);
+	if (!got)
 		return err_oom(x->e);
 	memcpy(to, &n, 8);
-	got = ZSTD_compress2(x->zstd, to + 8, bound, p->p, p->n);
-	if (ZSTD_isError(got))
-		return err_oom(x->e);
 	*p = (struct piece){ to, got + 8 };
 	return 0;
 }
@@ -69,7 +86,7 @@ static int add_buffer(struct encoder *x, const void *p, size_t n)
 	int64_t place[2];
 	int rc;
 
-	if (n && x->codec == BODY_ZSTD && (rc = compress(x, &one)) < 0)
+	if (n && x->codec != BODY_PLAIN && (rc = compress(x, &one)) < 0)
 		return rc;
 	place[0] = x->body;
 	place[1] = (int64_t)one.n;
@@ -332,7 +349,7 @@ static void put_batch(struct encoder *x, int64_t rows, size_t ref)
 	struct fbb *f = &x->meta;
 	size_t at[16], first;
 
-	fbb_ref(f, ref, fbb_table(f, x->codec == BODY_ZSTD ? "8444" : "844", at));
+	fbb_ref(f, ref, fbb_table(f, x->codec != BODY_PLAIN ? "8444" : "844", at));
 	fbb_put(f, at[0], rows, 8);
 	fbb_ref(f, at[1], fbb_vector(f, x->nodes.n / 16, 16, &first));
 	if (!f->oom && x->nodes.n)
@@ -340,9 +357,9 @@ static void put_batch(struct encoder *x, int64_t rows, size_t ref)
 	fbb_ref(f, at[2], fbb_vector(f, x->buffers.n / 16, 16, &first));
 	if (!f->oom && x->buffers.n)
 		memcpy(f->b.p + first, x->buffers.p, x->buffers.n);
-	if (x->codec == BODY_ZSTD) {
+	if (x->codec != BODY_PLAIN) {
 		fbb_ref(f, at[3], fbb_table(f, "11", at));
-		fbb_put(f, at[0], BODY_ZSTD, 1);
+		fbb_put(f, at[0], x->codec, 1);
 	}
 }
 

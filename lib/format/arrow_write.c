@@ -292,7 +292,7 @@ static int sink_new(struct out *out, const struct schema *schema, const struct w
 	s->file = file;
 	s->collect = !o->spill && (file || out_is_file(out));
 	s->max_rows = s->collect ? BATCH_ROWS : PIPE_ROWS;
-	s->x.codec = (s->collect || o->spill) && o->codec == CODEC_NONE ? BODY_ZSTD : BODY_PLAIN;
+	s->x.codec = o->spill ? BODY_LZ4 : s->collect && o->codec == CODEC_NONE ? BODY_ZSTD : BODY_PLAIN;
 	rc = begin(s, e);
 	if (rc < 0) {
 		arrow_sink_close(&s->base);

@@ -39,7 +39,7 @@ struct write_opts {
 	bool keep_null, rest;      /* --keep-null, --rest */
 	enum codec codec;          /* of the bytes around the format, or of Arrow bodies in files */
 	bool file;                 /* Arrow: the file format (with footer) instead of the stream */
-	bool spill;                /* Arrow: a temporary file: batches as they come, bodies zstd */
+	bool spill;                /* Arrow: a temporary file: batches as they come, bodies LZ4: fast both ways */
 	int width;                 /* table: terminal cells, 0 = 80 */
 	bool colour;
 };

@@ -734,6 +734,33 @@ TEST(files_do_not_depend_on_how_the_input_was_cut)
 	schema_unref(text);
 }
 
+TEST(temporary_files_are_compressed_and_keep_their_batches)
+{
+	cleanup_arena struct arena a = { 0 };
+	cleanup_buf struct buf b = { 0 };
+	struct write_opts o = { .spill = true };
+	struct schema *s = every_type(&a, true);
+	struct sink *sink;
+	struct out *out;
+	struct table t, got;
+	struct err e;
+
+	seed = 21;
+	t = random_table(s, 3, 300);
+	CHECK(out_open_mem(&out, &b, &e) == 0 && format_arrow.write(out, s, &o, &sink, &e) == 0);
+	for (int i = 0; i < t.n; i++)
+		CHECK_I64(sink->write(sink, t.v[i], &e), 0);
+	CHECK_I64(sink->finish(sink, &e), 0);
+	sink_close(sink);
+	CHECK(memmem(b.p, b.n, "\x04\x22\x4d\x18", 4) != NULL); /* the magic of an LZ4 frame */
+	read_same(b.p, b.n, &t);
+	CHECK_I64(table_read(b.p, b.n, &got, &e), 0);
+	CHECK_I64(got.n, t.n);
+	table_free(&got);
+	table_free(&t);
+	schema_unref(s);
+}
+
 TEST(large_batches_are_cut_by_bytes)
 {
 	cleanup_buf struct buf b = { 0 };
@@ -795,5 +822,6 @@ int main(void)
 			 T1(every_flipped_bit_of_our_streams_is_noticed_or_harmless), T1(lost_doubled_and_foreign_messages_are_damage),
 			 T1(streams_follow_one_another_if_they_agree), T1(a_failed_writer_says_why),
 			 T1(a_writer_whose_reader_left_says_nothing), T1(files_do_not_depend_on_how_the_input_was_cut),
+			 T1(temporary_files_are_compressed_and_keep_their_batches),
 			 T1(large_batches_are_cut_by_bytes), T1(files_have_a_footer_that_must_be_whole));
 }
