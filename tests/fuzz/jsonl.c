@@ -172,7 +172,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (first.text.n) {
 		second = convert(buf_view(&first.text), &again, &wo);
 		check(second.status == 0);
-		if (ro.sample == 0)
+		if (ro.sample == 0 && first.status == 0 && ro.on_bad == BAD_FAIL) /* else the schema knew more than the output */
 			check(str_eq(buf_view(&first.text), buf_view(&second.text)));
 		buf_free(&second.text);
 	}
