@@ -261,7 +261,9 @@ const struct tool tool_confusion_matrix = {
 		".Pp\nPrecision is correct / predicted, recall correct / support, F1 2 correct / (support + predicted). A "
 		"ratio whose denominator is 0 is\n"
 		"missing in the output, named once on standard error, and does not enter the averages.\n"
-		"The micro average counts all pairs alike; as every pair has one class, it is the accuracy.\n",
+		"The micro average counts all pairs alike; as every pair has one class, it is the accuracy.\n"
+		"The summary and JSON also hold balanced accuracy (the mean recall), Cohen's kappa and Matthews' correlation coefficient\n"
+		"for any number of classes, the classes their specificity.\n",
 	.groups = groups,
 	.size = sizeof(struct confusion_args),
 	.check = check,

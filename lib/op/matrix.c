@@ -123,6 +123,7 @@ void matrix_free(struct matrix *m)
 	free(m->classes);
 	free(m->place);
 	decsums_free(&m->decs);
+	decpool_free(&m->scratch_digits);
 	arena_free(&m->scratch);
 	*m = (struct matrix){ 0 };
 }

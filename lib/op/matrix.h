@@ -33,10 +33,20 @@ struct ratios {
 	double precision, recall, f1;
 };
 
+/* Measures of the whole. With N pairs, R right ones, s and p a class's support and predicted:
+ *     balanced accuracy  the mean of recall over classes
+ *     kappa = (N R - sum s p) / (N^2 - sum s p)                                  (J. Cohen, 1960)
+ *     mcc = (N R - sum s p) / sqrt((N^2 - sum p^2) (N^2 - sum s^2))               (J. Gorodkin, 2004)
+ * each rounded once from exact sums. */
+struct overall {
+	double accuracy, balanced, kappa, mcc;
+};
+
 struct class_stats {
 	uint32_t label; /* index into the labels */
 	struct decsum tp, support, predicted;
 	struct ratios r;
+	double specificity;           /* (all - support - predicted + tp) / (all - support) */
 };
 
 #define LABEL_CACHE 512
@@ -63,6 +73,7 @@ struct matrix {
 	int64_t *counts;
 	struct decsum *weights; /* weighted: instead of counts */
 	struct decsums decs;
+	struct decpool scratch_digits;
 	uint32_t *dense, stride; /* pair number + 1 by truth * stride + predicted, while labels are few */
 	struct keyset sparse;    /* pair by (truth, predicted), afterwards */
 	struct decsum left_out;  /* pairs with a missing label */
@@ -73,7 +84,7 @@ struct matrix {
 	struct class_stats *classes; /* in output order */
 	uint32_t *place;             /* label -> class */
 	struct decsum total, right;
-	double accuracy;
+	struct overall overall;
 	struct ratios macro, micro, mean; /* mean: weighted by support */
 };
 
@@ -104,8 +115,9 @@ uint32_t *matrix_cells(const struct matrix *m);
 
 /* Reports as tables (each a source that is independent of m once made):
  *     matrix   truth, predicted:LABEL ...
- *     classes  label, precision, recall, f1, support, predicted, correct
- *     summary  average (accuracy, macro, micro, weighted), precision, recall, f1, support
+ *     classes  label, precision, recall, f1, support, predicted, correct, specificity
+ *     summary  average (macro, micro, weighted), precision, recall, f1, and of the whole accuracy, support,
+ *              balanced_accuracy, kappa, mcc
  *     pairs    truth, predicted, count: pairs that occur, in class order
  *     partial  truth, predicted, count in first-seen order, for a later merge (before matrix_finish()) */
 enum report { REPORT_MATRIX, REPORT_CLASSES, REPORT_SUMMARY, REPORT_PAIRS, REPORT_PARTIAL };

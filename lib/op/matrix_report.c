@@ -147,14 +147,16 @@ static int put_ratios(struct builder *b, const struct ratios *v, struct err *e)
 
 static int class_fields(struct matrix *m, struct schema *s, struct err *e)
 {
-	struct type label = label_type(m), amount = amount_type(m);
+	struct type label = label_type(m), amount = amount_type(m), real = TYPE_FLOAT64;
 	int rc;
 
 	if ((rc = schema_add(s, STR("label"), &label, false, e)) < 0 || (rc = ratio_fields(s, e)) < 0 ||
 	    (rc = schema_add(s, STR("support"), &amount, false, e)) < 0 ||
 	    (rc = schema_add(s, STR("predicted"), &amount, false, e)) < 0)
 		return rc;
-	return schema_add(s, STR("correct"), &amount, false, e);
+	if ((rc = schema_add(s, STR("correct"), &amount, false, e)) < 0)
+		return rc;
+	return schema_add(s, STR("specificity"), &real, true, e);
 }
 
 static int class_rows(struct matrix *m, struct report_source *r, struct err *e)
@@ -167,7 +169,8 @@ static int class_rows(struct matrix *m, struct report_source *r, struct err *e)
 
 		if ((rc = builder_str(&col[0], matrix_class(m, i), e)) < 0 || (rc = put_ratios(&col[1], &c->r, e)) < 0 ||
 		    (rc = put_amount(m, &col[4], &c->support, e)) < 0 || (rc = put_amount(m, &col[5], &c->predicted, e)) < 0 ||
-		    (rc = put_amount(m, &col[6], &c->tp, e)) < 0)
+		    (rc = put_amount(m, &col[6], &c->tp, e)) < 0 ||
+		    (rc = put_ratio(&col[7], c->specificity, e)) < 0)
 			return rc;
 		rc = end_row(r, e);
 	}
@@ -176,29 +179,40 @@ static int class_rows(struct matrix *m, struct report_source *r, struct err *e)
 
 static int summary_fields(struct matrix *m, struct schema *s, struct err *e)
 {
+	static const char *const more[] = { "balanced_accuracy", "kappa", "mcc" };
 	const struct type text = TYPE_TEXT, real = TYPE_FLOAT64, amount = amount_type(m);
 	int rc;
 
 	if ((rc = schema_add(s, STR("average"), &text, false, e)) < 0 || (rc = ratio_fields(s, e)) < 0 ||
 	    (rc = schema_add(s, STR("accuracy"), &real, true, e)) < 0)
 		return rc;
-	return schema_add(s, STR("support"), &amount, false, e);
+	rc = schema_add(s, STR("support"), &amount, false, e);
+	for (int i = 0; i < 3 && rc == 0; i++)
+		rc = schema_add(s, str_of(more[i]), &real, true, e);
+	return rc;
+}
+
+static int summary_row(struct matrix *m, struct report_source *r, const char *name, const struct ratios *v, struct err *e)
+{
+	const struct overall *o = &m->overall;
+	struct builder *col = r->rows.cols;
+	int rc;
+
+	if ((rc = builder_str(&col[0], str_of(name), e)) < 0 || (rc = put_ratios(&col[1], v, e)) < 0 ||
+	    (rc = put_ratio(&col[4], o->accuracy, e)) < 0 || (rc = put_amount(m, &col[5], &m->total, e)) < 0 ||
+	    (rc = put_ratio(&col[6], o->balanced, e)) < 0 || (rc = put_ratio(&col[7], o->kappa, e)) < 0 ||
+	    (rc = put_ratio(&col[8], o->mcc, e)) < 0)
+		return rc;
+	return end_row(r, e);
 }
 
 static int summary_rows(struct matrix *m, struct report_source *r, struct err *e)
 {
-	static const char *const names[] = { "macro", "micro", "weighted" };
-	const struct ratios *const v[] = { &m->macro, &m->micro, &m->mean };
-	struct builder *col = r->rows.cols;
-	int rc = 0;
+	int rc;
 
-	for (int i = 0; i < 3 && rc == 0; i++) {
-		if ((rc = builder_str(&col[0], str_of(names[i]), e)) < 0 || (rc = put_ratios(&col[1], v[i], e)) < 0 ||
-		    (rc = put_ratio(&col[4], m->accuracy, e)) < 0 || (rc = put_amount(m, &col[5], &m->total, e)) < 0)
-			return rc;
-		rc = end_row(r, e);
-	}
-	return rc;
+	if ((rc = summary_row(m, r, "macro", &m->macro, e)) < 0 || (rc = summary_row(m, r, "micro", &m->micro, e)) < 0)
+		return rc;
+	return summary_row(m, r, "weighted", &m->mean, e);
 }
 
 static int pair_fields(struct matrix *m, struct schema *s, struct err *e)
@@ -360,7 +374,8 @@ static int json_classes(const struct matrix *m, struct buf *b)
 		rc = buf_puts(b, i ? ",\n{\"label\":" : "\n{\"label\":") | json_label(m, i, b) | buf_byte(b, ',') |
 		     json_ratios(b, &c->r) | buf_puts(b, ",\"support\":") | matrix_print(m, &c->support, b) |
 		     buf_puts(b, ",\"predicted\":") | matrix_print(m, &c->predicted, b) | buf_puts(b, ",\"correct\":") |
-		     matrix_print(m, &c->tp, b) | buf_byte(b, '}');
+		     matrix_print(m, &c->tp, b) | buf_byte(b, ',') |
+		     json_ratio(b, "specificity", c->specificity) | buf_byte(b, '}');
 	}
 	return rc | buf_puts(b, "],\n");
 }
@@ -368,6 +383,12 @@ static int json_classes(const struct matrix *m, struct buf *b)
 static int json_average(struct buf *b, const char *name, const struct ratios *r)
 {
 	return buf_printf(b, ",\n\"%s\":{", name) | json_ratios(b, r) | buf_byte(b, '}');
+}
+
+static int json_overall(struct buf *b, const struct overall *o)
+{
+	return json_ratio(b, "accuracy", o->accuracy) | buf_puts(b, ",\n") | json_ratio(b, "balanced_accuracy", o->balanced) |
+	       buf_puts(b, ",\n") | json_ratio(b, "kappa", o->kappa) | buf_puts(b, ",\n") | json_ratio(b, "mcc", o->mcc);
 }
 
 int matrix_json(const struct matrix *m, struct buf *b)
@@ -378,7 +399,7 @@ int matrix_json(const struct matrix *m, struct buf *b)
 		rc = json_matrix(m, b) || json_classes(m, b) ? -1 : 0;
 	if (rc)
 		return -1;
-	rc = json_ratio(b, "accuracy", m->accuracy) | json_average(b, "macro", &m->macro) |
+	rc = json_overall(b, &m->overall) | json_average(b, "macro", &m->macro) |
 	     json_average(b, "micro", &m->micro) | json_average(b, "weighted", &m->mean) | buf_puts(b, ",\n\"support\":") |
 	     matrix_print(m, &m->total, b) | buf_puts(b, ",\n\"left_out\":") | matrix_print(m, &m->left_out, b) |
 	     buf_puts(b, "}\n");

@@ -208,6 +208,68 @@ static int average(struct matrix *m, size_t at, struct err *e)
 	return rc ? err_oom(e) : 0;
 }
 
+/* a - b; both are sums of the matrix, a >= b. */
+static int subtract(struct matrix *m, struct decsum *a, const struct decsum *b)
+{
+	struct dec minus;
+
+	if (!b->any)
+		return 0;
+	if (dec_neg(decsum_dec(b), &m->scratch_digits, &minus))
+		return -1;
+	return decsum_add(a, minus, minus.big ? &m->scratch_digits : NULL, &m->decs);
+}
+
+static int specificity(struct matrix *m, struct class_stats *c, struct err *e)
+{
+	struct decsum others = { 0 }, right = { 0 };
+
+	if (add_sum(m, &others, &m->total) || subtract(m, &others, &c->support) || add_sum(m, &right, &others) ||
+	    subtract(m, &right, &c->predicted) || add_sum(m, &right, &c->tp))
+		return err_oom(e);
+	c->specificity = matrix_ratio(m, &right, &others);
+	return 0;
+}
+
+/* ret += a b, all at one scale. */
+static void add_product(const struct matrix *m, const struct decsum *a, const struct decsum *b, int scale, mpz_t ret)
+{
+	mpz_t x, y;
+
+	mpz_inits(x, y, NULL);
+	at_scale(m, a, scale, x);
+	at_scale(m, b, scale, y);
+	mpz_addmul(ret, x, y);
+	mpz_clears(x, y, NULL);
+}
+
+/* Cohen's kappa and the multiclass correlation coefficient; see matrix.h. */
+static void agreement(struct matrix *m)
+{
+	int scale = m->total.scale;
+	mpz_t sp, ss, pp, nn, nr, num;
+
+	mpz_inits(sp, ss, pp, nn, nr, num, NULL);
+	for (uint32_t i = 0; i < m->nclasses; i++) {
+		const struct class_stats *c = &m->classes[i];
+
+		add_product(m, &c->support, &c->predicted, scale, sp);
+		add_product(m, &c->support, &c->support, scale, ss);
+		add_product(m, &c->predicted, &c->predicted, scale, pp);
+	}
+	add_product(m, &m->total, &m->total, scale, nn);
+	add_product(m, &m->total, &m->right, scale, nr);
+	mpz_sub(num, nr, sp);
+	mpz_sub(sp, nn, sp);
+	m->overall.kappa = mpz_sgn(sp) ? round_ratio(num, sp, 0) : (double)NAN;
+	mpz_sub(ss, nn, ss);
+	mpz_sub(pp, nn, pp);
+	mpz_mul(pp, pp, ss);
+	mpz_mul(nr, num, num);
+	m->overall.mcc = mpz_sgn(pp) ? round_sqrt_ratio(nr, pp, 0) * mpz_sgn(num) : (double)NAN;
+	mpz_clears(sp, ss, pp, nn, nr, num, NULL);
+}
+
 int matrix_finish(struct matrix *m, const char *labels, struct err *e)
 {
 	int rc = labels ? given_order(m, labels, e) : key_order(m, e);
@@ -222,12 +284,16 @@ int matrix_finish(struct matrix *m, const char *labels, struct err *e)
 	if ((rc = sum_up(m, e)) < 0)
 		return rc;
 	for (uint32_t i = 0; i < m->nclasses && rc == 0; i++)
-		rc = class_ratios(m, &m->classes[i], e);
+		if ((rc = class_ratios(m, &m->classes[i], e)) == 0)
+			rc = specificity(m, &m->classes[i], e);
 	if (rc == 0 && (rc = average(m, offsetof(struct ratios, precision), e)) == 0 &&
 	    (rc = average(m, offsetof(struct ratios, recall), e)) == 0)
 		rc = average(m, offsetof(struct ratios, f1), e);
-	m->accuracy = matrix_ratio(m, &m->right, &m->total);
-	m->micro = (struct ratios){ m->accuracy, m->accuracy, m->accuracy };
+	m->overall.accuracy = matrix_ratio(m, &m->right, &m->total);
+	m->overall.balanced = m->macro.recall;
+	m->micro = (struct ratios){ m->overall.accuracy, m->overall.accuracy, m->overall.accuracy };
+	if (rc == 0)
+		agreement(m);
 	return rc;
 }
 

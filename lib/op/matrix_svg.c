@@ -193,11 +193,11 @@ static int put_head(const struct plan *p, struct str title, struct buf *b)
 	rc |= buf_printf(b, "<text x=\"%d\" y=\"%d\" font-size=\"19\" font-weight=\"600\">", MARGIN, MARGIN + 16);
 	rc |= put_text(b, title, (size_t)((p->width - 2 * MARGIN) / (19 * CHAR_EM))) | buf_puts(b, "</text>\n");
 	rc |= buf_printf(b, "<text x=\"%d\" y=\"%d\" font-size=\"13\" fill=\"#556270\">", MARGIN, MARGIN + 38);
-	if (!isnan(m->accuracy))
-		rc |= buf_printf(b, "accuracy %.4f", m->accuracy);
+	if (!isnan(m->overall.accuracy))
+		rc |= buf_printf(b, "accuracy %.4f", m->overall.accuracy);
 	if (!isnan(m->macro.f1))
 		rc |= buf_printf(b, " \xc2\xb7 macro F1 %.4f", m->macro.f1);
-	rc |= buf_puts(b, isnan(m->accuracy) ? "" : " \xc2\xb7 ") | put_count(p, &m->total, b);
+	rc |= buf_puts(b, isnan(m->overall.accuracy) ? "" : " \xc2\xb7 ") | put_count(p, &m->total, b);
 	return rc | buf_puts(b, m->weighted ? " in weight</text>\n" : " pairs</text>\n");
 }
 

@@ -245,7 +245,7 @@ static int put_averages(const struct view *v, int width, struct buf *b)
 	rc |= put_label(b, STR("macro average"), width, false) | put_stats(v, &m->macro, &m->total, b);
 	rc |= put_label(b, STR("micro average"), width, false) | put_stats(v, &m->micro, &m->total, b);
 	rc |= put_label(b, STR("weighted average"), width, false) | put_stats(v, &m->mean, &m->total, b);
-	return rc | put_label(b, STR("accuracy"), width, false) | put_ratio(b, m->accuracy) | buf_byte(b, '\n');
+	return rc | put_label(b, STR("accuracy"), width, false) | put_ratio(b, m->overall.accuracy) | buf_byte(b, '\n');
 }
 
 int matrix_table(const struct matrix *m, int width, bool colour, struct buf *b)

@@ -109,15 +109,38 @@ sub matrix_case {
 	spew('in.csv', 't,p', @rows);
 	my (undef, @got) = split /\n/, run('stook confusion-matrix --true t --pred p in.csv --to csv -q');
 	for (@got) {
-		my ($l, $precision, $recall, $f1, $support, $predicted, $correct) = split /,/, $_, -1;
+		my ($l, $precision, $recall, $f1, $support, $predicted, $correct, $specificity) = split /,/, $_, -1;
 		my ($tp, $s, $p) = ($n{$l}{$l} // 0, 0, 0);
 		$s += $_ for values %{ $n{$l} // {} };
 		$p += $n{$_}{$l} // 0 for keys %n;
 		same("counts of $l", "$support $predicted $correct", "$s $p $tp");
 		same("precision of $l", $precision, $p ? ratio($precision, $tp, $p) : '');
 		same("recall of $l", $recall, $s ? ratio($recall, $tp, $s) : '');
+		my $all = @rows;
+		same("specificity of $l", $specificity, $all > $s ? ratio($specificity, $all - $s - $p + $tp, $all - $s) : '');
 		same("f1 of $l", $f1, ratio($f1, 2 * $tp, $s + $p));
 	}
+	overall_case(\@rows, \%n);
+}
+
+# Accuracy and kappa of the same pairs.
+sub overall_case {
+	my ($rows, $n) = @_;
+	my ($all, $right, $sp) = (scalar @$rows, 0, 0);
+	my (%s, %p);
+	for my $t (keys %$n) {
+		for my $p (keys %{ $n->{$t} }) {
+			my $c = $n->{$t}{$p};
+			$s{$t} += $c;
+			$p{$p} += $c;
+			$right += $c if $t eq $p;
+		}
+	}
+	$sp += $s{$_} * ($p{$_} // 0) for keys %s;
+	my (undef, $macro) = split /\n/, run('stook confusion-matrix --true t --pred p in.csv --report summary --to csv -q');
+	my (undef, undef, undef, undef, $accuracy, $support, undef, $kappa) = split /,/, $macro, -1;
+	same('accuracy', $accuracy, ratio($accuracy, $right, $all));
+	same('kappa', $kappa, $all * $all == $sp ? '' : ratio($kappa, $all * $right - $sp, $all * $all - $sp));
 }
 
 # The text itself when it is nearest to a / b, else the ratio to show the difference.
