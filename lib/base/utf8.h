@@ -8,7 +8,8 @@
 
 #define UTF8_BAD UINT32_MAX
 
-/* Offset of the first byte that is not part of valid UTF-8, or n when all is valid. Long runs of ASCII cost 1/32 cycle a byte or so. */
+/* Offset of the first byte that is not part of valid UTF-8, or n when all is valid. Long runs of ASCII cost 1/32 cycle a byte
+ * or so. */
 size_t utf8_check(const void *p, size_t n);
 
 static inline bool utf8_valid(const void *p, size_t n)

@@ -24,7 +24,8 @@ static int set_byte(const char *option, const char *value, int *at, struct err *
 static int check_distinct(const struct dialect *d, struct err *e)
 {
 	if (d->quote == d->delimiter || d->escape == d->delimiter || d->comment == d->delimiter)
-		return err_set(e, ST_USAGE, "the delimiter \"%c\" has a second meaning as quote, escape or comment character", d->delimiter);
+		return err_set(e, ST_USAGE, "the delimiter \"%c\" has a second meaning as quote, escape or comment character",
+			       d->delimiter);
 	if (d->comment >= 0 && (d->comment == d->quote || d->comment == d->escape))
 		return err_set(e, ST_USAGE, "the comment character \"%c\" is also the quote or escape character", d->comment);
 	return 0;
@@ -35,7 +36,8 @@ int dialect_read(const struct read_opts *o, char delimiter, struct dialect *ret,
 	struct dialect d = { .quote = '"', .escape = -1, .comment = -1, .null = STR(""), .max_field = o->max_field };
 	int sep = delimiter, rc;
 
-	if ((rc = set_byte("--delimiter", o->delimiter, &sep, e)) < 0 || (rc = set_byte("--escape", o->escape, &d.escape, e)) < 0 ||
+	if ((rc = set_byte("--delimiter", o->delimiter, &sep, e)) < 0 ||
+	    (rc = set_byte("--escape", o->escape, &d.escape, e)) < 0 ||
 	    (rc = set_byte("--comment", o->comment, &d.comment, e)) < 0)
 		return rc;
 	if (o->quote && strcmp(o->quote, "none") == 0)

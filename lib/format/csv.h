@@ -21,13 +21,13 @@ int dialect_read(const struct read_opts *o, char delimiter, struct dialect *ret,
 struct fields {
 	int64_t nrows;
 	uint32_t *begin1, *end;
-	bool irregular;   /* some fields may be absent (begin1 == FIELD_ABSENT) */
-	bool quotes;      /* fields may begin with a quote */
-	bool cr;          /* the last field of a record may be followed by a CR that its span includes */
-	bool high;        /* some byte is not ASCII */
-	size_t used;      /* bytes of the records, terminators included */
-	int64_t lines;    /* line ends in them */
-	int64_t lead;     /* line ends before the first record: blank lines, comments */
+	bool irregular; /* some fields may be absent (begin1 == FIELD_ABSENT) */
+	bool quotes;    /* fields may begin with a quote */
+	bool cr;        /* the last field of a record may be followed by a CR that its span includes */
+	bool high;      /* some byte is not ASCII */
+	size_t used;    /* bytes of the records, terminators included */
+	int64_t lines;  /* line ends in them */
+	int64_t lead;   /* line ends before the first record: blank lines, comments */
 
 	uint32_t *space[2]; /* owned: what begin1 and end point into */
 	size_t cap[2];      /* entries */
@@ -39,32 +39,35 @@ void fields_free(struct fields *f);
 
 enum fault {
 	FAULT_NONE,
-	FAULT_FEW, FAULT_MANY, /* fields */
-	FAULT_QUOTE,           /* something between a closing quote and the next delimiter */
-	FAULT_OPEN,            /* the text ends inside quotes */
-	FAULT_LONG,            /* a field above max_field */
+	FAULT_FEW,
+	FAULT_MANY,  /* fields */
+	FAULT_QUOTE, /* something between a closing quote and the next delimiter */
+	FAULT_OPEN,  /* the text ends inside quotes */
+	FAULT_LONG,  /* a field above max_field */
 };
 
 /* Where and why a scan stopped before a record. */
 struct fault_at {
 	enum fault fault;
-	size_t at;        /* where the fault shows */
-	size_t end;       /* where the record ends, its terminator included */
-	int64_t nfields;  /* FAULT_FEW, FAULT_MANY */
+	size_t at;       /* where the fault shows */
+	size_t end;      /* where the record ends, its terminator included */
+	int64_t nfields; /* FAULT_FEW, FAULT_MANY */
 };
 
 #define TEXT_SLACK 64 /* readable bytes behind every text */
 
 /* Finds the fields of the complete records of text[0 .. n), n < UINT32_MAX - 1. `last`: the input ends at n, so that the last
- * record needs no line end. With `pad`, records of the wrong length are cut or filled with absent fields, and fields with something
- * behind their closing quote are absent, instead of being faults. A fault stops the scan: the records before it are in *f. */
+ * record needs no line end. With `pad`, records of the wrong length are cut or filled with absent fields, and fields with
+ * something behind their closing quote are absent, instead of being faults. A fault stops the scan: the records before it are
+ * in *f. */
 int csv_scan(const struct dialect *d, const uint8_t *text, size_t n, bool last, int ncols, bool pad, struct fields *f,
 	     struct fault_at *fault, struct err *e) nodiscard;
 
-/* The two scanners under it. The quick one answers false when the text is not plain enough for it; it gives the same answer with
- * the best vectors that the processor has, with those that every one has, and without. */
+/* The two scanners under it. The quick one answers false when the text is not plain enough for it; it gives the same answer
+ * with the best vectors that the processor has, with those that every one has, and without. */
 enum vectors { VECTORS_BEST, VECTORS_BASE, VECTORS_NONE };
-bool csv_scan_quick(const struct dialect *d, const uint8_t *text, size_t n, int ncols, enum vectors v, struct fields *f, bool *nomem);
+bool csv_scan_quick(const struct dialect *d, const uint8_t *text, size_t n, int ncols, enum vectors v, struct fields *f,
+		    bool *nomem);
 int csv_scan_careful(const struct dialect *d, const uint8_t *text, size_t n, bool last, int ncols, bool pad, struct fields *f,
 		     struct fault_at *fault, struct err *e) nodiscard;
 
@@ -74,8 +77,8 @@ struct record {
 	bool blank;        /* an empty line */
 	bool more;         /* the text ended first, and it is not the last */
 	int64_t nfields;
-	int64_t lines;     /* line ends from begin to end */
-	enum fault fault;  /* FAULT_QUOTE, FAULT_OPEN, FAULT_LONG */
+	int64_t lines;    /* line ends from begin to end */
+	enum fault fault; /* FAULT_QUOTE, FAULT_OPEN, FAULT_LONG */
 	size_t fault_at;
 };
 
@@ -95,20 +98,20 @@ size_t csv_skip_comment(const uint8_t *text, size_t n, size_t at, bool last);
 /* The value of a raw field, quotes and escapes taken out; dst has room for raw.n bytes. Returns its length. */
 size_t csv_unquote(const struct dialect *d, struct str raw, uint8_t *dst);
 
-/* Fills *o for a batch whose records are text[0 .. n); what it needs is allocated in `a`. `line` is that of text[0]. The batch must
- * keep the text and `name`. */
+/* Fills *o for a batch whose records are text[0 .. n); what it needs is allocated in `a`. `line` is that of text[0]. The batch
+ * must keep the text and `name`. */
 int csv_origin(struct origin *o, const struct dialect *d, int ncols, int64_t line, struct arena *a, struct err *e) nodiscard;
 
-/* Unique, non-empty names from a header: empty ones become c3 (their number), repeated ones x_2, x_3. names[0 .. n) are replaced;
- * what is new is allocated in `a`. 0 or -1. */
+/* Unique, non-empty names from a header: empty ones become c3 (their number), repeated ones x_2, x_3. names[0 .. n) are
+ * replaced; what is new is allocated in `a`. 0 or -1. */
 int csv_unique_names(struct str *names, int n, struct arena *a);
 
 /* Columns of b, all LAY_VAR, from an index. */
 int csv_fill(const struct dialect *d, const uint8_t *text, const struct fields *f, struct batch *b, struct err *e) nodiscard;
 
 int csv_open_source(struct in *in, const struct read_opts *o, char delimiter, struct source **ret, struct err *e) nodiscard;
-int csv_open_sink(struct out *out, const struct schema *s, const struct write_opts *o, char delimiter, struct sink **ret, struct err *e)
-	nodiscard;
+int csv_open_sink(struct out *out, const struct schema *s, const struct write_opts *o, char delimiter, struct sink **ret,
+		  struct err *e) nodiscard;
 
 #define META_EOL "stook.csv.eol" /* "crlf" or "cr": how the lines of the input ended, when not with LF */
 

@@ -1,5 +1,5 @@
-/* Fields into columns, some hundred rows of all columns at a time so that the index stays in the nearest cache. Short values are
- * copied as 16 bytes whatever their length: the text has readable slack behind it, the columns have writable slack. */
+/* Fields into columns, some hundred rows of all columns at a time so that the index stays in the nearest cache. Short values
+ * are copied as 16 bytes whatever their length: the text has readable slack behind it, the columns have writable slack. */
 #include "lib/format/csv.h"
 
 #include <stdlib.h>
@@ -12,8 +12,8 @@ struct strip {
 	const uint8_t *text;
 	const uint32_t *begin1, *end; /* of the column's field in the strip's first row */
 	size_t stride;
-	int64_t row, n;               /* the strip's first row and its number of rows */
-	bool cr;                      /* the last column of a text with CRLF */
+	int64_t row, n; /* the strip's first row and its number of rows */
+	bool cr;        /* the last column of a text with CRLF */
 };
 
 /* A column being filled: its buffers live in the batch's arena. */
@@ -86,7 +86,8 @@ static bool fill_plain(const struct strip *s, struct target *t, int64_t nrows, s
 	if (!reserve(t, total, a) || (empty && !need_valid(t, s->row, nrows, a)))
 		return false;
 	for (int64_t r = 0; r < s->n; r++)
-		copy_short(t->values + offsets[r], s->text + (s->begin1[(size_t)r * s->stride] + 1u), (size_t)(offsets[r + 1] - offsets[r]));
+		copy_short(t->values + offsets[r], s->text + (s->begin1[(size_t)r * s->stride] + 1u),
+			   (size_t)(offsets[r + 1] - offsets[r]));
 	if (t->valid)
 		for (int64_t r = 0; r < s->n; r++)
 			bit_put(t->valid, s->row + r, offsets[r + 1] != offsets[r]);
@@ -173,15 +174,16 @@ static void finish_target(const struct target *t, struct column *c)
 	c->null_count = t->nulls;
 }
 
-static bool fill_strip(const struct dialect *d, const uint8_t *text, const struct fields *f, int64_t row, int64_t n, struct target *t,
-		       struct batch *b)
+static bool fill_strip(const struct dialect *d, const uint8_t *text, const struct fields *f, int64_t row, int64_t n,
+		       struct target *t, struct batch *b)
 {
 	size_t ncols = (size_t)b->schema->nfields, at = (size_t)row * ncols;
 	bool careful = f->quotes || f->irregular || d->null.n || d->escape >= 0;
 
 	for (size_t i = 0; i < ncols; i++) {
 		struct strip s = { d, text, f->begin1 + at + i, f->end + at + i, ncols, row, n, f->cr && i == ncols - 1 };
-		bool ok = careful || s.cr ? fill_careful(&s, &t[i], f->nrows, &b->arena) : fill_plain(&s, &t[i], f->nrows, &b->arena);
+		bool ok = careful || s.cr ? fill_careful(&s, &t[i], f->nrows, &b->arena)
+					  : fill_plain(&s, &t[i], f->nrows, &b->arena);
 
 		if (!ok)
 			return false;

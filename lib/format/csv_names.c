@@ -8,7 +8,7 @@
 
 struct set {
 	const struct str *names;
-	int *slots;    /* index + 1; 0: free */
+	int *slots; /* index + 1; 0: free */
 	size_t mask;
 };
 

@@ -4,7 +4,7 @@
 struct context {
 	struct dialect d;
 	int ncols;
-	int64_t line;  /* of the text's first byte */
+	int64_t line; /* of the text's first byte */
 };
 
 struct wanted {

@@ -1,8 +1,8 @@
 /* The CSV source: text by the chunk, records by the batch.
  *
- * `text[at .. n)` is what has been read and not yet been made into rows; it always begins at a record. The text lives in a batch of
- * its own, the carrier, which the batches made from it keep alive: places are found in it when there is an error. A record that
- * cannot be taken ends its batch, so that rows, lines and text of a batch always run together. */
+ * `text[at .. n)` is what has been read and not yet been made into rows; it always begins at a record. The text lives in a
+ * batch of its own, the carrier, which the batches made from it keep alive: places are found in it when there is an error. A
+ * record that cannot be taken ends its batch, so that rows, lines and text of a batch always run together. */
 #include "lib/base/utf8.h"
 #include "lib/format/csv.h"
 #include "lib/format/declare.h"
@@ -26,22 +26,22 @@ struct reader {
 	const char *eol;             /* of the first line: "", "cr", "crlf"; NULL: not seen yet */
 	bool plain;                  /* no column has a type to convert to */
 
-	struct schema *none;         /* of carriers */
+	struct schema *none; /* of carriers */
 	struct batch *carrier;
 	uint8_t *text;
 	size_t at, n, cap;
 	size_t chunk;
-	bool shared;                 /* some batch uses the carrier */
-	bool last;                   /* the input ends at n */
+	bool shared; /* some batch uses the carrier */
+	bool last;   /* the input ends at n */
 
-	int64_t row, line;           /* records before text[at], and its line */
+	int64_t row, line; /* records before text[at], and its line */
 	struct fields fields;
-	struct fault_at fault;       /* of the record at `at` */
+	struct fault_at fault; /* of the record at `at` */
 
-	struct batch *ready;         /* rows [ready_at, ready_n) are to be given out, but for those in skip */
+	struct batch *ready; /* rows [ready_at, ready_n) are to be given out, but for those in skip */
 	int64_t ready_at, ready_n;
 	struct bad_values bad;
-	struct err later;            /* status != 0: what comes behind ready */
+	struct err later; /* status != 0: what comes behind ready */
 };
 
 /* ---- text ---- */
@@ -152,8 +152,11 @@ static void describe_fault(const struct reader *r, struct err *e)
 	switch (r->fault.fault) {
 	case FAULT_FEW:
 	case FAULT_MANY:
-		err_set(e, ST_DATA, "the record has %lld field%s, not %d", (long long)n, n == 1 ? "" : "s", r->source.schema->nfields);
-		err_hint(e, "skip such records: --on-bad skip; keep them apart: --on-bad side=FILE; fill up or cut: --on-bad null");
+		err_set(e, ST_DATA, "the record has %lld field%s, not %d", (long long)n, n == 1 ? "" : "s",
+			r->source.schema->nfields);
+		err_hint(
+			e,
+			"skip such records: --on-bad skip; keep them apart: --on-bad side=FILE; fill up or cut: --on-bad null");
 		return;
 	case FAULT_QUOTE:
 		err_set(e, ST_DATA, "something follows the closing quote of a field");
@@ -382,8 +385,9 @@ static int make_batch(struct reader *r, struct err *e)
 
 	if (!b)
 		return err_oom(e);
-	b->origin = (struct origin){ .name = in_name(r->in), .row = r->row, .line = r->line + f->lead, .text = r->text + r->at,
-				     .text_size = f->used };
+	b->origin = (struct origin){
+		.name = in_name(r->in), .row = r->row, .line = r->line + f->lead, .text = r->text + r->at, .text_size = f->used
+	};
 	if ((rc = csv_origin(&b->origin, &r->d, b->schema->nfields, r->line, &b->arena, e)) < 0)
 		return rc;
 	if (!(b->origin.name = arena_strdup(&b->arena, str_of(in_name(r->in)))))
@@ -413,7 +417,8 @@ static void step_over(struct reader *r)
 static int scan(struct reader *r, struct err *e)
 {
 	bool pad = r->on_bad == BAD_NULL;
-	int rc = csv_scan(&r->d, r->text + r->at, r->n - r->at, r->last, r->source.schema->nfields, pad, &r->fields, &r->fault, e);
+	int rc = csv_scan(&r->d, r->text + r->at, r->n - r->at, r->last, r->source.schema->nfields, pad, &r->fields, &r->fault,
+			  e);
 	size_t base = r->at;
 
 	if (rc < 0)
@@ -577,9 +582,10 @@ static bool skip_line(struct reader *r, struct record *rec, size_t *at, int64_t 
 	return true;
 }
 
-/* Text up to a whole first record, behind blank lines and comments; *ret: it is there. The position of the record and its line are
- * in rec->begin and *line; r->at stays. Only blank lines: *empty. */
-static int first_record(struct reader *r, struct record *rec, int64_t *line, struct names *names, bool *empty, bool *ret, struct err *e)
+/* Text up to a whole first record, behind blank lines and comments; *ret: it is there. The position of the record and its line
+ * are in rec->begin and *line; r->at stays. Only blank lines: *empty. */
+static int first_record(struct reader *r, struct record *rec, int64_t *line, struct names *names, bool *empty, bool *ret,
+			struct err *e)
 {
 	size_t skipped = 0;
 	int rc;
@@ -638,14 +644,18 @@ static int skip_bom(struct reader *r, struct err *e)
 /* --header: names as a record of CSV. */
 static int given_names(const char *list, struct names *names, struct err *e)
 {
-	static const struct dialect plain = { .delimiter = ',', .quote = '"', .escape = -1, .comment = -1, .max_field = INT32_MAX };
+	static const struct dialect plain = {
+		.delimiter = ',', .quote = '"', .escape = -1, .comment = -1, .max_field = INT32_MAX
+	};
 	struct record rec;
 
 	names->text = (const uint8_t *)list;
 	names->d = &plain;
 	if (!csv_record(&plain, names->text, strlen(list), 0, true, collect_name, names, &rec))
 		return err_oom(e);
-	return rec.fault == FAULT_NONE && rec.end == strlen(list) ? 0 : err_set(e, ST_USAGE, "--header: not a list of names: \"%s\"", list);
+	return rec.fault == FAULT_NONE && rec.end == strlen(list)
+		       ? 0
+		       : err_set(e, ST_USAGE, "--header: not a list of names: \"%s\"", list);
 }
 
 static int number_names(struct reader *r, struct names *names, struct err *e)
@@ -687,7 +697,8 @@ static int header_differs(const struct reader *r, const struct names *given, con
 }
 
 /* There is no header line: c1, c2, ..., or the names given. Blank lines alone are nulls of one column. */
-static int names_without_line(struct reader *r, struct names *names, const struct names *given, bool have, bool empty, struct err *e)
+static int names_without_line(struct reader *r, struct names *names, const struct names *given, bool have, bool empty,
+			      struct err *e)
 {
 	if (given->n) {
 		*names = *given;
@@ -747,8 +758,8 @@ static int mark_binary(struct reader *r, const char *fields, const struct schema
 }
 
 /* The schema of names with the types that were declared; `typed` starts empty. */
-static int build_schema(struct reader *r, const struct read_opts *o, const struct names *names, struct schema *text, struct schema *typed,
-			struct err *e)
+static int build_schema(struct reader *r, const struct read_opts *o, const struct names *names, struct schema *text,
+			struct schema *typed, struct err *e)
 {
 	const struct type bytes = TYPE_BINARY, plain = TYPE_TEXT;
 	struct declared decl;

@@ -1,9 +1,9 @@
-/* CSV records by the letter: one byte after the other, every rule of the dialect. The quick scanner beside this one must find the
- * same fields wherever it answers at all.
+/* CSV records by the letter: one byte after the other, every rule of the dialect. The quick scanner beside this one must find
+ * the same fields wherever it answers at all.
  *
- * The grammar (RFC 4180, and what people have): a record ends at LF, CRLF or CR; a field that begins with a quote ends at the next
- * quote that is not doubled, and only a delimiter or a line end may follow; a quote elsewhere is an ordinary byte; an empty line is
- * no record, unless there is just one column: then it is a record whose field is empty. */
+ * The grammar (RFC 4180, and what people have): a record ends at LF, CRLF or CR; a field that begins with a quote ends at the
+ * next quote that is not doubled, and only a delimiter or a line end may follow; a quote elsewhere is an ordinary byte; an
+ * empty line is no record, unless there is just one column: then it is a record whose field is empty. */
 #include "lib/format/csv.h"
 
 #include <stdlib.h>
@@ -97,7 +97,8 @@ static void set_fault(struct record *r, enum fault fault, size_t at)
 }
 
 /* From the field's first byte to its end; SIZE_MAX: the text ends before. */
-static size_t skip_field(const struct dialect *d, const uint8_t *text, size_t n, size_t i, bool last, bool *bad, struct record *r)
+static size_t skip_field(const struct dialect *d, const uint8_t *text, size_t n, size_t i, bool last, bool *bad,
+			 struct record *r)
 {
 	size_t begin = i;
 
@@ -157,7 +158,7 @@ bool csv_record(const struct dialect *d, const uint8_t *text, size_t n, size_t a
 /* The careful index: begins and ends in two arrays. */
 struct collect {
 	struct fields *f;
-	size_t n;       /* entries so far */
+	size_t n; /* entries so far */
 	int ncols;
 };
 

@@ -1,10 +1,10 @@
 /* CSV structure with SIMD: separators of plain text at several bytes a cycle.
  *
- * Blocks of 64 bytes become bit masks (after Langdale and Lemire, "Parsing gigabytes of JSON per second", 2019): a prefix XOR of the
- * quote bits gives what lies inside quotes, and the bits of unquoted separators become positions. That reading is right only when
- * every opening quote begins a field and every closing quote ends one; the masks say whether it is so, and when it is not, or a
- * record has another number of fields, or lines end in other ways than LF or CRLF, the answer is false and the careful scanner
- * decides. */
+ * Blocks of 64 bytes become bit masks (after Langdale and Lemire, "Parsing gigabytes of JSON per second", 2019): a prefix XOR
+ * of the quote bits gives what lies inside quotes, and the bits of unquoted separators become positions. That reading is right
+ * only when every opening quote begins a field and every closing quote ends one; the masks say whether it is so, and when it is
+ * not, or a record has another number of fields, or lines end in other ways than LF or CRLF, the answer is false and the
+ * careful scanner decides. */
 #include "lib/format/csv.h"
 
 #include <stdlib.h>
@@ -106,10 +106,10 @@ AVX2 static bool find_avx2(const struct needles *k, const uint8_t *text, size_t 
 
 /* What one block leaves to the next. */
 struct carry {
-	uint64_t inside;      /* all ones inside quotes */
-	uint64_t boundary;    /* 1: the byte before was a separator or a quote, or there was none */
-	uint64_t closed, cr;  /* 1: it was a closing quote; an unquoted CR */
-	uint64_t bad;         /* some bit: the text is not plain */
+	uint64_t inside;     /* all ones inside quotes */
+	uint64_t boundary;   /* 1: the byte before was a separator or a quote, or there was none */
+	uint64_t closed, cr; /* 1: it was a closing quote; an unquoted CR */
+	uint64_t bad;        /* some bit: the text is not plain */
 	uint64_t any_quote, any_cr;
 };
 
@@ -179,7 +179,8 @@ static uint32_t *flatten_any(struct masks *m, size_t nblocks, uint32_t base, uin
 }
 
 #if defined(__x86_64__)
-AVX2 static uint32_t *flatten_avx2(struct masks *m, size_t nblocks, uint32_t base, uint32_t *to, int64_t *nlines, struct carry *c)
+AVX2 static uint32_t *flatten_avx2(struct masks *m, size_t nblocks, uint32_t base, uint32_t *to, int64_t *nlines,
+				   struct carry *c)
 {
 	return flatten(m, nblocks, base, to, nlines, c);
 }
@@ -233,8 +234,8 @@ static size_t find_tail(find_masks *find, const struct needles *k, const uint8_t
 }
 
 /* All positions into f->space[1], from entry 1 on; entry 0 stands for the byte before the text. SIZE_MAX: out of memory. */
-static size_t all_positions(const struct needles *k, const uint8_t *text, size_t n, enum vectors v, struct fields *f, int64_t *nlines,
-			    struct carry *c)
+static size_t all_positions(const struct needles *k, const uint8_t *text, size_t n, enum vectors v, struct fields *f,
+			    int64_t *nlines, struct carry *c)
 {
 	struct masks m[WINDOW];
 	find_masks *find;
@@ -283,7 +284,8 @@ static bool quick_enough(const struct dialect *d, const uint8_t *text, size_t n)
 	       (d->escape < 0 || d->escape == d->quote || !memchr(text, d->escape, n));
 }
 
-bool csv_scan_quick(const struct dialect *d, const uint8_t *text, size_t n, int ncols, enum vectors v, struct fields *f, bool *nomem)
+bool csv_scan_quick(const struct dialect *d, const uint8_t *text, size_t n, int ncols, enum vectors v, struct fields *f,
+		    bool *nomem)
 {
 	struct needles k = { d->delimiter, (uint8_t)(d->quote >= 0 ? d->quote : 0), d->quote >= 0 };
 	struct carry c = { .boundary = 1 };

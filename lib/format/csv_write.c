@@ -1,8 +1,8 @@
-/* The CSV sink: rows of text columns are copied as they lie; a value is quoted when it holds the delimiter, a quote, CR or LF, when
- * it is empty or spells the null text, and nowhere else.
+/* The CSV sink: rows of text columns are copied as they lie; a value is quoted when it holds the delimiter, a quote, CR or LF,
+ * when it is empty or spells the null text, and nowhere else.
  *
- * Rows are written by the strip. One look at all bytes of a column's strip says what its values may need; those that need nothing,
- * the common case, cost a copy of 16 bytes. A strip reserves the most that it can take beforehand. */
+ * Rows are written by the strip. One look at all bytes of a column's strip says what its values may need; those that need
+ * nothing, the common case, cost a copy of 16 bytes. A strip reserves the most that it can take beforehand. */
 #include "lib/format/csv.h"
 
 #include <stdlib.h>
@@ -12,9 +12,9 @@
 #define SLACK 16
 
 enum care {
-	CARE_NONE,   /* values without nulls, empty ones or special bytes */
-	CARE_EMPTY,  /* nulls and empty values, no special bytes */
-	CARE_EACH,   /* any value may need quotes */
+	CARE_NONE,  /* values without nulls, empty ones or special bytes */
+	CARE_EMPTY, /* nulls and empty values, no special bytes */
+	CARE_EACH,  /* any value may need quotes */
 };
 
 /* A column of the strip that is being written. */
@@ -23,7 +23,7 @@ struct cell_col {
 	const int32_t *offsets;
 	const struct column *nulls; /* NULL: none in this strip */
 	enum care care;
-	struct buf text, ends;      /* owned: what values and offsets point to when the column was printed or copied */
+	struct buf text, ends; /* owned: what values and offsets point to when the column was printed or copied */
 };
 
 struct writer {
@@ -31,11 +31,11 @@ struct writer {
 	struct out *out;
 	uint8_t delimiter;
 	struct str null, eol;
-	int ncols;          /* that are written */
+	int ncols;           /* that are written */
 	bool done, at_start; /* at_start: nothing has been written yet */
-	int hidden;         /* the column _rest that is not to be written, or -1 */
-	bool special[256];  /* bytes that make a value need quotes */
-	struct buf buf;     /* rows on their way out */
+	int hidden;          /* the column _rest that is not to be written, or -1 */
+	bool special[256];   /* bytes that make a value need quotes */
+	struct buf buf;      /* rows on their way out */
 	struct cell_col *cols;
 };
 
@@ -365,7 +365,8 @@ static int set_delimiter(struct writer *w, const char *given, char own, struct e
 	if (!given)
 		return 0;
 	w->delimiter = strcmp(given, "\\t") == 0 ? '\t' : (uint8_t)given[0];
-	if ((given[0] && given[1] && w->delimiter != '\t') || !given[0] || strchr("\"\r\n", w->delimiter) || (w->delimiter & 0x80))
+	if ((given[0] && given[1] && w->delimiter != '\t') || !given[0] || strchr("\"\r\n", w->delimiter) ||
+	    (w->delimiter & 0x80))
 		return err_set(e, ST_USAGE, "--out-delimiter: \"%s\" is not one ASCII character (a tab is \\t)", given);
 	return 0;
 }
@@ -392,7 +393,8 @@ static int start(struct writer *w, const struct schema *s, const struct write_op
 	return flush(w, e);
 }
 
-int csv_open_sink(struct out *out, const struct schema *s, const struct write_opts *o, char delimiter, struct sink **ret, struct err *e)
+int csv_open_sink(struct out *out, const struct schema *s, const struct write_opts *o, char delimiter, struct sink **ret,
+		  struct err *e)
 {
 	struct writer *w = calloc(1, sizeof *w);
 	int rc;

@@ -12,9 +12,17 @@ bool type_parse(struct str name, struct type *ret)
 		const char *name;
 		struct type type;
 	} rows[] = {
-		{ "text", TYPE_TEXT }, { "num", TYPE_NUM }, { "json", TYPE_JSON }, { "int64", TYPE_INT64 }, { "float64", TYPE_FLOAT64 },
-		{ "bool", TYPE_BOOL }, { "date", TYPE_DATE }, { "date32", TYPE_DATE }, { "binary", TYPE_BINARY },
-		{ "timestamp", TYPE_TIMESTAMP(UNIT_US, STR("UTC")) }, { "timestamp[us, UTC]", TYPE_TIMESTAMP(UNIT_US, STR("UTC")) },
+		{ "text", TYPE_TEXT },
+		{ "num", TYPE_NUM },
+		{ "json", TYPE_JSON },
+		{ "int64", TYPE_INT64 },
+		{ "float64", TYPE_FLOAT64 },
+		{ "bool", TYPE_BOOL },
+		{ "date", TYPE_DATE },
+		{ "date32", TYPE_DATE },
+		{ "binary", TYPE_BINARY },
+		{ "timestamp", TYPE_TIMESTAMP(UNIT_US, STR("UTC")) },
+		{ "timestamp[us, UTC]", TYPE_TIMESTAMP(UNIT_US, STR("UTC")) },
 		{ "timestamp[us]", TYPE_TIMESTAMP(UNIT_US, STR("")) },
 	};
 

@@ -1,7 +1,8 @@
 /* Compression codecs behind in.c and out.c: one table row each, the library called directly.
  *
- * A decoder turns compressed bytes into plain ones, member by member (gzip members, zstd and lz4 frames, xz and bzip2 streams may
- * follow one another). An encoder is the reverse; its output depends on the bytes alone, not on how they were cut into calls. */
+ * A decoder turns compressed bytes into plain ones, member by member (gzip members, zstd and lz4 frames, xz and bzip2 streams
+ * may follow one another). An encoder is the reverse; its output depends on the bytes alone, not on how they were cut into
+ * calls. */
 #ifndef STOOK_IO_CODEC_H
 #define STOOK_IO_CODEC_H
 
@@ -29,12 +30,12 @@ struct decoder {
 
 struct codec_row {
 	enum codec codec;
-	const char *name;     /* "gzip", for messages */
-	const char *suffix;   /* ".gz" */
-	struct str magic;     /* what every member begins with */
+	const char *name;   /* "gzip", for messages */
+	const char *suffix; /* ".gz" */
+	struct str magic;   /* what every member begins with */
 	/* Checks what `magic` cannot say; head is at least `head` bytes long or all there is. NULL: nothing more. */
 	bool (*check)(struct str head);
-	bool padding;         /* zero bytes may follow a member */
+	bool padding; /* zero bytes may follow a member */
 
 	struct decoder decoder;
 

@@ -1,8 +1,8 @@
-/* gzip decoded by ISA-L, about three times as fast as zlib. Programs that are linked with the library ask the linker for this file
- * (see the Makefile); where it is absent codec_gzip.c decodes with zlib.
+/* gzip decoded by ISA-L, about three times as fast as zlib. Programs that are linked with the library ask the linker for this
+ * file (see the Makefile); where it is absent codec_gzip.c decodes with zlib.
  *
- * The decoder takes up to 8 bytes ahead into a bit buffer; at the end of a member those behind the trailer are given back. They lie
- * before next_in in the same memory: had an earlier call been given them, it would have met the end itself. */
+ * The decoder takes up to 8 bytes ahead into a bit buffer; at the end of a member those behind the trailer are given back. They
+ * lie before next_in in the same memory: had an earlier call been given them, it would have met the end itself. */
 #include "lib/io/codec_isal.h"
 
 #if __has_include(<isa-l.h>)

@@ -12,7 +12,9 @@ struct encoder {
 };
 
 static const LZ4F_preferences_t preferences = {
-	.frameInfo = { .blockSizeID = LZ4F_max256KB, .blockMode = LZ4F_blockLinked, .contentChecksumFlag = LZ4F_contentChecksumEnabled },
+	.frameInfo = { .blockSizeID = LZ4F_max256KB,
+		       .blockMode = LZ4F_blockLinked,
+		       .contentChecksumFlag = LZ4F_contentChecksumEnabled },
 };
 
 static void *decoder(void)
@@ -82,8 +84,8 @@ static int encode(void *state, const void *src, size_t n, bool end, struct buf *
 
 		if (buf_reserve(into, room))
 			return -1;
-		put = take ? LZ4F_compressUpdate(s->c, into->p + into->n, room, p, take, NULL) :
-			     LZ4F_compressEnd(s->c, into->p + into->n, room, NULL);
+		put = take ? LZ4F_compressUpdate(s->c, into->p + into->n, room, p, take, NULL)
+			   : LZ4F_compressEnd(s->c, into->p + into->n, room, NULL);
 		if (LZ4F_isError(put))
 			return -1;
 		into->n += put;
@@ -104,6 +106,6 @@ static void encoder_free(void *state)
 }
 
 const struct codec_row codec_lz4 = {
-	CODEC_LZ4, "lz4", ".lz4", { "\x04\x22\x4d\x18", 4 }, NULL, false,
-	{ decoder, decode, decoder_free }, encoder, encode, encoder_free,
+	CODEC_LZ4, "lz4",  ".lz4",       { "\x04\x22\x4d\x18", 4 }, NULL, false, { decoder, decode, decoder_free },
+	encoder,   encode, encoder_free,
 };

@@ -1,5 +1,5 @@
-/* Zstandard (RFC 8878): frames and skippable frames one after another; written with the content checksum, which is off by default
- * in the library. */
+/* Zstandard (RFC 8878): frames and skippable frames one after another; written with the content checksum, which is off by
+ * default in the library. */
 #include "lib/io/codec.h"
 
 #include <zstd.h>
@@ -74,6 +74,6 @@ static void encoder_free(void *state)
 
 /* pzstd and others put a skippable frame first; its magic is the same in the lz4 format, whose tools do not. */
 const struct codec_row codec_zstd = {
-	CODEC_ZSTD, "zstd", ".zst", { "\x28\xb5\x2f\xfd", 4 }, NULL, false,
-	{ decoder, decode, decoder_free }, encoder, encode, encoder_free,
+	CODEC_ZSTD, "zstd", ".zst",       { "\x28\xb5\x2f\xfd", 4 }, NULL, false, { decoder, decode, decoder_free },
+	encoder,    encode, encoder_free,
 };

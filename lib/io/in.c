@@ -1,8 +1,8 @@
 /* Bytes in: see in.h.
  *
- * Layers: raw bytes (a descriptor or memory) in `raw`; a decoder over them, chosen by the first bytes when the first byte is asked
- * for; a change of encoding, if one was asked for; plain bytes looked at ahead of time in `ahead`. Without a decoder, reads go straight into the caller's memory once
- * what was looked at is used up. */
+ * Layers: raw bytes (a descriptor or memory) in `raw`; a decoder over them, chosen by the first bytes when the first byte is
+ * asked for; a change of encoding, if one was asked for; plain bytes looked at ahead of time in `ahead`. Without a decoder,
+ * reads go straight into the caller's memory once what was looked at is used up. */
 #include "lib/io/in.h"
 
 #include "lib/io/codec.h"
@@ -21,28 +21,28 @@
 
 struct in {
 	char *name;
-	int fd;                  /* -1: memory */
-	bool waits;              /* may have to wait for bytes: not a regular file */
+	int fd;     /* -1: memory */
+	bool waits; /* may have to wait for bytes: not a regular file */
 	int64_t size;
-	int64_t taken;           /* raw bytes that have left `raw` */
-	int64_t plain;           /* plain bytes given out */
+	int64_t taken; /* raw bytes that have left `raw` */
+	int64_t plain; /* plain bytes given out */
 
-	uint8_t *space;          /* RAW_SIZE bytes under raw, for descriptors */
-	struct str raw;          /* raw bytes not used yet */
+	uint8_t *space; /* RAW_SIZE bytes under raw, for descriptors */
+	struct str raw; /* raw bytes not used yet */
 	bool raw_end;
 
-	bool detected, inside;   /* inside: in the middle of a member */
-	bool pending;            /* the decoder may have more to give without new bytes */
+	bool detected, inside;         /* inside: in the middle of a member */
+	bool pending;                  /* the decoder may have more to give without new bytes */
 	const struct codec_row *codec; /* NULL: plain */
 	const struct decoder *decoder;
-	void *state;             /* of the decoder */
+	void *state; /* of the decoder */
 
-	struct recode *recode;   /* NULL: bytes as they are */
+	struct recode *recode; /* NULL: bytes as they are */
 	bool recode_end;
 
-	struct buf ahead;        /* plain bytes looked at; from `seen` on they are still to be given out */
+	struct buf ahead; /* plain bytes looked at; from `seen` on they are still to be given out */
 	size_t seen;
-	bool end;                /* nothing comes after `ahead` */
+	bool end; /* nothing comes after `ahead` */
 };
 
 static int in_new(struct in **ret, int fd, const char *name, struct err *e)
@@ -97,7 +97,8 @@ int in_open_fd(struct in **ret, int fd, const char *name, struct err *e)
 	return 0;
 }
 
-/* Standard input as a descriptor of our own. A caller that closed it may have got something else in its place: it cannot be read. */
+/* Standard input as a descriptor of our own. A caller that closed it may have got something else in its place: it cannot be
+ * read. */
 static int open_stdin(struct in **ret, struct err *e)
 {
 	int flags = fcntl(STDIN_FILENO, F_GETFL), fd;
@@ -190,7 +191,8 @@ static ssize_t fill_raw(struct in *in, int timeout_ms, struct err *e)
 
 static int truncated(struct in *in, const char *codec, struct err *e)
 {
-	err_set(e, ST_DATA, "the %s data ends early, at byte %lld of the compressed file: it is truncated", codec, (long long)in->taken);
+	err_set(e, ST_DATA, "the %s data ends early, at byte %lld of the compressed file: it is truncated", codec,
+		(long long)in->taken);
 	return err_at(e, in->name, 0, 0);
 }
 
@@ -201,7 +203,8 @@ static int check_cut_magic(struct in *in, struct err *e)
 	size_t stem;
 	const struct codec_row *row = codec_row(codec_of_suffix(name, &stem));
 
-	if (!row || in->raw.n >= CODEC_HEAD || memcmp(in->raw.p, row->magic.p, in->raw.n < row->magic.n ? in->raw.n : row->magic.n))
+	if (!row || in->raw.n >= CODEC_HEAD ||
+	    memcmp(in->raw.p, row->magic.p, in->raw.n < row->magic.n ? in->raw.n : row->magic.n))
 		return 0;
 	in->taken = (int64_t)in->raw.n;
 	return truncated(in, row->name, e);

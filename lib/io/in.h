@@ -7,8 +7,8 @@
  *     in_close(in);
  *
  * Compressed inputs (gz incl. multi-member, bz2, xz, zst incl. multi-frame, lz4) are recognised by their first bytes, whatever
- * the name, and give the plain bytes; a truncated or damaged one is ST_DATA with the name and the offset in the compressed file.
- * Errors carry the input's name. One `in` is used by one thread at a time. */
+ * the name, and give the plain bytes; a truncated or damaged one is ST_DATA with the name and the offset in the compressed
+ * file. Errors carry the input's name. One `in` is used by one thread at a time. */
 #ifndef STOOK_IO_IN_H
 #define STOOK_IO_IN_H
 
@@ -20,7 +20,7 @@
 
 struct in;
 
-#define IN_WAIT (-1)    /* block until there is something */
+#define IN_WAIT (-1)                 /* block until there is something */
 #define IN_LATER ((ssize_t)-1000000) /* nothing came within timeout_ms: try again */
 
 /* Opens a file ("-": stdin). A missing file, a directory, no permission: ST_NOINPUT or ST_PERM naming it. */
@@ -42,9 +42,9 @@ ssize_t in_read_full(struct in *in, void *p, size_t n, struct err *e) nodiscard;
 /* Looks at up to n (<= 64 KiB) bytes ahead, fewer only at the end. Blocks. */
 int in_peek(struct in *in, size_t n, struct str *ret, struct err *e) nodiscard;
 
-const char *in_name(const struct in *in);   /* for messages: "-" for stdin */
-int64_t in_size(const struct in *in);       /* bytes of the underlying file, -1: unknown */
-int64_t in_offset(const struct in *in);     /* bytes of the underlying file consumed so far (for progress) */
+const char *in_name(const struct in *in);     /* for messages: "-" for stdin */
+int64_t in_size(const struct in *in);         /* bytes of the underlying file, -1: unknown */
+int64_t in_offset(const struct in *in);       /* bytes of the underlying file consumed so far (for progress) */
 int64_t in_plain_offset(const struct in *in); /* plain bytes given out so far */
 bool in_is_compressed(const struct in *in);
 

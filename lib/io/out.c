@@ -1,7 +1,8 @@
 /* Bytes out: see out.h.
  *
- * Plain bytes pass through the encoder, if there is one, into `block`, which goes to the descriptor when it is full; large pieces
- * of uncompressed output skip it. The first failure sticks: whatever follows reports it again, and the name is never given. */
+ * Plain bytes pass through the encoder, if there is one, into `block`, which goes to the descriptor when it is full; large
+ * pieces of uncompressed output skip it. The first failure sticks: whatever follows reports it again, and the name is never
+ * given. */
 #include "lib/io/out.h"
 
 #include "lib/io/codec.h"
@@ -19,11 +20,11 @@
 
 struct out {
 	char *name;
-	int fd;                 /* -1: memory, or closed */
+	int fd; /* -1: memory, or closed */
 	struct buf *memory;
 	bool atomic, regular, pipe, done;
-	bool held, stored;      /* out_hold() was called; everything has been handed to the descriptor */
-	struct place place;     /* atomic only */
+	bool held, stored;  /* out_hold() was called; everything has been handed to the descriptor */
+	struct place place; /* atomic only */
 	const struct codec_row *codec;
 	void *encoder;
 	struct buf block;

@@ -1,8 +1,9 @@
 /* Bytes out: stdout or an atomic file. The only place that creates, writes and renames outputs.
  *
- * A named output is written to an unnamed (O_TMPFILE, else hidden ".NAME.XXXXXX") file beside it, flushed, and given its name by
- * out_commit(); until then, and after out_abort(), nothing appears under the name. FIFOs, devices and stdout are written through.
- * Late errors (full disk found at fsync or close) are reported by out_commit(). out_write() is buffered; EPIPE gives ST_CLOSED. */
+ * A named output is written to an unnamed (O_TMPFILE, else hidden ".NAME.XXXXXX") file beside it, flushed, and given its name
+ * by out_commit(); until then, and after out_abort(), nothing appears under the name. FIFOs, devices and stdout are written
+ * through. Late errors (full disk found at fsync or close) are reported by out_commit(). out_write() is buffered; EPIPE gives
+ * ST_CLOSED. */
 #ifndef STOOK_IO_OUT_H
 #define STOOK_IO_OUT_H
 
@@ -20,16 +21,16 @@ int out_open_fd(struct out **ret, int fd, const char *name, struct err *e) nodis
 int out_open_mem(struct out **ret, struct buf *into, struct err *e) nodiscard;        /* tests: appends to *into */
 int out_write(struct out *o, const void *p, size_t n, struct err *e) nodiscard;
 int out_writev(struct out *o, const struct iovec *v, int n, struct err *e) nodiscard; /* large pieces are not copied */
-int out_flush(struct out *o, struct err *e) nodiscard;   /* hands everything to the kernel now */
-int out_commit(struct out *o, struct err *e) nodiscard;  /* all written, on disk, under its name */
-void out_hold(struct out *o);                            /* several files as one: the next out_commit() of a named output puts
-                                                            everything on disk, the one after it gives the name */
-void out_abort(struct out *o);                           /* forget it; what went to a pipe is gone */
-void out_close(struct out *o);                           /* frees; aborts what was not committed */
+int out_flush(struct out *o, struct err *e) nodiscard;                                /* hands everything to the kernel now */
+int out_commit(struct out *o, struct err *e) nodiscard;                               /* all written, on disk, under its name */
+void out_hold(struct out *o);  /* several files as one: the next out_commit() of a named output puts
+				  everything on disk, the one after it gives the name */
+void out_abort(struct out *o); /* forget it; what went to a pipe is gone */
+void out_close(struct out *o); /* frees; aborts what was not committed */
 const char *out_name(const struct out *o);
-bool out_is_pipe(const struct out *o);                   /* a pipe, socket, FIFO: not a regular file, not a terminal */
-bool out_is_file(const struct out *o);                   /* named output or stdout redirected to a regular file */
-int64_t out_bytes(const struct out *o);                  /* plain bytes taken so far */
+bool out_is_pipe(const struct out *o);  /* a pipe, socket, FIFO: not a regular file, not a terminal */
+bool out_is_file(const struct out *o);  /* named output or stdout redirected to a regular file */
+int64_t out_bytes(const struct out *o); /* plain bytes taken so far */
 
 /* The codec of a suffix (".gz" .. ) and the length of the name before it; CODEC_NONE: n. */
 enum codec codec_of_suffix(struct str name, size_t *stem);

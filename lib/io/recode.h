@@ -11,8 +11,8 @@ struct recode;
 int recode_open(struct recode **ret, const char *encoding, struct err *e) nodiscard;
 void recode_close(struct recode *r); /* NULL is fine */
 
-/* Takes n bytes in; converts what is complete. At the end of the input call it with n = 0 and `end`. ST_DATA on bytes that are not
- * of the encoding; the message names their offset. */
+/* Takes n bytes in; converts what is complete. At the end of the input call it with n = 0 and `end`. ST_DATA on bytes that are
+ * not of the encoding; the message names their offset. */
 int recode_put(struct recode *r, const void *p, size_t n, bool end, struct err *e) nodiscard;
 
 /* Moves up to n converted bytes to p; 0 when there are none. */

@@ -1,5 +1,5 @@
-/* CSV: the quick scanner finds what the careful one finds; rows do not depend on how the text is cut into chunks; what is written
- * reads back as the same rows, and is written again as the same bytes; places of errors stay inside the text.
+/* CSV: the quick scanner finds what the careful one finds; rows do not depend on how the text is cut into chunks; what is
+ * written reads back as the same rows, and is written again as the same bytes; places of errors stay inside the text.
  *
  * The first byte chooses options, the rest is the text. */
 #include "lib/format/csv.h"
@@ -132,8 +132,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const enum on_bad policies[] = { BAD_FAIL, BAD_FAIL, BAD_SKIP, BAD_NULL };
 	uint8_t mode = size ? data[0] : 0;
-	struct read_opts o = { .no_header = mode & 1, .on_bad = policies[mode >> 1 & 3], .escape = mode & 8 ? "\\" : NULL,
-			       .comment = mode & 16 ? "#" : NULL, .null = mode & 32 ? "NA" : NULL, .max_field = mode & 64 ? 100 : 0 };
+	struct read_opts o = { .no_header = mode & 1,
+			       .on_bad = policies[mode >> 1 & 3],
+			       .escape = mode & 8 ? "\\" : NULL,
+			       .comment = mode & 16 ? "#" : NULL,
+			       .null = mode & 32 ? "NA" : NULL,
+			       .max_field = mode & 64 ? 100 : 0 };
 	struct buf rows = { 0 }, written = { 0 };
 	const struct codec_row *codec;
 	struct dialect d;

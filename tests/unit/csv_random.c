@@ -1,4 +1,5 @@
-/* CSV laws over random tables and texts: what is written reads back equal, in any chunks, by any vectors; other tables are not. */
+/* CSV laws over random tables and texts: what is written reads back equal, in any chunks, by any vectors; other tables are not.
+ */
 #include "lib/format/csv.h"
 #include "tests/unit/test.h"
 
@@ -17,7 +18,9 @@ static uint32_t below(uint32_t n)
 /* A value: often plain, sometimes made of what CSV treats specially, rarely long. */
 static void random_value(struct buf *b, bool nasty)
 {
-	static const char *const pieces[] = { ",", "\"", "\n", "\r\n", "\r", " ", "é", "😀", "'", "\\", "#", "NA", "x", "\t", ";" };
+	static const char *const pieces[] = {
+		",", "\"", "\n", "\r\n", "\r", " ", "é", "😀", "'", "\\", "#", "NA", "x", "\t", ";"
+	};
 	uint32_t n = below(20) ? below(12) : below(200);
 
 	while (n--) {
@@ -193,7 +196,8 @@ TEST(scanners_agree)
 
 		for (size_t i = 0; i < n; i++)
 			text[i] = (uint8_t)(below(4) ? 'x' : alphabet[below((uint32_t)strlen(alphabet))]);
-		for (size_t k = 0, fields = 1; k < n && below(1000); k++) /* regular from the start to somewhere, or nothing is compared */
+		for (size_t k = 0, fields = 1; k < n && below(1000);
+		     k++) /* regular from the start to somewhere, or nothing is compared */
 			if (text[k] == ',' || text[k] == '\n' || text[k] == '\r')
 				text[k] = fields++ % (size_t)ncols ? ',' : '\n';
 		if (!csv_scan_quick(&d, text, n, ncols, (enum vectors)(round % 3), &quick, &nomem))
@@ -204,7 +208,8 @@ TEST(scanners_agree)
 		CHECK_I64(quick.used, careful.used);
 		CHECK_I64(quick.lines, careful.lines);
 		for (int64_t i = 0; i < quick.nrows * ncols; i++) {
-			bool strip = quick.cr && i % ncols == ncols - 1 && quick.end[i] > quick.begin1[i] + 1 && text[quick.end[i] - 1] == '\r';
+			bool strip = quick.cr && i % ncols == ncols - 1 && quick.end[i] > quick.begin1[i] + 1 &&
+				     text[quick.end[i] - 1] == '\r';
 
 			CHECK_I64(quick.begin1[i], careful.begin1[i]);
 			CHECK_I64(quick.end[i] - strip, careful.end[i]);

@@ -81,7 +81,8 @@ TEST(codecs_there_and_back)
 	for (size_t c = 0; c < NCODECS; c++)
 		for (size_t i = 0; i < 4; i++)
 			for (size_t k = i == 3; k < 4; k++) {
-				cleanup_buf struct buf plain = sample(sizes[i]), z = compressed(codecs[c], &plain, steps[k]), b = { 0 };
+				cleanup_buf struct buf plain = sample(sizes[i]), z = compressed(codecs[c], &plain, steps[k]),
+						       b = { 0 };
 				struct err e;
 
 				CHECK_I64(decode(&z, z.n, steps[k], &b, &e), 0);
@@ -178,7 +179,17 @@ TEST(zero_padding_behind_gzip_is_none)
 
 TEST(text_that_begins_like_a_codec_is_text)
 {
-	static const char *const texts[] = { "B", "BZ", "BZh", "BZh9", "BZh91,2,3", "(a", "\x1f", "\x04\x22", "BZh,x\n1,2\n", "\xfd" "7z" };
+	static const char *const texts[] = { "B",
+					     "BZ",
+					     "BZh",
+					     "BZh9",
+					     "BZh91,2,3",
+					     "(a",
+					     "\x1f",
+					     "\x04\x22",
+					     "BZh,x\n1,2\n",
+					     "\xfd"
+					     "7z" };
 
 	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
 		cleanup_buf struct buf b = { 0 };
@@ -560,12 +571,12 @@ int main(void)
 		return 1;
 	rc = RUN_TABLE(T1(codecs_there_and_back), T1(compressed_bytes_do_not_depend_on_the_cut), T1(members_follow_one_another),
 		       T1(every_truncation_is_seen), T1(flipped_bits_are_seen), T1(garbage_behind_a_member_is_an_error),
-		       T1(zero_padding_behind_gzip_is_none), T1(text_that_begins_like_a_codec_is_text), T1(short_reads_from_a_pipe),
-		       T1(peeking_takes_nothing_away), T1(a_time_limit_ends_the_wait), T1(what_cannot_be_opened),
-		       T1(a_named_output_appears_at_commit), T1(an_output_replaces_its_input_and_keeps_the_mode),
-		       T1(an_aborted_output_leaves_what_was_there), T1(a_link_is_followed), T1(strays_are_reclaimed),
-		       T1(codecs_on_outputs), T1(a_cut_below_the_magic), T1(pieces_and_short_writes), T1(a_failure_sticks),
-		       T1(nobody_reads), T1(suffixes));
+		       T1(zero_padding_behind_gzip_is_none), T1(text_that_begins_like_a_codec_is_text),
+		       T1(short_reads_from_a_pipe), T1(peeking_takes_nothing_away), T1(a_time_limit_ends_the_wait),
+		       T1(what_cannot_be_opened), T1(a_named_output_appears_at_commit),
+		       T1(an_output_replaces_its_input_and_keeps_the_mode), T1(an_aborted_output_leaves_what_was_there),
+		       T1(a_link_is_followed), T1(strays_are_reclaimed), T1(codecs_on_outputs), T1(a_cut_below_the_magic),
+		       T1(pieces_and_short_writes), T1(a_failure_sticks), T1(nobody_reads), T1(suffixes));
 	snprintf(cmd, sizeof cmd, "rm -rf %s", dir);
 	return system(cmd) || rc;
 }
