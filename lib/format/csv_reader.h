@@ -1,0 +1,52 @@
+/* The CSV source, shared by csv_open.c (options, names, types), csv_read.c (text, records, batches) and csv_values.c. */
+#ifndef STOOK_FORMAT_CSV_READER_H
+#define STOOK_FORMAT_CSV_READER_H
+
+#include "lib/format/csv.h"
+
+struct reader {
+	struct source source;
+	struct in *in;
+	struct dialect d;
+	enum on_bad on_bad;
+	struct out *side, *own_side; /* own_side: opened here, to be committed here */
+	struct arena arena;          /* names and options */
+	bool *binary;                /* a column: need not be UTF-8 */
+	const char *eol;             /* of the first line: "", "cr", "crlf"; NULL: not seen yet */
+	bool plain;                  /* no column has a type to convert to */
+
+	struct schema *none; /* of carriers */
+	struct batch *carrier;
+	uint8_t *text;
+	size_t at, n, cap;
+	size_t chunk;
+	bool shared; /* some batch uses the carrier */
+	bool last;   /* the input ends at n */
+
+	int64_t row, line; /* records before text[at], and its line */
+	struct fields fields;
+	struct fault_at fault; /* of the record at `at` */
+
+	struct batch *ready; /* rows [ready_at, ready_n) are to be given out, but for those in skip */
+	int64_t ready_at, ready_n;
+	struct bad_values bad;
+	struct err later; /* status != 0: what comes behind ready */
+};
+
+/* More text behind what is left; r->last when the input has ended. Returns when a chunk is full, or 100 ms after the first
+ * byte. */
+int csv_more_text(struct reader *r, struct err *e) nodiscard;
+
+/* The error that r->fault describes. */
+int csv_fault_error(struct reader *r, struct err *e);
+
+/* Writes the raw text of a record to the side file, if there is one. */
+int csv_to_side(struct reader *r, const uint8_t *p, size_t n, struct err *e) nodiscard;
+
+/* UTF-8 and declared types of a batch that was filled from r->fields: r->bad says which rows are not to be given out. */
+int csv_check_values(struct reader *r, struct batch *b, struct err *e) nodiscard;
+
+int csv_next(struct source *s, struct batch **ret, struct err *e);
+void csv_close(struct source *s);
+
+#endif

@@ -1,0 +1,164 @@
+/* Values of CSV that must be more than text: bytes that are UTF-8, and what was declared with --type. By the policy for bad
+ * values the batch ends before the first bad row, or rows are marked to be skipped, or values become null. */
+#include "lib/base/utf8.h"
+#include "lib/format/csv_reader.h"
+#include "lib/format/declare.h"
+
+/* The raw text of row i of the batch that r->fields describes. */
+static int side_row(struct reader *r, const uint8_t *text, int64_t i, struct err *e)
+{
+	const struct fields *f = &r->fields;
+	size_t ncols = (size_t)r->source.schema->nfields, first = (size_t)i * ncols;
+	size_t begin = f->begin1[first] == FIELD_ABSENT ? 0 : f->begin1[first] + 1u, end = begin;
+
+	for (size_t k = 0; k < ncols; k++)
+		if (f->begin1[first + k] != FIELD_ABSENT)
+			end = f->end[first + k];
+	return csv_to_side(r, text + begin, end - begin, e);
+}
+
+/* Row i cannot be taken as it is: by the policy it is marked, or it is where the batch will end. */
+static int note_bad(struct bad_values *bad, struct batch *b, int64_t i, struct err *e)
+{
+	bad->count++;
+	if (bad->policy == BAD_FAIL)
+		bad->bad_row = i;
+	if (bad->policy != BAD_SKIP)
+		return 0;
+	if (!bad->skip && !(bad->skip = arena_calloc(&b->arena, bits_bytes(b->nrows), 1)))
+		return err_oom(e);
+	bit_set(bad->skip, i);
+	return 0;
+}
+
+/* Makes row i of a var column null. */
+static int set_null(struct column *c, int64_t i, struct arena *a, struct err *e)
+{
+	uint8_t *valid = (uint8_t *)(uintptr_t)c->valid;
+
+	if (!valid) {
+		if (!(valid = arena_alloc(a, bits_bytes(c->length))))
+			return err_oom(e);
+		memset(valid, 0xFF, bits_bytes(c->length));
+		c->valid = valid;
+	}
+	if (bit_get(valid, i)) {
+		bit_clear(valid, i);
+		c->null_count++;
+	}
+	return 0;
+}
+
+static int64_t rows_to_look_at(const struct bad_values *bad, const struct batch *b)
+{
+	return bad->bad_row >= 0 ? bad->bad_row : b->nrows;
+}
+
+static void bad_utf8(const struct batch *b, int64_t row, int col, struct str s, size_t at, struct err *e)
+{
+	err_set(e, ST_DATA, "invalid UTF-8 (byte 0x%02X)", (unsigned)(unsigned char)s.p[at]);
+	batch_err_at(b, row, col, e);
+	e->column += (int64_t)at;
+	err_hint(e, "convert: --encoding latin1; carry the bytes: --binary FIELD; skip such records: --on-bad skip");
+}
+
+/* Nulls that came from bad bytes keep their slot empty: the bytes before it move. */
+static int clear_null_slots(struct batch *b, struct column *c, struct err *e)
+{
+	struct builder w = { 0 };
+	struct column view = *c;
+	int rc = builder_init(&w, c->type, e);
+
+	for (int64_t i = 0; rc == 0 && i < c->length; i++)
+		rc = bit_get(c->valid, i) ? builder_str(&w, column_str(&view, i), e) : builder_null(&w, 1, e);
+	if (rc == 0)
+		rc = builder_column(&w, &b->arena, c, e);
+	builder_free(&w);
+	c->type = view.type;
+	return rc;
+}
+
+static int check_utf8(struct batch *b, int col, struct bad_values *bad, struct err *later, struct err *e)
+{
+	struct column *c = &b->cols[col];
+	int64_t nulls = c->null_count;
+	int rc;
+
+	for (int64_t i = 0; i < rows_to_look_at(bad, b); i++) {
+		struct str s = column_str(c, i);
+		size_t at = utf8_check(s.p, s.n);
+
+		if (at == s.n)
+			continue;
+		if (bad->policy == BAD_FAIL)
+			bad_utf8(b, i, col, s, at, later);
+		if ((rc = note_bad(bad, b, i, e)) < 0 || (rc = set_null(c, i, &b->arena, e)) < 0)
+			return rc;
+	}
+	return c->null_count == nulls ? 0 : clear_null_slots(b, c, e);
+}
+
+static void bad_value(const struct batch *b, int64_t row, int col, struct str s, struct err *e)
+{
+	char type[64];
+	int shown = s.n > 60 ? 60 : (int)s.n;
+
+	type_name(&b->schema->fields[col].type, type, sizeof type);
+	err_set(e, ST_DATA, "\"%.*s\"%s is not of type %s", shown, s.p, s.n > 60 ? "..." : "", type);
+	batch_err_at(b, row, col, e);
+	err_hint(e, "read it as text; or skip such records: --on-bad skip; or make such values null: --on-bad null");
+}
+
+/* Reads the text column as what was declared. Rows from the first bad one on (when that is an error) are null. */
+static int convert(struct batch *b, int col, struct bad_values *bad, struct err *later, struct err *e)
+{
+	const struct column text = b->cols[col];
+	int64_t n = rows_to_look_at(bad, b);
+	struct builder w = { 0 };
+	int rc = builder_init(&w, &b->schema->fields[col].type, e);
+
+	for (int64_t i = 0; rc >= 0 && i < n; i++) {
+		if (column_is_null(&text, i)) {
+			rc = builder_null(&w, 1, e);
+			continue;
+		}
+		rc = value_parse(&w, column_str(&text, i), e);
+		if (rc != 0)
+			continue;
+		if (bad->policy == BAD_FAIL) {
+			bad_value(b, i, col, column_str(&text, i), later);
+			n = i;
+		}
+		rc = note_bad(bad, b, i, e);
+		if (rc == 0)
+			rc = builder_null(&w, 1, e);
+	}
+	if (rc >= 0 && w.n < b->nrows)
+		rc = builder_null(&w, b->nrows - w.n, e);
+	if (rc >= 0)
+		rc = builder_column(&w, &b->arena, &b->cols[col], e);
+	builder_free(&w);
+	b->cols[col].type = &b->schema->fields[col].type;
+	return rc < 0 ? rc : 0;
+}
+
+/* UTF-8 and declared types of a filled batch. */
+int csv_check_values(struct reader *r, struct batch *b, struct err *e)
+{
+	bool suspect = r->fields.high && !utf8_valid(r->text + r->at, r->fields.used);
+	int rc = 0;
+
+	for (int i = 0; rc == 0 && suspect && i < b->schema->nfields; i++)
+		if (!r->binary[i])
+			rc = check_utf8(b, i, &r->bad, &r->later, e);
+	for (int i = 0; rc == 0 && !r->plain && i < b->schema->nfields; i++) {
+		const struct type *t = &b->schema->fields[i].type;
+
+		if (t->id != T_BINARY && !type_is_text(t))
+			rc = convert(b, i, &r->bad, &r->later, e);
+	}
+	for (int64_t i = 0; rc == 0 && r->side && r->bad.skip && i < b->nrows; i++)
+		if (bit_get(r->bad.skip, i))
+			rc = side_row(r, r->text + r->at, i, e);
+	return rc;
+}
