@@ -185,8 +185,7 @@ static const struct example examples[] = {
 	{ "stook map 'size = case when bytes < 1000 then \"small\" when bytes < 1000000 then \"medium\" else \"large\" end' files.csv",
 	  "Conditions in turn." },
 	{ "stook map 'keep id, user.name' events.jsonl -o events.csv", "Choose nested fields; the order is the one given." },
-	{ "stook map --exec 'python3 model.py' --protocol jsonl rows.csv",
-	  "A program of one's own over the stream: started once, order kept." },
+	{ "stook map --exec \"jq -c '.day |= .[:7]'\" sales.csv", "A program of one's own over the stream: started once, order kept." },
 	{ "stook map -q 'where price is null' sales.csv && echo 'prices are missing'", "Only ask whether there is such a record." },
 	{ 0 },
 };
@@ -250,11 +249,12 @@ const struct tool tool_map = {
 		".Fl -protocol\n"
 		"says. If it fails, so does map. On several hosts it runs on each, on its part of the records.\n"
 		".Pp\n"
-		"The functions are listed by\n"
+		"The functions below are also listed by\n"
 		".Fl -functions .\n"
 		"With\n"
 		".Fl q\n"
 		"nothing is written: the exit status is 0 if any record is left, 1 if none.\n",
+	.describe = functions_mdoc,
 	.leading = 1,
 	.groups = groups,
 	.size = sizeof(struct map_args),

@@ -165,7 +165,7 @@ int opt_man(const struct tool *t, struct buf *b)
 	if (put_mdoc(b, t->summary) || buf_printf(b, "\n.Sh SYNOPSIS\n.Nm %s%s\n.Op Ar OPTIONS\n.Ar ", command_prefix(t), t->name) ||
 	    put_mdoc(b, t->operands) || buf_puts(b, "\n.Sh DESCRIPTION\n"))
 		return -1;
-	if (t->description && put_sentences(b, t->description))
+	if ((t->description && put_sentences(b, t->description)) || (t->describe && t->describe(b)))
 		return -1;
 	return put_mdoc_options(b, t) || buf_puts(b, mdoc_status) || put_mdoc_examples(b, t) ? -1 : 0;
 }

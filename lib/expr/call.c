@@ -17,28 +17,65 @@ const struct fn *fn_find(struct str name, int i)
 	return NULL;
 }
 
+/* The special forms of operator.c, told of like functions. */
+static const struct fn forms[] = {
+	{ .name = "if", .usage = "if(c, a[, b])", .help = "a where c is true, else b, else null; only what is chosen is computed" },
+	{ .name = "case", .usage = "case when c then a ... [else b] end", .help = "the value behind the first condition that is true" },
+	{ .name = "coalesce", .usage = "coalesce(a, b, ...)", .help = "the first value that is not null" },
+	{ .name = "in", .usage = "x [not] in (a, b, ...)", .help = "does x equal one of them?" },
+	{ .name = "is", .usage = "x is [not] null", .help = "is there no value?" },
+	{ .name = "least", .usage = "least(a, b, ...)", .help = "the smallest of values of one type" },
+	{ .name = "greatest", .usage = "greatest(a, b, ...)", .help = "the largest of them" },
+	{ 0 },
+};
+
+static const struct fn_group choosing = { "choosing", forms };
+
+static int list_group(struct buf *b, const struct fn_group *g)
+{
+	if (buf_printf(b, "%s\n", g->title))
+		return -1;
+	for (const struct fn *f = g->fns; f->name; f++)
+		if (f->usage && buf_printf(b, "  %-26s %s\n", f->usage, f->help))
+			return -1;
+	return 0;
+}
+
 int functions_list(struct buf *b)
 {
-	static const char forms[] =
-		"choosing\n"
-		"  if(c, a[, b])              a where c is true, else b, else null; only what is chosen is computed\n"
-		"  case when c then a ... [else b] end   the value behind the first condition that is true\n"
-		"  coalesce(a, b, ...)        the first value that is not null\n"
-		"  x in (a, b, ...)           does x equal one of them?\n"
-		"  x is [not] null            is there no value?\n"
-		"  least(a, b, ...)           the smallest of values of one type\n"
-		"  greatest(a, b, ...)        the largest of them\n";
+	int rc = list_group(b, &choosing);
 
-	if (buf_puts(b, forms))
-		return -1;
-	for (const struct fn_group *g = fn_groups; g->title; g++) {
-		if (buf_printf(b, "%s\n", g->title))
+	for (const struct fn_group *g = fn_groups; rc == 0 && g->title; g++)
+		rc = list_group(b, g);
+	return rc;
+}
+
+static int put_escaped(struct buf *b, const char *s)
+{
+	for (; *s; s++)
+		if (*s == '\\' ? buf_puts(b, "\\e") : buf_byte(b, (uint8_t)*s))
 			return -1;
-		for (const struct fn *f = g->fns; f->name; f++)
-			if (f->usage && buf_printf(b, "  %-26s %s\n", f->usage, f->help))
-				return -1;
-	}
 	return 0;
+}
+
+static int mdoc_group(struct buf *b, const struct fn_group *g)
+{
+	if (buf_printf(b, ".Ss Functions: %s\n.Bl -tag -width Ds -compact\n", g->title))
+		return -1;
+	for (const struct fn *f = g->fns; f->name; f++)
+		if (f->usage && (buf_puts(b, ".It Li \"") || put_escaped(b, f->usage) || buf_puts(b, "\"\n") || put_escaped(b, f->help) ||
+				 buf_byte(b, '\n')))
+			return -1;
+	return buf_puts(b, ".El\n");
+}
+
+int functions_mdoc(struct buf *b)
+{
+	int rc = mdoc_group(b, &choosing);
+
+	for (const struct fn_group *g = fn_groups; rc == 0 && g->title; g++)
+		rc = mdoc_group(b, g);
+	return rc;
 }
 
 /* A signature, letter by letter. */

@@ -47,7 +47,8 @@ int eval_next(struct eval *ev, struct batch **ret, struct err *e) nodiscard;
 
 int64_t eval_bad_count(const struct eval *ev); /* values so far that were bad, under BAD_NULL and BAD_SKIP */
 
-/* The functions, for --functions and the man page: one line each, "name(args)  what it does", by group. 0 or -1 (memory). */
+/* The functions by group, one line each, "name(args)  what it does": for --functions. 0 or -1 (memory). */
 int functions_list(struct buf *b);
+int functions_mdoc(struct buf *b); /* the same as subsections of a man page */
 
 #endif
