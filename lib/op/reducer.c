@@ -16,6 +16,7 @@
 #include <stdlib.h>
 
 #define CHUNK 8192      /* groups an output batch */
+#define PART_CHUNK 1024     /* the same of a part: as many are in memory at once as there are parts */
 #define FEW_GROUPS 1024 /* so few are never set aside: it would not help */
 #define MAX_LEVEL 8
 #define PLACE STR(":first")
@@ -466,11 +467,11 @@ static size_t memory_used(const struct reducer *r)
 	return sum;
 }
 
-/* Half the limit: tables double when they grow, and the input has its own buffers. */
+/* Well below the limit: tables double when they grow, and the input has its own buffers. */
 static bool is_full(const struct reducer *r)
 {
 	return r->o.memory && r->level < MAX_LEVEL && grouper_count(&r->grouper) > FEW_GROUPS &&
-	       memory_used(r) > (size_t)r->o.memory / 2;
+	       memory_used(r) > (size_t)r->o.memory / 5 * 2;
 }
 
 /* Groups [from, from + n) to their parts; each level cuts by other bits. */
@@ -673,7 +674,8 @@ static int reducer_next(struct source *s, struct batch **ret, struct err *e)
 	n = grouper_count(&r->grouper) - r->next;
 	if (!n)
 		return 0;
-	n = n < CHUNK ? n : CHUNK;
+	if (n > (r->level ? PART_CHUNK : CHUNK))
+		n = r->level ? PART_CHUNK : CHUNK;
 	if ((rc = rows_init(&out, r->schema, e)) == 0 && (rc = emit_chunk(r, n, &out, e)) == 0)
 		rc = rows_take(&out, ret, e);
 	rows_free(&out);

@@ -2,7 +2,7 @@
  */
 #include "lib/op/regroup.h"
 
-#define FLUSH_BYTES (256 << 10)
+#define FLUSH_BYTES (128 << 10)
 
 int regroup_open(struct regroup *r, const struct schema *schema, const char *tmpdir, struct err *e)
 {

@@ -6,7 +6,7 @@
 
 #include "lib/op/spill.h"
 
-#define REGROUP_PARTS 32
+#define REGROUP_PARTS 16
 
 struct regroup { /* zeroed is closed */
 	const struct schema *schema;
