@@ -44,6 +44,7 @@ setup_file() {
 	printf 'y,yhat\nlow,low\nmid,low\nhigh,high\n' >test.csv
 	printf 'y,yhat,n\nlow,low,7\nmid,low,2\nhigh,high,5\n' >pairs.csv
 	printf "stook sort -k day,price:num:desc sales.csv -o sorted.csv\n" >nightly.stook
+	printf 'id,updated_at\n1,2015-01-01\n1,2015-01-03\n' >dump.csv
 	printf 'id,x\n1,3\n2,4\n' >rows.csv
 	printf 'import sys\nfor line in sys.stdin:\n    sys.stdout.write(line)\n' >model.py
 	mkdir data by-country
