@@ -18,6 +18,15 @@ static void defaults(void *args)
 	((struct sort_args *)args)->limit = -1;
 }
 
+static bool stdin_twice(const struct common *c)
+{
+	int n = 0;
+
+	for (int i = 0; i < c->noperands; i++)
+		n += strcmp(c->operands[i], "-") == 0;
+	return n > 1;
+}
+
 static int check(void *args, struct err *e)
 {
 	struct sort_args *a = args;
@@ -26,6 +35,8 @@ static int check(void *args, struct err *e)
 		return err_set(e, ST_USAGE, "--merge and --check exclude each other");
 	if (a->check && a->limit >= 0)
 		return err_set(e, ST_USAGE, "--check reads everything: it takes no -n");
+	if (a->merge && stdin_twice(&a->common))
+		return err_set(e, ST_USAGE, "standard input can be merged once only");
 	return cli_keys(&a->keys, &a->common.arena, &a->spec, e);
 }
 
