@@ -22,6 +22,8 @@ const struct common *plan_common(const struct plan *p, int stage)
 void plan_free(struct plan *p)
 {
 	for (int i = 0; i < p->n; i++) {
+		if (p->stages[i].args && p->stages[i].tool->release)
+			p->stages[i].tool->release(p->stages[i].args);
 		if (p->stages[i].args)
 			opt_free(p->stages[i].args);
 		free(p->stages[i].args);

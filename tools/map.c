@@ -143,6 +143,14 @@ static int run(void *args, struct err *e)
 	return rc;
 }
 
+static void release(void *args)
+{
+	struct map_args *a = args;
+
+	program_free(a->program);
+	a->program = NULL;
+}
+
 static void share(const void *args, struct share_plan *ret)
 {
 	const struct map_args *a = args;
@@ -155,6 +163,10 @@ static void share(const void *args, struct share_plan *ret)
 		ret->why = program_calls(a->program, "row") || program_calls(a->program, "line") || program_calls(a->program, "file")
 				   ? "row(), line() and file() go by the input as it is read here"
 				   : NULL;
+	if (a->exec)
+		ret->why = "its command is known to be here only";
+	if (a->functions)
+		ret->why = "--functions reads nothing";
 	if (a->common.quiet)
 		ret->why = "-q asks about the whole input";
 	if (ret->why)
@@ -260,6 +272,7 @@ const struct tool tool_map = {
 	.size = sizeof(struct map_args),
 	.check = check,
 	.run = run,
+	.release = release,
 	.share = share,
 	.examples = examples,
 };

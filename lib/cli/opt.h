@@ -112,6 +112,7 @@ struct tool {
 	void (*defaults)(void *args);                         /* NULL: all zero */
 	int (*check)(void *args, struct err *e);              /* validates options before the first byte; NULL: nothing */
 	int (*run)(void *args, struct err *e);
+	void (*release)(void *args);                          /* frees what check() made when run() is not called; NULL: nothing */
 	void (*share)(const void *args, struct share_plan *ret); /* NULL: SHARE_GATHER */
 	const struct example *examples; /* terminated by command = NULL */
 };
