@@ -84,7 +84,8 @@ TEST(an_early_close_ends_the_reading)
 
 struct adding {
 	struct sink sink;
-	int64_t sum, fail_at;
+	uint64_t sum;
+	int64_t fail_at;
 	bool finished, failed;
 };
 
@@ -94,7 +95,7 @@ static int adding_write(struct sink *s, struct batch *b, struct err *e)
 
 	if (a->fail_at && b->nrows == a->fail_at)
 		return err_set(e, ST_CLOSED, "closed");
-	a->sum = a->sum * 31 + b->nrows;
+	a->sum = a->sum * 31 + (uint64_t)b->nrows;
 	return 0;
 }
 
