@@ -44,8 +44,6 @@ static int own_columns(struct records *r, struct batch *b, struct err *e)
 static void note_failure(struct records *r)
 {
 	r->failed = true;
-	if (r->error.status != ST_DATA)
-		return;
 	err_at(&r->error, in_name(r->lines.in), r->lines.line + r->error.line, r->error.column);
 	r->error.row = r->record;
 }
@@ -60,8 +58,13 @@ static int parse_some(struct records *r, struct batch **ret, struct err *e)
 
 	if (!b)
 		return err_oom(e);
-	if (r->parse(r, r->text, r->left, &used, &r->error) < 0)
+	if (r->parse(r, r->text, r->left, &used, &r->error) < 0) {
+		if (r->error.status != ST_DATA) { /* not a matter of the data: the columns may be torn */
+			*e = r->error;
+			return -e->status;
+		}
 		note_failure(r);
+	}
 	if ((rc = own_columns(r, b, e)) < 0)
 		return rc;
 	b->origin = (struct origin){ .name = arena_strdup(&b->arena, str_of(in_name(r->lines.in))), .row = before,

@@ -19,7 +19,8 @@ struct records {
 	int64_t parsed;              /* lines that the last parse() consumed */
 	enum on_bad on_bad;
 	/* Rows of text[0 .. n), whole lines with LINES_PAD bytes behind. Stops at the end, at BATCH_ROWS, or behind a skipped
-	 * record; *used: bytes consumed. A failure's line and column are relative to `text`; the rows before it are kept. */
+	 * record; *used: bytes consumed. An ST_DATA error's line and column are relative to `text`, and the rows before it
+	 * are given out first. */
 	int (*parse)(struct records *r, const char *text, size_t n, size_t *used, struct err *e);
 	void (*locate)(const struct origin *o, int64_t row, int field, int64_t *line, int64_t *column);
 	void (*release)(struct records *r); /* frees what the format has besides */
