@@ -23,9 +23,7 @@ struct feeder {
 	struct write_opts write;
 	atomic_int users;    /* the source and the thread */
 	pthread_mutex_t lock;
-	pthread_cond_t changed;
-	bool ended;
-	int rc;
+	int rc;              /* of the input, once it has failed */
 	struct err e;
 };
 
@@ -44,49 +42,69 @@ static void feeder_leave(struct feeder *f)
 	source_close(f->from);
 	out_close(f->out);
 	pthread_mutex_destroy(&f->lock);
-	pthread_cond_destroy(&f->changed);
 	free(f);
 }
 
-static int feed_all(struct feeder *f, struct err *e)
+static void feeder_says(struct feeder *f, int rc, const struct err *e)
 {
-	struct sink *sink = NULL;
-	struct out *out = f->out;
+	pthread_mutex_lock(&f->lock);
+	f->rc = rc;
+	f->e = *e;
+	pthread_mutex_unlock(&f->lock);
+}
+
+/* An error of the input is noted before the program can see its input end, so that whoever sees the program end knows of it. */
+static void feed_batches(struct feeder *f, struct sink *sink)
+{
+	struct batch *b;
+	struct err e = { 0 };
 	int rc;
 
-	f->out = NULL;
-	rc = f->protocol->write(out, f->from->schema, &f->write, &sink, e);
+	do {
+		if ((rc = source_next(f->from, &b, &e)) < 0) {
+			feeder_says(f, rc, &e);
+			sink->fail(sink, &e);
+			return;
+		}
+		if (b)
+			rc = sink->write(sink, b, &e);
+		batch_unref(b);
+	} while (rc == 0 && b);
 	if (rc == 0)
-		rc = stream_copy(f->from, sink, e);
-	sink_close(sink);
-	return rc == -ST_CLOSED ? 0 : rc; /* it wants no more */
+		rc = sink->finish(sink, &e);
+	if (rc < 0 && rc != -ST_CLOSED) /* closed: it wants no more */
+		feeder_says(f, rc, &e);
 }
 
 static void *feed(void *arg)
 {
 	struct feeder *f = arg;
+	struct sink *sink = NULL;
+	struct out *out = f->out;
 	struct err e = { 0 };
-	int rc = feed_all(f, &e);
+	int rc;
 
-	pthread_mutex_lock(&f->lock);
-	f->ended = true;
-	f->rc = rc;
-	f->e = e;
-	pthread_cond_broadcast(&f->changed);
-	pthread_mutex_unlock(&f->lock);
+	f->out = NULL;
+	if ((rc = f->protocol->write(out, f->from->schema, &f->write, &sink, &e)) == 0)
+		feed_batches(f, sink);
+	else if (rc != -ST_CLOSED)
+		feeder_says(f, rc, &e);
+	sink_close(sink);
 	feeder_leave(f);
 	return NULL;
 }
 
-static int feeder_wait(struct feeder *f, struct err *e)
+/* Has the input failed so far? */
+static int feeder_failed(struct feeder *f, struct err *e)
 {
+	int rc;
+
 	pthread_mutex_lock(&f->lock);
-	while (!f->ended)
-		pthread_cond_wait(&f->changed, &f->lock);
-	pthread_mutex_unlock(&f->lock);
-	if (f->rc < 0)
+	rc = f->rc;
+	if (rc < 0)
 		*e = f->e;
-	return f->rc;
+	pthread_mutex_unlock(&f->lock);
+	return rc;
 }
 
 /* ---- the program ---- */
@@ -142,15 +160,9 @@ static int start(const char *command, pid_t *pid, int *to, int *from, struct err
 	return rc;
 }
 
-/* Waits for the program's end: its status as an error. */
-static int reap(struct exec *x, struct err *e)
+/* What the status of a program that has ended says. */
+static int ended(const struct exec *x, int status, struct err *e)
 {
-	int status;
-
-	while (waitpid(x->pid, &status, 0) < 0)
-		if (errno != EINTR)
-			return err_sys(e, ST_OSERR, errno, "--exec %s", x->command);
-	x->pid = 0;
 	if (WIFSIGNALED(status))
 		return err_set(e, ST_DATA, "the program \"%s\" was ended by signal %d", x->command, WTERMSIG(status));
 	if (WEXITSTATUS(status) == 127)
@@ -160,20 +172,43 @@ static int reap(struct exec *x, struct err *e)
 	return 0;
 }
 
-/* Its output has ended: so must the program, and everything must have gone into it. The input's error is the root of the
- * others. */
-static int exec_end(struct exec *x, int rc, struct err *e)
+/* Its output has ended: so must the program. An error of its input is the root of all others. */
+static int exec_end(struct exec *x, struct err *e)
+{
+	int status, rc;
+
+	while (waitpid(x->pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return err_sys(e, ST_OSERR, errno, "--exec %s", x->command);
+	x->pid = 0;
+	if ((rc = feeder_failed(x->feeder, e)) < 0)
+		return rc;
+	return ended(x, status, e);
+}
+
+#define PATIENCE_MS 1000
+
+/* Its output is broken, as *e says: because its input failed, or it did itself, or it writes something else. */
+static int exec_broken(struct exec *x, struct err *e)
 {
 	struct err why;
-	int ended = reap(x, &why), fed;
+	int status = 0, rc;
 
-	if ((fed = feeder_wait(x->feeder, e)) < 0)
-		return fed;
-	if (ended < 0) {
-		*e = why;
-		return ended;
+	source_close(x->output);
+	x->output = NULL;
+	for (int waited = 0; x->pid && waited < PATIENCE_MS; waited += 10) {
+		if (waitpid(x->pid, &status, WNOHANG) == 0) {
+			usleep(10000);
+			continue;
+		}
+		x->pid = 0;
+		if ((rc = feeder_failed(x->feeder, &why)) < 0 ||
+		    (!(WIFSIGNALED(status) && WTERMSIG(status) == SIGPIPE) && (rc = ended(x, status, &why)) < 0)) {
+			*e = why;
+			return rc;
+		}
 	}
-	return rc;
+	return -e->status;
 }
 
 static int exec_next(struct source *s, struct batch **ret, struct err *e)
@@ -183,19 +218,7 @@ static int exec_next(struct source *s, struct batch **ret, struct err *e)
 
 	if (rc == 0 && *ret)
 		return 0;
-	if (rc == 0)
-		return exec_end(x, 0, e);
-	/* What it wrote is broken: perhaps because it, or its input, failed. A program that goes on writing is told by its pipe. */
-	struct err why = *e, other;
-
-	source_close(x->output);
-	x->output = NULL;
-	if ((rc = exec_end(x, 0, &other)) < 0 && other.status != ST_OK) {
-		*e = other;
-		return rc;
-	}
-	*e = why;
-	return -e->status;
+	return rc == 0 ? exec_end(x, e) : exec_broken(x, e);
 }
 
 static void exec_close(struct source *s)
@@ -229,7 +252,6 @@ static int feeder_start(struct source *from, int fd, const struct exec_opts *o, 
 	*f = (struct feeder){ .from = from, .protocol = o->protocol, .write = o->write };
 	atomic_init(&f->users, 2);
 	pthread_mutex_init(&f->lock, NULL);
-	pthread_cond_init(&f->changed, NULL);
 	rc = out_open_fd(&f->out, fd, "--exec", e);
 	if (rc == 0 && pthread_create(&thread, NULL, feed, f) != 0)
 		rc = err_set(e, ST_OSERR, "--exec: no thread can be started");
@@ -246,20 +268,15 @@ static int feeder_start(struct source *from, int fd, const struct exec_opts *o, 
 /* What the program writes, as a source; its end or failure explains why there is none. */
 static int open_output(struct exec *x, int fd, const struct exec_opts *o, struct err *e)
 {
-	struct err why;
 	struct in *in;
-	int rc = in_open_fd(&in, fd, "--exec", e), ended;
+	int rc = in_open_fd(&in, fd, "--exec", e);
 
 	if (rc == 0)
 		rc = o->protocol->read(in, &o->read, &x->output, e);
 	if (rc == 0)
 		return 0;
 	x->output = NULL;
-	if (x->feeder && (ended = exec_end(x, 0, &why)) < 0) {
-		*e = why;
-		return ended;
-	}
-	return rc;
+	return exec_broken(x, e);
 }
 
 int exec_open(struct source *from, const struct exec_opts *o, struct source **ret, struct err *e)
