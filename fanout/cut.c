@@ -7,6 +7,7 @@
 
 #include <pthread.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 #define QUEUE 2
@@ -22,7 +23,7 @@ struct cutter {
 	pthread_cond_t room;
 	struct shard *queue[QUEUE];
 	int nqueue;
-	bool end;
+	bool end, stop;
 	struct err err;               /* why the input ended, status 0: properly */
 	/* the thread's own: */
 	struct source *source;
@@ -102,12 +103,18 @@ static void unlock(void *lock)
 
 static void enqueue(struct cutter *c, struct shard *s)
 {
+	bool stopped;
+
 	pthread_mutex_lock(&c->lock);
 	pthread_cleanup_push(unlock, &c->lock);
-	while (c->nqueue == QUEUE)
+	while (c->nqueue == QUEUE && !c->stop)
 		pthread_cond_wait(&c->room, &c->lock);
-	c->queue[c->nqueue++] = s;
+	stopped = c->stop;
+	if (!stopped)
+		c->queue[c->nqueue++] = s;
 	pthread_cleanup_pop(1);
+	if (stopped)
+		shard_free(s);
 	wake_up(c);
 }
 
@@ -214,17 +221,25 @@ static int take_batch(struct cutter *c, struct batch *b, struct err *e)
 	return rc;
 }
 
+static bool stopping(struct cutter *c)
+{
+	bool stop;
+
+	pthread_mutex_lock(&c->lock);
+	stop = c->stop;
+	pthread_mutex_unlock(&c->lock);
+	return stop;
+}
+
 static int cut(struct cutter *c, struct err *e)
 {
 	const struct common *first = plan_common(c->plan, 0);
 	int rc = inputs_open(c->plan->ninputs, c->plan->inputs, &first->read, &c->source, e);
 
-	while (rc == 0) {
+	while (rc == 0 && !stopping(c)) {
 		cleanup_batch struct batch *b = NULL;
 
-		if ((rc = source_next(c->source, &b, e)) < 0)
-			break;
-		if (!b)
+		if ((rc = source_next(c->source, &b, e)) < 0 || !b)
 			break;
 		rc = take_batch(c, b, e);
 	}
@@ -286,12 +301,28 @@ void cutter_take(struct cutter *c, struct shard **ret, bool *end, struct err *e)
 	pthread_mutex_unlock(&c->lock);
 }
 
+/* Asks first; a thread that waits for input that never comes is cancelled there. */
+static void end_thread(struct cutter *c)
+{
+	struct timespec until;
+
+	pthread_mutex_lock(&c->lock);
+	c->stop = true;
+	pthread_cond_signal(&c->room);
+	pthread_mutex_unlock(&c->lock);
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += 1;
+	if (pthread_timedjoin_np(c->thread, NULL, &until) == 0)
+		return;
+	pthread_cancel(c->thread);
+	pthread_join(c->thread, NULL);
+}
+
 void cutter_stop(struct cutter *c)
 {
 	if (!c)
 		return;
-	pthread_cancel(c->thread); /* it may wait for input that never comes */
-	pthread_join(c->thread, NULL);
+	end_thread(c);
 	for (int i = 0; i < c->nqueue; i++)
 		shard_free(c->queue[i]);
 	shard_free(c->building);
