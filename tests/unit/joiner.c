@@ -15,7 +15,8 @@ struct pairs {
 
 static void add(struct pairs *p, int64_t left, int64_t right)
 {
-	p->v = reallocarray(p->v, (size_t)p->n + 1, sizeof *p->v);
+	if ((p->n & (p->n - 1)) == 0) /* full at powers of two */
+		p->v = reallocarray(p->v, p->n ? (size_t)p->n * 2 : 1, sizeof *p->v);
 	p->v[p->n++] = (struct pair){ left, right };
 }
 
