@@ -76,19 +76,6 @@ static bool to_json(const struct confusion_args *a)
 	return c->output && format_by_suffix(str_of(c->output), &stem) == &format_json;
 }
 
-static int write_whole(const char *path, enum codec codec, const struct buf *b, struct err *e)
-{
-	struct out *o;
-	int rc = out_open(&o, path, codec, e);
-
-	if (rc < 0)
-		return rc;
-	if ((rc = out_write(o, b->p, b->n, e)) == 0)
-		rc = out_commit(o, e);
-	out_close(o);
-	return rc;
-}
-
 static int write_text(const struct confusion_args *a, const struct matrix *m, struct err *e)
 {
 	const struct common *c = &a->common;
@@ -101,7 +88,7 @@ static int write_text(const struct confusion_args *a, const struct matrix *m, st
 	else
 		rc = matrix_table(m, c->output ? 200 : term_columns(1), !c->output && term_colour(1), &b);
 	return rc ? err_oom(e)
-		  : write_whole(c->output, c->output ? codec_of_suffix(str_of(c->output), &stem) : CODEC_NONE, &b, e);
+		  : out_put(c->output, c->output ? codec_of_suffix(str_of(c->output), &stem) : CODEC_NONE, buf_view(&b), e);
 }
 
 /* The picture is written before the result and gets its name after it: neither is there without the other. */

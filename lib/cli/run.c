@@ -24,26 +24,12 @@ static int64_t now_us(void)
 	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
 }
 
-/* Writes help and the like: not table data, so straight to stdout. */
-static int put_stdout(const struct buf *b, struct err *e)
-{
-	struct out *o;
-	int rc = out_open(&o, NULL, CODEC_NONE, e);
-
-	if (rc < 0)
-		return rc;
-	if ((rc = out_write(o, b->p, b->n, e)) == 0)
-		rc = out_commit(o, e);
-	out_close(o);
-	return rc;
-}
-
 static int show(const struct tool *t, const struct common *c, struct err *e)
 {
 	cleanup_buf struct buf b = { 0 };
 	int rc = c->help ? opt_help(t, &b) : buf_printf(&b, "stook-%s %s\n", t->name, STOOK_VERSION);
 
-	return rc ? err_oom(e) : put_stdout(&b, e);
+	return rc ? err_oom(e) : out_put(NULL, CODEC_NONE, buf_view(&b), e);
 }
 
 static int run(const struct tool *t, int argc, char **argv, void *args, struct err *e)
@@ -126,8 +112,6 @@ static int write_stats(const struct tool *t, const struct common *c, int status,
 {
 	cleanup_buf struct buf b = { 0 };
 	struct rusage used;
-	struct out *o;
-	int rc;
 
 	getrusage(RUSAGE_SELF, &used);
 	if (buf_printf(&b, "{\"tool\": \"%s\", \"status\": %d, \"rows_in\": %lld, \"rows_out\": %lld, \"seconds\": %.3f, \"peak_bytes\": %lld}\n",
@@ -138,12 +122,7 @@ static int write_stats(const struct tool *t, const struct common *c, int status,
 		term_err(buf_view(&b));
 	if (!c->stats)
 		return 0;
-	if ((rc = out_open(&o, c->stats, CODEC_NONE, e)) < 0)
-		return rc;
-	if ((rc = out_write(o, b.p, b.n, e)) == 0)
-		rc = out_commit(o, e);
-	out_close(o);
-	return rc;
+	return out_put(c->stats, CODEC_NONE, buf_view(&b), e);
 }
 
 static int finish(const struct tool *t, const struct common *c, int status)

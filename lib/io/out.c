@@ -340,3 +340,16 @@ int64_t out_bytes(const struct out *o)
 {
 	return o->bytes;
 }
+
+int out_put(const char *path, enum codec codec, struct str bytes, struct err *e)
+{
+	struct out *o;
+	int rc = out_open(&o, path, codec, e);
+
+	if (rc < 0)
+		return rc;
+	if ((rc = out_write(o, bytes.p, bytes.n, e)) == 0)
+		rc = out_commit(o, e);
+	out_close(o);
+	return rc;
+}
