@@ -1,12 +1,15 @@
 /* Several inputs as one source. Each is opened when its turn comes; columns are matched by name with those of the first. */
 #include "lib/format/format.h"
 
+#include "lib/io/path.h"
+
 #include <stdlib.h>
 
 struct inputs {
 	struct source source;
 	int n, next;
-	char *const *names;
+	char **names;
+	struct arena arena; /* owns them */
 	struct read_opts opts;
 	struct source *now;
 	int *map;        /* column i of ours is column map[i] of theirs, -1: they have no _rest */
@@ -134,6 +137,7 @@ static void close_inputs(struct source *s)
 	out_close(in->side);
 	schema_unref(s->schema);
 	free(in->map);
+	arena_free(&in->arena);
 	free(in);
 }
 
@@ -148,32 +152,36 @@ static int open_side(struct inputs *in, struct err *e)
 	return rc;
 }
 
-int inputs_open(int n, char *const *names, const struct read_opts *o, struct source **ret, struct err *e)
+/* Starts with the first of several inputs. */
+static int begin(struct inputs *in, const struct read_opts *o, struct err *e)
 {
-	struct inputs *in;
 	int rc;
 
-	if (n <= 1)
-		return input_open(n ? names[0] : "-", o, ret, e);
-	in = calloc(1, sizeof *in);
-	if (!in)
-		return err_oom(e);
-	in->n = n;
-	in->names = names;
 	in->opts = *o;
 	in->source.next = next;
 	in->source.close = close_inputs;
 	if ((rc = open_side(in, e)) < 0 || (rc = open_next(in, e)) < 0)
-		goto fail;
+		return rc;
 	in->source.schema = schema_ref(in->now->schema);
 	in->map = calloc((size_t)in->source.schema->nfields + 1, sizeof *in->map);
-	if (!in->map) {
-		rc = err_oom(e);
-		goto fail;
+	return in->map ? 0 : err_oom(e);
+}
+
+int inputs_open(int n, char *const *names, const struct read_opts *o, struct source **ret, struct err *e)
+{
+	struct inputs *in = calloc(1, sizeof *in);
+	int rc;
+
+	if (!in)
+		return err_oom(e);
+	if ((rc = path_expand(n, names, &in->arena, &in->names, &in->n, e)) == 0) {
+		if (in->n > 1 && (rc = begin(in, o, e)) == 0) {
+			*ret = &in->source;
+			return 0;
+		}
+		if (in->n <= 1)
+			rc = input_open(in->n ? in->names[0] : "-", o, ret, e);
 	}
-	*ret = &in->source;
-	return 0;
-fail:
 	close_inputs(&in->source);
 	return rc;
 }
