@@ -107,7 +107,7 @@ same() { # pipeline: equal bytes by sh and by fanout, for several cuts
 	fanout -w 3 --shard-rows 20000 --report report.jsonl 'stook sort -k id:text:desc many.csv --to csv' >got 2>err &
 	local pid=$! shim
 	for _ in $(seq 1 200); do
-		shim=$(ps -o pid=,args= --ppid $pid | awk '/--shim/ { print $1; exit }')
+		shim=$(ps -ww -o pid=,args= --ppid $pid | awk '/--shim/ { print $1; exit }')
 		[ -n "$shim" ] && [ -n "$(ps -o pid= --ppid "$shim")" ] && break
 		sleep 0.02
 	done
@@ -126,7 +126,7 @@ same() { # pipeline: equal bytes by sh and by fanout, for several cuts
 	fanout -w 2 --shard-rows 20000 'stook sort -k id many.csv -o out.csv' 2>err &
 	local pid=$! shims status=0
 	for _ in $(seq 1 200); do
-		shims=$(ps -o pid=,args= --ppid $pid | awk '/--shim/ { print $1 }')
+		shims=$(ps -ww -o pid=,args= --ppid $pid | awk '/--shim/ { print $1 }')
 		[ "$(wc -w <<<"$shims")" = 2 ] && [ -n "$(ps -o pid= --ppid "${shims%%$'\n'*}")" ] && break
 		sleep 0.02
 	done

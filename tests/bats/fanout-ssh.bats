@@ -37,7 +37,7 @@ setup() {
 remote_processes() { # what runs on our servers beside sshd itself
 	local pids i
 	pids=$(children_of $(cat "$RIG"/[123]/pid 2>/dev/null))
-	[ -z "$pids" ] || ps -o pid=,comm=,args= -p "${pids//$'\n'/,}" | awk '$2 != "sshd"'
+	[ -z "$pids" ] || ps -ww -o pid=,comm=,args= -p "${pids//$'\n'/,}" | awk '$2 != "sshd"'
 }
 
 nothing_left() { # on any host: no process, no file but the program in its cache
