@@ -9,8 +9,8 @@
 #include "fanout/report.h"
 #include "fanout/sched.h"
 #include "fanout/spawn.h"
-#include "fanout/spool.h"
 #include "lib/io/term.h"
+#include "lib/io/temp.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -635,7 +635,7 @@ static int pack_one(struct pack *p, const struct plan_ship *s, const char *tmpdi
 		fd = open(s->path, O_RDONLY | O_CLOEXEC);
 		if (fd < 0)
 			return err_sys(e, errno == EACCES ? ST_PERM : ST_NOINPUT, errno, "cannot open %s", s->path);
-	} else if (spool_open(tmpdir, &fd, e) < 0 || cut_table(s->path, s->read, fcntl(fd, F_DUPFD_CLOEXEC, 3), e) < 0) {
+	} else if (temp_open(tmpdir, &fd, e) < 0 || cut_table(s->path, s->read, fcntl(fd, F_DUPFD_CLOEXEC, 3), e) < 0) {
 		return -e->status;
 	}
 	rc = pack_add(p, s->name, fd, false, e);
@@ -651,7 +651,7 @@ static int pack_files(struct run *r, struct err *e)
 	r->pack = -1;
 	if (r->plan->nships == 0)
 		return 0;
-	if (spool_open(r->o->tmpdir, &r->pack, e) < 0 || pack_open(&p, r->pack, e) < 0)
+	if (temp_open(r->o->tmpdir, &r->pack, e) < 0 || pack_open(&p, r->pack, e) < 0)
 		return -e->status;
 	rc = 0;
 	for (int i = 0; i < r->plan->nships && rc == 0; i++)

@@ -3,6 +3,8 @@
 
 #include "fanout/spool.h"
 
+#include "lib/io/temp.h"
+
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -34,7 +36,7 @@ int try_start(struct host *h, const struct wire_task *task, struct shard *shard,
 	t->started = now;
 	t->spool = -1;
 	hasher_init(&t->out_hash, 0);
-	if (spool_open(tmpdir, &t->spool, e) < 0 || send_task(h, task, t, e) < 0) {
+	if (temp_open(tmpdir, &t->spool, e) < 0 || send_task(h, task, t, e) < 0) {
 		if (t->spool >= 0)
 			close(t->spool);
 		free(t);

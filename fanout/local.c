@@ -1,7 +1,8 @@
 /* Executor `local`: a worker is a shim of this program on a socket pair. */
 #include "fanout/executor.h"
 #include "fanout/spawn.h"
-#include "fanout/spool.h"
+
+#include "lib/io/temp.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,7 +19,7 @@ struct worker {
 
 static int open_worker(const struct reach_opts *o, const char *host, struct reach **ret, struct err *e)
 {
-	char *argv[] = { (char[]){ "stook-shim" }, (char[]){ "--shim" }, strdup(spool_dir(o->tmpdir)), NULL };
+	char *argv[] = { (char[]){ "stook-shim" }, (char[]){ "--shim" }, strdup(temp_dir(o->tmpdir)), NULL };
 	struct worker *w = calloc(1, sizeof *w);
 	int pair[2] = { -1, -1 }, rc;
 

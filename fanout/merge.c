@@ -3,8 +3,8 @@
 #include "fanout/merge.h"
 
 #include "fanout/spawn.h"
-#include "fanout/spool.h"
 #include "lib/format/format.h"
+#include "lib/io/temp.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -371,7 +371,7 @@ static void condense(struct merger *m)
 	struct err e = { 0 };
 	int out, dup_out;
 
-	if (spool_open(m->tmpdir, &out, &e) < 0) {
+	if (temp_open(m->tmpdir, &out, &e) < 0) {
 		fail(m, &e);
 		return;
 	}

@@ -8,6 +8,7 @@
 #include "fanout/spool.h"
 #include "lib/base/hash.h"
 #include "lib/io/term.h"
+#include "lib/io/temp.h"
 
 #include <elf.h>
 #include <errno.h>
@@ -131,7 +132,7 @@ static int add_manifest(struct pack *p, const char *digest, int bundle, const ch
 	json_t *o = fstat(bundle, &st) ? NULL : json_pack("{s:[{s:s, s:I, s:s}]}", "files", "name", "stook-bundle", "size", (json_int_t)st.st_size,
 							  "xxh3", digest);
 	char *text = o ? json_dumps(o, JSON_COMPACT) : NULL;
-	int fd = -1, rc = text ? spool_open(tmpdir, &fd, e) : err_oom(e);
+	int fd = -1, rc = text ? temp_open(tmpdir, &fd, e) : err_oom(e);
 
 	if (rc == 0)
 		rc = spool_write(fd, text, strlen(text), e);
@@ -188,7 +189,7 @@ static int build_box(struct shipping *s, int *ret)
 {
 	char tail[32];
 	off_t at = 0;
-	int rc = spool_open(s->o->tmpdir, ret, s->e);
+	int rc = temp_open(s->o->tmpdir, ret, s->e);
 
 	if (rc == 0 && (rc = add_unpacker(s, *ret, &at)) == 0 && (rc = add_archive(s, *ret)) == 0) {
 		snprintf(tail, sizeof tail, "%016llxstookbox", (unsigned long long)at);

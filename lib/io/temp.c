@@ -22,12 +22,16 @@ static int named(const char *dir)
 	return fd;
 }
 
-int temp_open(const char *dir, int *fd, struct err *e)
+const char *temp_dir(const char *dir)
 {
 	if (!dir || !*dir)
 		dir = getenv("TMPDIR");
-	if (!dir || !*dir)
-		dir = "/tmp";
+	return dir && *dir ? dir : "/tmp";
+}
+
+int temp_open(const char *dir, int *fd, struct err *e)
+{
+	dir = temp_dir(dir);
 	*fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 	if (*fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL || errno == ENOENT))
 		*fd = named(dir);

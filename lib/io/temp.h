@@ -8,4 +8,7 @@
  * directory when it cannot be. */
 int temp_open(const char *dir, int *fd, struct err *e) nodiscard;
 
+/* That directory: `dir`, or $TMPDIR, or /tmp. */
+const char *temp_dir(const char *dir);
+
 #endif
