@@ -9,7 +9,7 @@ struct confusion_args {
 	struct common common;
 	struct matrix_opts matrix;
 	const char *labels, *svg, *title;
-	int report;
+	int normalize, report;
 	bool partial;
 };
 
@@ -26,6 +26,10 @@ static const struct opt opts[] = {
 	  "each pair occurs as often as this field says (whole numbers)" },
 	{ 0, "labels", OPT_STR, ROLE_PLAIN, "A,B,...", AT(labels), NULL,
 	  "classes in this order; all labels of the data must be there" },
+	{ 0, "beta", OPT_STR, ROLE_PLAIN, "B", AT(matrix.beta), NULL,
+	  "also the F-beta ratio, in which recall weighs B times as much as precision" },
+	{ 0, "normalize", OPT_CHOICE, ROLE_PLAIN, "true|pred|all", AT(normalize), "none|true|pred|all|row|column",
+	  "show cells as shares of their true class (row), of their predicted class (column), or of all pairs" },
 	{ 0, "report", OPT_CHOICE, ROLE_PLAIN, "NAME", AT(report), "auto|matrix|classes|summary|pairs|all",
 	  "what to write: a table (matrix, classes, summary, pairs) or all of it as text" },
 	{ 0, "svg", OPT_STR, ROLE_OUTFILE, "FILE", AT(svg), NULL, "also draw the matrix as a picture" },
@@ -38,8 +42,10 @@ static const struct opt opts[] = {
 
 static int check(void *args, struct err *e)
 {
+	static const enum normalize norms[] = { NORM_NONE, NORM_TRUE, NORM_PRED, NORM_ALL, NORM_TRUE, NORM_PRED };
 	struct confusion_args *a = args;
 
+	a->matrix.normalize = norms[a->normalize];
 	a->matrix.on_bad = a->common.read.on_bad;
 	if (!a->matrix.merge && (!a->matrix.truth || !a->matrix.predicted))
 		return err_set(e, ST_USAGE, "--true FIELD and --pred FIELD are needed");
@@ -76,7 +82,7 @@ static bool to_json(const struct confusion_args *a)
 	return c->output && format_by_suffix(str_of(c->output), &stem) == &format_json;
 }
 
-static int write_text(const struct confusion_args *a, const struct matrix *m, struct err *e)
+static int write_text(const struct confusion_args *a, struct matrix *m, struct err *e)
 {
 	const struct common *c = &a->common;
 	cleanup_buf struct buf b = { 0 };
@@ -108,18 +114,19 @@ static int write_svg(const struct confusion_args *a, const struct matrix *m, str
 }
 
 /* "precision is undefined for 2 classes (never predicted): a, b" */
-static int note_undefined(const struct matrix *m, const char *what, size_t at, const char *why, struct buf *b)
+static int note_undefined(const struct matrix *m, int k, const char *why, struct buf *b)
 {
 	uint32_t n = 0;
 	int rc = 0;
 
 	for (uint32_t i = 0; i < m->nclasses; i++)
-		n += isnan(*(const double *)(const void *)((const char *)&m->classes[i].r + at)) != 0;
+		n += isnan(m->classes[i].r.v[k]) != 0;
 	if (!n)
 		return 0;
-	rc = buf_printf(b, "stook-confusion-matrix: %s is undefined for %u class%s (%s):", what, n, n > 1 ? "es" : "", why);
+	rc = buf_printf(b, "stook-confusion-matrix: %s is undefined for %u class%s (%s):", matrix_ratio_names[k],
+			n, n > 1 ? "es" : "", why);
 	for (uint32_t i = 0, shown = 0; i < m->nclasses && shown < 5 && !rc; i++) {
-		if (!isnan(*(const double *)(const void *)((const char *)&m->classes[i].r + at)))
+		if (!isnan(m->classes[i].r.v[k]))
 			continue;
 		rc = buf_puts(b, shown++ ? ", " : " ") | term_safe(b, matrix_class(m, i));
 	}
@@ -133,8 +140,7 @@ static void notes(const struct confusion_args *a, const struct matrix *m)
 
 	if (a->common.quiet)
 		return;
-	rc = note_undefined(m, "precision", offsetof(struct ratios, precision), "never predicted", &b) |
-	     note_undefined(m, "recall", offsetof(struct ratios, recall), "never true", &b);
+	rc = note_undefined(m, 0, "never predicted", &b) | note_undefined(m, 1, "never true", &b);
 	if (m->left_out.any)
 		rc |= buf_puts(&b, "stook-confusion-matrix: left out for a missing label: ") |
 		      matrix_print(m, &m->left_out, &b) | buf_puts(&b, m->weighted ? " in weight\n" : " pairs\n");
@@ -223,6 +229,8 @@ static const struct example examples[] = {
 	  "A picture, and everything as one JSON object." },
 	{ "stook confusion-matrix --true y --pred yhat --report classes --to csv test.csv",
 	  "Precision, recall, F1 and support of every class as CSV." },
+	{ "stook confusion-matrix --true y --pred yhat --normalize true --report matrix --to csv test.csv",
+	  "The matrix as shares of each true class." },
 	{ "stook confusion-matrix --true y --pred yhat --count n --labels low,mid,high pairs.csv",
 	  "Pairs that come with their counts, classes in an order of their own." },
 	{ 0 },
@@ -248,6 +256,12 @@ const struct tool tool_confusion_matrix = {
 		".Pp\nPrecision is correct / predicted, recall correct / support, F1 2 correct / (support + predicted). A "
 		"ratio whose denominator is 0 is\n"
 		"missing in the output, named once on standard error, and does not enter the averages.\n"
+		"With\n.Fl -beta Ar B\nthere is also (1 + B^2) correct / (B^2 support + predicted), called fbeta.\n"
+		".Pp\nWith\n.Fl -normalize\nthe matrix holds shares instead of counts:\n.Cm true\n(or\n.Cm row )\nof the pairs "
+		"with that true label,\n.Cm pred\n(or\n.Cm column )\nof those with that prediction,\n.Cm all\nof all pairs; the table of\n"
+		".Cm pairs\ngets a column\n.Ql share ,\nJSON a list\n.Ql normalized\nbeside\n.Ql matrix .\n"
+		"Beyond 1,000 classes JSON lists the cells that are not zero, as\n.Ql pairs\nof class numbers from 0 with their "
+		"count,\nand the text shows the worst classes and the most frequent confusions.\n.Pp\n"
 		"The micro average counts all pairs alike; as every pair has one class, it is the accuracy.\n"
 		"The summary and JSON also hold balanced accuracy (the mean recall), Cohen's kappa and Matthews' correlation coefficient\n"
 		"for any number of classes, the classes their specificity.\n",

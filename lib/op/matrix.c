@@ -13,6 +13,7 @@
 
 #define DENSE_LABELS 512 /* up to this many the table of pairs is dense */
 
+const char *const matrix_ratio_names[4] = { "precision", "recall", "f1", "fbeta" };
 static const char *const column_names[3] = { "truth", "predicted", "count" };
 
 static int one_field(const char *text, const struct schema *s, int *col, enum key_reading *reading, struct err *e)
@@ -88,6 +89,17 @@ static int bind_merge(struct matrix *m, const struct schema *s, struct err *e)
 	return 0;
 }
 
+static int read_beta(struct matrix *m, const char *text, struct err *e)
+{
+	struct decpool none = { 0 };
+
+	m->nratios = text ? 4 : 3;
+	if (!text || (dec_parse(str_of(text), &none, &m->beta_value) == DEC_OK && !m->beta_value.big && m->beta_value.m >= 0))
+		return 0;
+	decpool_free(&none);
+	return err_set(e, ST_USAGE, "--beta %s: a number from 0 on is needed, of at most 18 digits", text);
+}
+
 int matrix_init(struct matrix *m, const struct schema *s, const struct matrix_opts *o, struct err *e)
 {
 	const char *amount = o->weight ? o->weight : o->count;
@@ -95,7 +107,11 @@ int matrix_init(struct matrix *m, const struct schema *s, const struct matrix_op
 
 	*m = (struct matrix){ .cols = { -1, -1, -1 },
 			      .weighted = o->weight != NULL,
-			      .on_bad = o->merge ? BAD_FAIL : o->on_bad };
+			      .on_bad = o->merge ? BAD_FAIL : o->on_bad,
+			      .normalize = o->normalize,
+			      .beta = o->beta };
+	if ((rc = read_beta(m, o->beta, e)) < 0)
+		return rc;
 	rc = o->merge ? bind_merge(m, s, e) : bind_labels(m, s, o, e);
 	if (rc == 0 && amount && !o->merge)
 		rc = field_resolve(str_of(amount), s, &m->cols[2], e);

@@ -10,6 +10,7 @@
  *
  * With t = truth and p = prediction, of class c: tp = n(c, c), support = n(t = c), predicted = n(p = c),
  *     precision = tp / predicted      recall = tp / support      f1 = 2 tp / (support + predicted)
+ *     f-beta = (1 + beta^2) tp / (beta^2 support + predicted)          (C. J. van Rijsbergen, 1979)
  *     accuracy = sum of tp / all      macro = mean over classes      weighted = mean weighted by support
  *     micro = ratio of the sums over classes; with every pair counted in one class each that is the accuracy
  * (M. Sokolova, G. Lapalme, "A systematic analysis of performance measures for classification tasks", 2009). A ratio with
@@ -22,16 +23,27 @@
 #include "lib/table/key.h"
 #include "lib/table/stream.h"
 
+enum normalize { NORM_NONE, NORM_TRUE, NORM_PRED, NORM_ALL };
+
 struct matrix_opts {
 	const char *truth, *predicted; /* FIELD[:num|text] */
 	const char *weight, *count;    /* FIELD or NULL; at most one */
 	bool merge;                    /* the input holds partial states (matrix_partial()) */
 	enum on_bad on_bad;
+	const char *beta;              /* of the F-beta ratio: a number >= 0; NULL: none */
+	enum normalize normalize;      /* what the shares of the cells are shares of */
 };
 
+/* The first `nratios` of a matrix are in use: fbeta only when a beta was given. */
 struct ratios {
-	double precision, recall, f1;
+	union {
+		struct {
+			double precision, recall, f1, fbeta;
+		};
+		double v[4];
+	};
 };
+extern const char *const matrix_ratio_names[4];
 
 /* Measures of the whole. With N pairs, R right ones, s and p a class's support and predicted:
  *     balanced accuracy  the mean of recall over classes
@@ -40,6 +52,7 @@ struct ratios {
  * each rounded once from exact sums. */
 struct overall {
 	double accuracy, balanced, kappa, mcc;
+	double roc_auc, average_precision; /* of scores only (scores.h) */
 };
 
 struct class_stats {
@@ -54,9 +67,14 @@ struct class_stats {
 struct matrix {
 	bool numeric; /* labels are compared as numbers */
 	bool weighted;
+	bool scored; /* made from scores: the two areas are there */
 	int cols[3]; /* truth, predicted, weight or count (-1) */
 	enum key_reading reading[2];
 	enum on_bad on_bad;
+	enum normalize normalize;
+	const char *beta; /* as given; its value in `beta_value` */
+	struct dec beta_value;
+	int nratios;
 
 	struct keyset labels; /* by bytes, or by encoded number */
 	struct buf text;      /* numeric: spellings, one after another */
@@ -110,6 +128,9 @@ double matrix_f64(const struct matrix *m, const struct decsum *s);
 double matrix_ratio(const struct matrix *m, const struct decsum *a,
 		    const struct decsum *b); /* a / b, rounded once; b = 0: NAN */
 
+/* A cell's share of what m->normalize says (NORM_NONE: of its row); NAN when that is 0. t, p: classes. */
+double matrix_share(const struct matrix *m, const struct decsum *n, uint32_t t, uint32_t p);
+
 /* Dense counts in class order, nclasses * nclasses pair numbers + 1 (0: none); malloc'ed, the caller frees. NULL: no memory. */
 uint32_t *matrix_cells(const struct matrix *m);
 
@@ -118,13 +139,13 @@ uint32_t *matrix_cells(const struct matrix *m);
  *     classes  label, precision, recall, f1, support, predicted, correct, specificity
  *     summary  average (macro, micro, weighted), precision, recall, f1, and of the whole accuracy, support,
  *              balanced_accuracy, kappa, mcc
- *     pairs    truth, predicted, count: pairs that occur, in class order
+ *     pairs    truth, predicted, count: pairs that occur, in class order; with m->normalize their share
  *     partial  truth, predicted, count in first-seen order, for a later merge (before matrix_finish()) */
 enum report { REPORT_MATRIX, REPORT_CLASSES, REPORT_SUMMARY, REPORT_PAIRS, REPORT_PARTIAL };
 int matrix_report(struct matrix *m, enum report kind, struct source **ret, struct err *e) nodiscard;
 
 /* The whole as one JSON object; as text for a terminal of `width` cells; as a picture. 0 or -1 (memory). */
-int matrix_json(const struct matrix *m, struct buf *b);
+int matrix_json(struct matrix *m, struct buf *b);
 int matrix_table(const struct matrix *m, int width, bool colour, struct buf *b);
 int matrix_svg(const struct matrix *m, struct str title, struct buf *b);
 

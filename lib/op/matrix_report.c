@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #define CHUNK_BYTES (4 << 20)
+#define DENSE_CLASSES 1000 /* JSON lists all cells of a matrix up to this size, else those that are not zero */
 
 struct report_source {
 	struct source source;
@@ -94,13 +95,13 @@ static struct type label_type(const struct matrix *m)
 
 static int matrix_fields(struct matrix *m, struct schema *s, struct err *e)
 {
-	struct type label = label_type(m), amount = amount_type(m);
+	struct type label = label_type(m), cell = m->normalize ? (struct type)TYPE_FLOAT64 : amount_type(m);
 	int rc = schema_add(s, STR("truth"), &label, false, e);
 
 	for (uint32_t i = 0; i < m->nclasses && rc == 0; i++) {
 		char *name = arena_printf(&m->scratch, "predicted:%.*s", STR_ARG(matrix_class(m, i)));
 
-		rc = name ? schema_add(s, str_of(name), &amount, false, e) : err_oom(e);
+		rc = name ? schema_add(s, str_of(name), &cell, m->normalize != NORM_NONE, e) : err_oom(e);
 	}
 	return rc;
 }
@@ -116,7 +117,10 @@ static int matrix_rows(struct matrix *m, struct report_source *r, struct err *e)
 			uint32_t pair = cells[(size_t)t * n + p];
 			struct decsum v = pair ? matrix_count(m, pair - 1) : (struct decsum){ 0 };
 
-			rc = put_amount(m, &r->rows.cols[p + 1], &v, e);
+			if (m->normalize)
+				rc = put_ratio(&r->rows.cols[p + 1], matrix_share(m, &v, t, p), e);
+			else
+				rc = put_amount(m, &r->rows.cols[p + 1], &v, e);
 		}
 		if (rc == 0)
 			rc = end_row(r, e);
@@ -125,24 +129,24 @@ static int matrix_rows(struct matrix *m, struct report_source *r, struct err *e)
 	return rc;
 }
 
-static int ratio_fields(struct schema *s, struct err *e)
+static int ratio_fields(const struct matrix *m, struct schema *s, struct err *e)
 {
-	static const char *const names[] = { "precision", "recall", "f1" };
 	const struct type real = TYPE_FLOAT64;
 	int rc = 0;
 
-	for (int i = 0; i < 3 && rc == 0; i++)
-		rc = schema_add(s, str_of(names[i]), &real, true, e);
+	for (int i = 0; i < m->nratios && rc == 0; i++)
+		rc = schema_add(s, str_of(matrix_ratio_names[i]), &real, true, e);
 	return rc;
 }
 
-static int put_ratios(struct builder *b, const struct ratios *v, struct err *e)
+/* *col moves behind what was put. */
+static int put_ratios(const struct matrix *m, struct builder **col, const struct ratios *v, struct err *e)
 {
-	int rc;
+	int rc = 0;
 
-	if ((rc = put_ratio(&b[0], v->precision, e)) < 0 || (rc = put_ratio(&b[1], v->recall, e)) < 0)
-		return rc;
-	return put_ratio(&b[2], v->f1, e);
+	for (int i = 0; i < m->nratios && rc == 0; i++)
+		rc = put_ratio((*col)++, v->v[i], e);
+	return rc;
 }
 
 static int class_fields(struct matrix *m, struct schema *s, struct err *e)
@@ -150,7 +154,7 @@ static int class_fields(struct matrix *m, struct schema *s, struct err *e)
 	struct type label = label_type(m), amount = amount_type(m), real = TYPE_FLOAT64;
 	int rc;
 
-	if ((rc = schema_add(s, STR("label"), &label, false, e)) < 0 || (rc = ratio_fields(s, e)) < 0 ||
+	if ((rc = schema_add(s, STR("label"), &label, false, e)) < 0 || (rc = ratio_fields(m, s, e)) < 0 ||
 	    (rc = schema_add(s, STR("support"), &amount, false, e)) < 0 ||
 	    (rc = schema_add(s, STR("predicted"), &amount, false, e)) < 0)
 		return rc;
@@ -161,16 +165,15 @@ static int class_fields(struct matrix *m, struct schema *s, struct err *e)
 
 static int class_rows(struct matrix *m, struct report_source *r, struct err *e)
 {
-	struct builder *col = r->rows.cols;
 	int rc = 0;
 
 	for (uint32_t i = 0; i < m->nclasses && rc == 0; i++) {
 		const struct class_stats *c = &m->classes[i];
+		struct builder *col = r->rows.cols;
 
-		if ((rc = builder_str(&col[0], matrix_class(m, i), e)) < 0 || (rc = put_ratios(&col[1], &c->r, e)) < 0 ||
-		    (rc = put_amount(m, &col[4], &c->support, e)) < 0 || (rc = put_amount(m, &col[5], &c->predicted, e)) < 0 ||
-		    (rc = put_amount(m, &col[6], &c->tp, e)) < 0 ||
-		    (rc = put_ratio(&col[7], c->specificity, e)) < 0)
+		if ((rc = builder_str(col++, matrix_class(m, i), e)) < 0 || (rc = put_ratios(m, &col, &c->r, e)) < 0 ||
+		    (rc = put_amount(m, &col[0], &c->support, e)) < 0 || (rc = put_amount(m, &col[1], &c->predicted, e)) < 0 ||
+		    (rc = put_amount(m, &col[2], &c->tp, e)) < 0 || (rc = put_ratio(&col[3], c->specificity, e)) < 0)
 			return rc;
 		rc = end_row(r, e);
 	}
@@ -183,7 +186,7 @@ static int summary_fields(struct matrix *m, struct schema *s, struct err *e)
 	const struct type text = TYPE_TEXT, real = TYPE_FLOAT64, amount = amount_type(m);
 	int rc;
 
-	if ((rc = schema_add(s, STR("average"), &text, false, e)) < 0 || (rc = ratio_fields(s, e)) < 0 ||
+	if ((rc = schema_add(s, STR("average"), &text, false, e)) < 0 || (rc = ratio_fields(m, s, e)) < 0 ||
 	    (rc = schema_add(s, STR("accuracy"), &real, true, e)) < 0)
 		return rc;
 	rc = schema_add(s, STR("support"), &amount, false, e);
@@ -198,10 +201,10 @@ static int summary_row(struct matrix *m, struct report_source *r, const char *na
 	struct builder *col = r->rows.cols;
 	int rc;
 
-	if ((rc = builder_str(&col[0], str_of(name), e)) < 0 || (rc = put_ratios(&col[1], v, e)) < 0 ||
-	    (rc = put_ratio(&col[4], o->accuracy, e)) < 0 || (rc = put_amount(m, &col[5], &m->total, e)) < 0 ||
-	    (rc = put_ratio(&col[6], o->balanced, e)) < 0 || (rc = put_ratio(&col[7], o->kappa, e)) < 0 ||
-	    (rc = put_ratio(&col[8], o->mcc, e)) < 0)
+	if ((rc = builder_str(col++, str_of(name), e)) < 0 || (rc = put_ratios(m, &col, v, e)) < 0 ||
+	    (rc = put_ratio(col++, o->accuracy, e)) < 0 || (rc = put_amount(m, col++, &m->total, e)) < 0 ||
+	    (rc = put_ratio(col++, o->balanced, e)) < 0 || (rc = put_ratio(col++, o->kappa, e)) < 0 ||
+	    (rc = put_ratio(col, o->mcc, e)) < 0)
 		return rc;
 	return end_row(r, e);
 }
@@ -226,6 +229,14 @@ static int pair_fields(struct matrix *m, struct schema *s, struct err *e)
 	return schema_add(s, STR("count"), &amount, false, e);
 }
 
+static int pair_and_share_fields(struct matrix *m, struct schema *s, struct err *e)
+{
+	const struct type real = TYPE_FLOAT64;
+	int rc = pair_fields(m, s, e);
+
+	return rc < 0 || !m->normalize ? rc : schema_add(s, STR("share"), &real, true, e);
+}
+
 static int put_pair(struct matrix *m, struct report_source *r, uint32_t i, struct err *e)
 {
 	struct builder *col = r->rows.cols;
@@ -235,6 +246,9 @@ static int put_pair(struct matrix *m, struct report_source *r, uint32_t i, struc
 	if ((rc = builder_str(&col[0], matrix_label(m, m->pairs[i].truth), e)) < 0 ||
 	    (rc = builder_str(&col[1], matrix_label(m, m->pairs[i].predicted), e)) < 0 ||
 	    (rc = put_amount(m, &col[2], &v, e)) < 0)
+		return rc;
+	if (r->schema->nfields == 4 &&
+	    (rc = put_ratio(&col[3], matrix_share(m, &v, m->place[m->pairs[i].truth], m->place[m->pairs[i].predicted]), e)) < 0)
 		return rc;
 	return end_row(r, e);
 }
@@ -248,15 +262,23 @@ static int by_class(const void *a, const void *b, void *arg)
 	return tx != ty ? (tx > ty) - (tx < ty) : (px > py) - (px < py);
 }
 
-static int pair_rows(struct matrix *m, struct report_source *r, struct err *e)
+/* The pairs in class order; malloc'ed, NULL: no memory. */
+static uint32_t *pair_order(struct matrix *m)
 {
 	uint32_t *order = malloc(((size_t)m->npairs + 1) * sizeof *order);
+
+	for (uint32_t i = 0; order && i < m->npairs; i++)
+		order[i] = i;
+	if (order)
+		qsort_r(order, m->npairs, sizeof *order, by_class, m);
+	return order;
+}
+
+static int pair_rows(struct matrix *m, struct report_source *r, struct err *e)
+{
+	uint32_t *order = pair_order(m);
 	int rc = order ? 0 : err_oom(e);
 
-	for (uint32_t i = 0; i < m->npairs && rc == 0; i++)
-		order[i] = i;
-	if (rc == 0)
-		qsort_r(order, m->npairs, sizeof *order, by_class, m);
 	for (uint32_t i = 0; i < m->npairs && rc == 0; i++)
 		rc = put_pair(m, r, order[i], e);
 	free(order);
@@ -291,7 +313,7 @@ static const struct {
 	int (*rows)(struct matrix *m, struct report_source *r, struct err *e);
 } reports[] = {
 	[REPORT_MATRIX] = { matrix_fields, matrix_rows },    [REPORT_CLASSES] = { class_fields, class_rows },
-	[REPORT_SUMMARY] = { summary_fields, summary_rows }, [REPORT_PAIRS] = { pair_fields, pair_rows },
+	[REPORT_SUMMARY] = { summary_fields, summary_rows }, [REPORT_PAIRS] = { pair_and_share_fields, pair_rows },
 	[REPORT_PARTIAL] = { partial_fields, partial_rows },
 };
 
@@ -325,10 +347,13 @@ static int json_ratio(struct buf *b, const char *name, double v)
 	return buf_printf(b, "\"%s\":", name) | buf_add(b, text, num_print_f64(v, text));
 }
 
-static int json_ratios(struct buf *b, const struct ratios *r)
+static int json_ratios(const struct matrix *m, struct buf *b, const struct ratios *r)
 {
-	return json_ratio(b, "precision", r->precision) | buf_byte(b, ',') | json_ratio(b, "recall", r->recall) |
-	       buf_byte(b, ',') | json_ratio(b, "f1", r->f1);
+	int rc = 0;
+
+	for (int i = 0; i < m->nratios && !rc; i++)
+		rc = (i ? buf_byte(b, ',') : 0) | json_ratio(b, matrix_ratio_names[i], r->v[i]);
+	return rc;
 }
 
 static int json_label(const struct matrix *m, uint32_t i, struct buf *b)
@@ -342,37 +367,84 @@ static int json_labels(const struct matrix *m, struct buf *b)
 
 	for (uint32_t i = 0; i < m->nclasses && !rc; i++)
 		rc = (i ? buf_byte(b, ',') : 0) | json_quote(b, matrix_class(m, i));
-	return rc | buf_puts(b, "],\n\"matrix\":[");
+	return rc | buf_puts(b, "],\n");
 }
 
-static int json_matrix(const struct matrix *m, struct buf *b)
+static int json_number(struct buf *b, double v)
 {
-	uint32_t *cells = matrix_cells(m), n = m->nclasses;
-	int rc = cells ? 0 : -1;
+	char text[32];
 
-	for (uint32_t t = 0; t < n && !rc; t++) {
+	return isnan(v) ? buf_puts(b, "null") : buf_add(b, text, num_print_f64(v, text));
+}
+
+/* One cell: its count, or its share. */
+static int json_cell(const struct matrix *m, const uint32_t *cells, uint32_t t, uint32_t p, bool share, struct buf *b)
+{
+	uint32_t pair = cells[(size_t)t * m->nclasses + p];
+	struct decsum v = pair ? matrix_count(m, pair - 1) : (struct decsum){ 0 };
+
+	return share ? json_number(b, matrix_share(m, &v, t, p)) : matrix_print(m, &v, b);
+}
+
+static int json_rows(const struct matrix *m, const uint32_t *cells, const char *name, bool share, struct buf *b)
+{
+	int rc = buf_printf(b, "\"%s\":[", name);
+
+	for (uint32_t t = 0; t < m->nclasses && !rc; t++) {
 		rc = buf_puts(b, t ? ",\n[" : "\n[");
-		for (uint32_t p = 0; p < n && !rc; p++) {
-			uint32_t pair = cells[(size_t)t * n + p];
-			struct decsum v = pair ? matrix_count(m, pair - 1) : (struct decsum){ 0 };
-
-			rc = (p ? buf_byte(b, ',') : 0) | matrix_print(m, &v, b);
-		}
+		for (uint32_t p = 0; p < m->nclasses && !rc; p++)
+			rc = (p ? buf_byte(b, ',') : 0) | json_cell(m, cells, t, p, share, b);
 		rc |= buf_byte(b, ']');
 	}
+	return rc | buf_puts(b, "],\n");
+}
+
+/* The cells that are not zero, by the numbers of their classes: [truth, predicted, count] or with the share behind. */
+static int json_sparse(struct matrix *m, struct buf *b)
+{
+	uint32_t *order = pair_order(m);
+	int rc = order ? buf_puts(b, "\"matrix\":null,\n\"pairs\":[") : -1;
+
+	for (uint32_t i = 0; i < m->npairs && !rc; i++) {
+		const struct pair *at = &m->pairs[order[i]];
+		uint32_t t = m->place[at->truth], p = m->place[at->predicted];
+		struct decsum v = matrix_count(m, order[i]);
+
+		rc = buf_printf(b, i ? ",\n[%u,%u," : "\n[%u,%u,", t, p) | matrix_print(m, &v, b);
+		if (m->normalize)
+			rc |= buf_byte(b, ',') | json_number(b, matrix_share(m, &v, t, p));
+		rc |= buf_byte(b, ']');
+	}
+	free(order);
+	return rc | buf_puts(b, "],\n");
+}
+
+static int json_matrix(struct matrix *m, struct buf *b)
+{
+	static const char *const names[] = { "none", "true", "pred", "all" };
+	uint32_t *cells = NULL;
+	int rc = m->normalize ? buf_printf(b, "\"normalize\":\"%s\",\n", names[m->normalize]) : 0;
+
+	if (rc || m->nclasses > DENSE_CLASSES)
+		return rc ? rc : json_sparse(m, b);
+	if (!(cells = matrix_cells(m)))
+		return -1;
+	rc = json_rows(m, cells, "matrix", false, b);
+	if (m->normalize)
+		rc |= json_rows(m, cells, "normalized", true, b);
 	free(cells);
-	return rc | buf_puts(b, "],\n\"classes\":[");
+	return rc;
 }
 
 static int json_classes(const struct matrix *m, struct buf *b)
 {
-	int rc = 0;
+	int rc = buf_puts(b, "\"classes\":[");
 
 	for (uint32_t i = 0; i < m->nclasses && !rc; i++) {
 		const struct class_stats *c = &m->classes[i];
 
 		rc = buf_puts(b, i ? ",\n{\"label\":" : "\n{\"label\":") | json_label(m, i, b) | buf_byte(b, ',') |
-		     json_ratios(b, &c->r) | buf_puts(b, ",\"support\":") | matrix_print(m, &c->support, b) |
+		     json_ratios(m, b, &c->r) | buf_puts(b, ",\"support\":") | matrix_print(m, &c->support, b) |
 		     buf_puts(b, ",\"predicted\":") | matrix_print(m, &c->predicted, b) | buf_puts(b, ",\"correct\":") |
 		     matrix_print(m, &c->tp, b) | buf_byte(b, ',') |
 		     json_ratio(b, "specificity", c->specificity) | buf_byte(b, '}');
@@ -380,9 +452,9 @@ static int json_classes(const struct matrix *m, struct buf *b)
 	return rc | buf_puts(b, "],\n");
 }
 
-static int json_average(struct buf *b, const char *name, const struct ratios *r)
+static int json_average(const struct matrix *m, struct buf *b, const char *name, const struct ratios *r)
 {
-	return buf_printf(b, ",\n\"%s\":{", name) | json_ratios(b, r) | buf_byte(b, '}');
+	return buf_printf(b, ",\n\"%s\":{", name) | json_ratios(m, b, r) | buf_byte(b, '}');
 }
 
 static int json_overall(struct buf *b, const struct overall *o)
@@ -391,7 +463,7 @@ static int json_overall(struct buf *b, const struct overall *o)
 	       buf_puts(b, ",\n") | json_ratio(b, "kappa", o->kappa) | buf_puts(b, ",\n") | json_ratio(b, "mcc", o->mcc);
 }
 
-int matrix_json(const struct matrix *m, struct buf *b)
+int matrix_json(struct matrix *m, struct buf *b)
 {
 	int rc = json_labels(m, b);
 
@@ -399,8 +471,10 @@ int matrix_json(const struct matrix *m, struct buf *b)
 		rc = json_matrix(m, b) || json_classes(m, b) ? -1 : 0;
 	if (rc)
 		return -1;
-	rc = json_overall(b, &m->overall) | json_average(b, "macro", &m->macro) |
-	     json_average(b, "micro", &m->micro) | json_average(b, "weighted", &m->mean) | buf_puts(b, ",\n\"support\":") |
+	if (m->beta)
+		rc = buf_puts(b, "\"beta\":") | dec_canonical(m->beta_value, NULL, b) | buf_puts(b, ",\n");
+	rc |= json_overall(b, &m->overall) | json_average(m, b, "macro", &m->macro) |
+	     json_average(m, b, "micro", &m->micro) | json_average(m, b, "weighted", &m->mean) | buf_puts(b, ",\n\"support\":") |
 	     matrix_print(m, &m->total, b) | buf_puts(b, ",\n\"left_out\":") | matrix_print(m, &m->left_out, b) |
 	     buf_puts(b, "}\n");
 	return rc ? -1 : 0;

@@ -169,6 +169,29 @@ static int sum_up(struct matrix *m, struct err *e)
 	return rc ? err_oom(e) : 0;
 }
 
+/* (1 + b^2) tp / (b^2 support + predicted), with b = B 10^-k: both multiplied by 10^2k. */
+static double f_beta(const struct matrix *m, const struct class_stats *c)
+{
+	int scale = m->total.scale;
+	mpz_t b2, one, tp, support, predicted;
+	double v;
+
+	mpz_inits(b2, one, tp, support, predicted, NULL);
+	mpz_set_si(b2, m->beta_value.m);
+	mpz_mul(b2, b2, b2);
+	mpz_ui_pow_ui(one, 10, 2 * (unsigned long)m->beta_value.scale);
+	at_scale(m, &c->tp, scale, tp);
+	at_scale(m, &c->support, scale, support);
+	at_scale(m, &c->predicted, scale, predicted);
+	mpz_mul(predicted, predicted, one);
+	mpz_addmul(predicted, support, b2);
+	mpz_add(one, one, b2);
+	mpz_mul(tp, tp, one);
+	v = mpz_sgn(predicted) ? round_ratio(tp, predicted, 0) : (double)NAN;
+	mpz_clears(b2, one, tp, support, predicted, NULL);
+	return v;
+}
+
 static int class_ratios(struct matrix *m, struct class_stats *c, struct err *e)
 {
 	struct decsum twice = { 0 }, both = { 0 };
@@ -179,11 +202,12 @@ static int class_ratios(struct matrix *m, struct class_stats *c, struct err *e)
 	c->r.precision = matrix_ratio(m, &c->tp, &c->predicted);
 	c->r.recall = matrix_ratio(m, &c->tp, &c->support);
 	c->r.f1 = matrix_ratio(m, &twice, &both);
+	c->r.fbeta = m->beta ? f_beta(m, c) : (double)NAN;
 	return 0;
 }
 
 /* Averages of one ratio, over the classes for which it is defined. */
-static int average(struct matrix *m, size_t at, struct err *e)
+static int average(struct matrix *m, int k, struct err *e)
 {
 	struct floatsums pool = { 0 };
 	struct floatsum plain = { 0 }, weighted = { 0 };
@@ -193,7 +217,7 @@ static int average(struct matrix *m, size_t at, struct err *e)
 	double w;
 
 	for (uint32_t i = 0; i < m->nclasses && rc == 0; i++) {
-		double v = *(const double *)(const void *)((const char *)&m->classes[i].r + at);
+		double v = m->classes[i].r.v[k];
 
 		if (isnan(v))
 			continue;
@@ -202,8 +226,8 @@ static int average(struct matrix *m, size_t at, struct err *e)
 		     floatsum_add(&weighted, v * matrix_f64(m, &m->classes[i].support), &pool);
 	}
 	w = matrix_f64(m, &weights);
-	*(double *)(void *)((char *)&m->macro + at) = n ? floatsum_mean(&plain, n, &pool) : (double)NAN;
-	*(double *)(void *)((char *)&m->mean + at) = w > 0 ? floatsum_round(&weighted, &pool) / w : (double)NAN;
+	m->macro.v[k] = n ? floatsum_mean(&plain, n, &pool) : (double)NAN;
+	m->mean.v[k] = w > 0 ? floatsum_round(&weighted, &pool) / w : (double)NAN;
 	floatsums_free(&pool);
 	return rc ? err_oom(e) : 0;
 }
@@ -286,15 +310,25 @@ int matrix_finish(struct matrix *m, const char *labels, struct err *e)
 	for (uint32_t i = 0; i < m->nclasses && rc == 0; i++)
 		if ((rc = class_ratios(m, &m->classes[i], e)) == 0)
 			rc = specificity(m, &m->classes[i], e);
-	if (rc == 0 && (rc = average(m, offsetof(struct ratios, precision), e)) == 0 &&
-	    (rc = average(m, offsetof(struct ratios, recall), e)) == 0)
-		rc = average(m, offsetof(struct ratios, f1), e);
+	for (int k = 0; k < 4 && rc == 0; k++)
+		rc = average(m, k, e);
 	m->overall.accuracy = matrix_ratio(m, &m->right, &m->total);
 	m->overall.balanced = m->macro.recall;
-	m->micro = (struct ratios){ m->overall.accuracy, m->overall.accuracy, m->overall.accuracy };
+	for (int k = 0; k < 4; k++)
+		m->micro.v[k] = m->overall.accuracy;
 	if (rc == 0)
 		agreement(m);
 	return rc;
+}
+
+double matrix_share(const struct matrix *m, const struct decsum *n, uint32_t t, uint32_t p)
+{
+	const struct decsum *whole[] = { [NORM_NONE] = &m->classes[t].support,
+					 [NORM_TRUE] = &m->classes[t].support,
+					 [NORM_PRED] = &m->classes[p].predicted,
+					 [NORM_ALL] = &m->total };
+
+	return matrix_ratio(m, n, whole[m->normalize]);
 }
 
 uint32_t *matrix_cells(const struct matrix *m)

@@ -13,15 +13,17 @@
 #define CHAR_EM 0.58   /* mean width of a character of a sans-serif font */
 #define LABEL_CHARS 28 /* longer labels are cut */
 #define MARGIN 24
+#define TOOLTIPS 20000 /* with more cells than this they would be most of the file */
 #define PICTURE_CELLS 900 /* pixels that all cells of a row may take together */
+
+static const char *const whole_names[] = { "of the row", "of the row", "of the column", "of all" };
 
 struct plan {
 	const struct matrix *m;
-	uint32_t *cells;
 	double cell, font, count_font; /* a cell's side; text sizes */
 	double left, top, right;       /* of the grid: room for row labels, title and column labels; what slanted labels need */
 	double grid, width, height;
-	bool rotated, counts, shares; /* column labels slanted; cells show counts, and shares of the row */
+	bool rotated, labels, counts, shares; /* column labels slanted; labels at all; cells show counts, and shares of the row */
 };
 
 static size_t chars(struct str s)
@@ -54,13 +56,6 @@ static int put_text(struct buf *b, struct str s, size_t max)
 			rc = buf_add(b, safe.p + i, len);
 	}
 	return rc;
-}
-
-static struct decsum cell_count(const struct plan *p, uint32_t t, uint32_t c)
-{
-	uint32_t pair = p->cells[(size_t)t * p->m->nclasses + c];
-
-	return pair ? matrix_count(p->m, pair - 1) : (struct decsum){ 0 };
 }
 
 static bool is_zero(const struct decsum *s)
@@ -117,16 +112,17 @@ static double longest_label(const struct plan *p)
 
 static void make_plan(struct plan *p)
 {
-	double n = p->m->nclasses ? p->m->nclasses : 1, label, digits = (double)longest_count(p);
+	double n = p->m->nclasses ? p->m->nclasses : 1, label, digits = p->m->normalize ? 6 : (double)longest_count(p);
 
 	p->cell = PICTURE_CELLS / n;
-	p->cell = p->cell > 64 ? 64 : p->cell < 2 ? 2 : floor(p->cell);
+	p->cell = p->cell > 64 ? 64 : p->cell < 2 ? p->cell : floor(p->cell);
 	p->font = p->cell > 26 ? 13 : p->cell > 14 ? 11 : p->cell * 0.75;
 	p->count_font = p->cell * 0.86 / (digits * CHAR_EM);
 	p->count_font = p->count_font > 15 ? 15 : p->count_font;
 	p->counts = p->count_font >= 6;
-	p->shares = p->cell >= 48 && p->count_font >= 10;
-	label = longest_label(p) * CHAR_EM * p->font;
+	p->shares = p->cell >= 48 && p->count_font >= 10 && !p->m->normalize;
+	p->labels = p->font >= 4;
+	label = p->labels ? longest_label(p) * CHAR_EM * p->font : 0;
 	p->rotated = label > p->cell - 6;
 	p->left = MARGIN + 26 + label + 8;
 	p->top = MARGIN + 62 + 26 + (p->rotated ? label * 0.72 + p->font : p->font + 8);
@@ -227,6 +223,8 @@ static int put_labels(const struct plan *p, struct buf *b)
 {
 	int rc = buf_printf(b, "<g font-size=\"%.1f\">\n", p->font);
 
+	if (!p->labels)
+		return rc | buf_puts(b, "</g>\n");
 	for (uint32_t i = 0; i < p->m->nclasses && !rc; i++) {
 		double y = p->top + p->cell * (i + 0.5) + p->font * 0.35;
 
@@ -243,7 +241,7 @@ static int put_tooltip(const struct plan *p, uint32_t t, uint32_t c, const struc
 		 put_text(b, matrix_class(p->m, c), SIZE_MAX) | buf_puts(b, ": ") | put_count(p, n, b);
 
 	if (!isnan(share))
-		rc |= buf_printf(b, " (%.1f %% of the row)", share * 100);
+		rc |= buf_printf(b, " (%.1f %% %s)", share * 100, whole_names[p->m->normalize]);
 	return rc | buf_puts(b, "</title>");
 }
 
@@ -253,31 +251,46 @@ static int put_numbers(const struct plan *p, double x, double y, struct rgb fill
 	double middle = y + p->cell / 2 + p->count_font * 0.35 - (p->shares ? 7 : 0);
 	int rc = buf_printf(b, "<text x=\"%.1f\" y=\"%.1f\" fill=\"%s\">", x + p->cell / 2, middle, ink(fill));
 
-	rc |= put_count(p, n, b) | buf_puts(b, "</text>");
+	rc |= p->m->normalize ? buf_printf(b, "%.1f%%", share * 100) : put_count(p, n, b);
+	rc |= buf_puts(b, "</text>");
 	if (p->shares)
 		rc |= buf_printf(b, "<text x=\"%.1f\" y=\"%.1f\" font-size=\"10\" fill=\"%s\" opacity=\"0.85\">%.1f%%</text>",
 				 x + p->cell / 2, middle + 16, ink(fill), share * 100);
 	return rc;
 }
 
-static int put_cell(const struct plan *p, uint32_t t, uint32_t c, struct buf *b)
+static int put_cell(const struct plan *p, uint32_t t, uint32_t c, struct decsum n, struct buf *b)
 {
-	struct decsum n = cell_count(p, t, c);
-	double share = matrix_ratio(p->m, &n, &p->m->classes[t].support), x = p->left + p->cell * c, y = p->top + p->cell * t;
+	double share = matrix_share(p->m, &n, t, c), x = p->left + p->cell * c, y = p->top + p->cell * t;
 	struct rgb fill = colour(isnan(share) ? 0 : share, t == c);
-	double gap = p->cell > 12 ? 1 : 0;
+	double side = p->cell > 12 ? p->cell - 1 : p->cell > 0.6 ? p->cell : 0.6;
 	int rc;
 
 	if (is_zero(&n))
 		fill = (struct rgb){ 247, 248, 250 };
-	if (is_zero(&n) && p->cell < 8)
-		return 0;
 	rc = buf_printf(b, "<g><rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" fill=\"#%02x%02x%02x\"/>", x, y,
-			p->cell - gap, p->cell - gap, (unsigned)fill.r, (unsigned)fill.g, (unsigned)fill.b);
-	rc |= put_tooltip(p, t, c, &n, share, b);
+			side, side, (unsigned)fill.r, (unsigned)fill.g, (unsigned)fill.b);
+	if (p->m->npairs <= TOOLTIPS)
+		rc |= put_tooltip(p, t, c, &n, share, b);
 	if (p->counts && !is_zero(&n))
 		rc |= put_numbers(p, x, y, fill, &n, share, b);
 	return rc | buf_puts(b, "</g>\n");
+}
+
+/* All of them, or where zeros would not be seen anyway those that are not. */
+static int put_grid(const struct plan *p, struct buf *b)
+{
+	const struct matrix *m = p->m;
+	uint32_t n = m->nclasses, *cells = p->cell >= 8 ? matrix_cells(m) : NULL;
+	int rc = p->cell >= 8 && !cells ? -1 : 0;
+
+	for (size_t i = 0; cells && i < (size_t)n * n && !rc; i++)
+		rc = put_cell(p, (uint32_t)(i / n), (uint32_t)(i % n),
+			      cells[i] ? matrix_count(m, cells[i] - 1) : (struct decsum){ 0 }, b);
+	for (uint32_t i = 0; !cells && i < m->npairs && !rc; i++)
+		rc = put_cell(p, m->place[m->pairs[i].truth], m->place[m->pairs[i].predicted], matrix_count(m, i), b);
+	free(cells);
+	return rc;
 }
 
 static int put_cells(const struct plan *p, struct buf *b)
@@ -287,10 +300,7 @@ static int put_cells(const struct plan *p, struct buf *b)
 		p->left - 1, p->top - 1, p->grid + 1, p->grid + 1);
 
 	rc |= buf_printf(b, "<g font-size=\"%.1f\" text-anchor=\"middle\">\n", p->count_font);
-	for (uint32_t t = 0; t < p->m->nclasses && !rc; t++)
-		for (uint32_t c = 0; c < p->m->nclasses && !rc; c++)
-			rc = put_cell(p, t, c, b);
-	return rc | buf_puts(b, "</g>\n");
+	return rc | put_grid(p, b) | buf_puts(b, "</g>\n");
 }
 
 /* The scale of colours, right of the grid: 0 % below, 100 % above. */
@@ -312,19 +322,16 @@ static int put_scale(const struct plan *p, struct buf *b)
 		}
 	rc |= buf_printf(b, "<g font-size=\"10\" fill=\"#556270\">\n<text x=\"%.1f\" y=\"%.1f\">100%%</text>\n", x + 28, y + 9);
 	rc |= buf_printf(b, "<text x=\"%.1f\" y=\"%.1f\">0%%</text>\n", x + 28, y + h);
-	return rc | buf_printf(b, "<text x=\"%.1f\" y=\"%.1f\">of the row</text>\n</g>\n", x, y + h + 16);
+	return rc | buf_printf(b, "<text x=\"%.1f\" y=\"%.1f\">%s</text>\n</g>\n", x, y + h + 16, whole_names[p->m->normalize]);
 }
 
 int matrix_svg(const struct matrix *m, struct str title, struct buf *b)
 {
-	struct plan p = { .m = m, .cells = matrix_cells(m) };
+	struct plan p = { .m = m };
 	int rc;
 
-	if (!p.cells)
-		return -1;
 	make_plan(&p);
 	rc = put_head(&p, title, b) | put_axes(&p, b) | put_labels(&p, b) | put_cells(&p, b) | put_scale(&p, b) |
 	     buf_puts(b, "</svg>\n");
-	free(p.cells);
 	return rc ? -1 : 0;
 }

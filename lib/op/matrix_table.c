@@ -10,6 +10,7 @@
 
 #define LABEL_CELLS 24 /* of a row label */
 #define TOP_ERRORS 20
+#define TOP_CLASSES 100 /* with more of them only the worst are shown */
 
 /* From hardly any to all of the row; the second half is dark enough for white text. */
 static const uint8_t right_ramp[8] = { 195, 159, 153, 117, 75, 33, 26, 20 };
@@ -19,6 +20,7 @@ struct view {
 	const struct matrix *m;
 	uint32_t *cells;
 	bool colour;
+	bool shares;     /* cells show shares instead of counts */
 	bool numbered;   /* columns are headed by numbers that the row labels explain */
 	int label, cell; /* widths */
 };
@@ -88,20 +90,40 @@ static int digits(uint32_t n)
 	return d;
 }
 
+/* What is written into a cell. */
+static int cell_text(const struct view *v, const struct decsum *n, double share, struct buf *b)
+{
+	if (!v->shares)
+		return matrix_print(v->m, n, b);
+	if (isnan(share))
+		return buf_byte(b, '-');
+	return share >= 0.0005 ? buf_printf(b, "%.3f", share) : buf_puts(b, "<.001");
+}
+
+/* Cells that the longest count takes. */
+static int longest_count(const struct view *v)
+{
+	cleanup_buf struct buf text = { 0 };
+	int longest = 3;
+
+	if (v->shares)
+		return 5;
+	for (uint32_t i = 0; i < v->m->npairs; i++) {
+		struct decsum n = matrix_count(v->m, i);
+
+		text.n = 0;
+		if (matrix_print(v->m, &n, &text) == 0 && (int)text.n > longest)
+			longest = (int)text.n;
+	}
+	return longest;
+}
+
 static void measure(struct view *v, int width)
 {
 	const struct matrix *m = v->m;
 	int longest = 0, number = digits(m->nclasses);
-	cleanup_buf struct buf text = { 0 };
 
-	v->cell = 3;
-	for (uint32_t i = 0; i < m->npairs; i++) {
-		struct decsum n = matrix_count(m, i);
-
-		text.n = 0;
-		if (matrix_print(m, &n, &text) == 0 && (int)text.n > v->cell)
-			v->cell = (int)text.n;
-	}
+	v->cell = longest_count(v);
 	for (uint32_t i = 0; i < m->nclasses; i++) {
 		int n = label_cells(matrix_class(m, i));
 
@@ -140,12 +162,12 @@ static int put_head(const struct view *v, struct buf *b)
 static int put_cell(const struct view *v, uint32_t t, uint32_t p, struct buf *b)
 {
 	struct decsum n = cell(v, t, p);
-	double share = matrix_ratio(v->m, &n, &v->m->classes[t].support);
+	double share = matrix_share(v->m, &n, t, p);
 	cleanup_buf struct buf text = { 0 };
 	int step = share > 0 ? (int)((t == p ? share : sqrt(share)) * 8) : -1, rc; /* errors are rare: small shares must show */
 
 	step = step > 7 ? 7 : step;
-	if (matrix_print(v->m, &n, &text))
+	if (cell_text(v, &n, share, &text))
 		return -1;
 	if (!n.any || (!n.big && !n.m))
 		return pad(b, v->cell - 2) | buf_puts(b, "\xc2\xb7 ");
@@ -157,7 +179,9 @@ static int put_cell(const struct view *v, uint32_t t, uint32_t p, struct buf *b)
 
 static int put_matrix(const struct view *v, struct buf *b)
 {
-	int rc = buf_puts(b, "rows: truth, columns: predicted\n") | put_head(v, b);
+	static const char *const shares[] = { "", ", shares of the true class", ", shares of the predicted class",
+					      ", shares of all pairs" };
+	int rc = buf_printf(b, "rows: truth, columns: predicted%s\n", shares[v->m->normalize]) | put_head(v, b);
 
 	for (uint32_t t = 0; t < v->m->nclasses && !rc; t++) {
 		rc = put_row_label(v, t, b);
@@ -217,50 +241,107 @@ static int put_ratio(struct buf *b, double v)
 	return isnan(v) ? pad(b, 10) | buf_byte(b, '-') : buf_printf(b, "%11.4f", v);
 }
 
-static int put_stats(const struct view *v, const struct ratios *r, const struct decsum *support, struct buf *b)
+/* `specificity` NULL: averages have none. */
+static int put_stats(const struct view *v, const struct ratios *r, const double *specificity, const struct decsum *support,
+		     struct buf *b)
 {
 	cleanup_buf struct buf text = { 0 };
-	int rc = put_ratio(b, r->precision) | put_ratio(b, r->recall) | put_ratio(b, r->f1);
+	int rc = 0;
 
+	for (int i = 0; i < v->m->nratios; i++)
+		rc |= put_ratio(b, r->v[i]);
+	rc |= specificity ? buf_puts(b, "  ") | put_ratio(b, *specificity) : pad(b, 13);
 	if (rc || matrix_print(v->m, support, &text))
 		return -1;
 	return pad(b, 11 - (int)text.n) | buf_byte(b, ' ') | buf_str(b, buf_view(&text)) | buf_byte(b, '\n');
 }
 
+static int worse(const void *a, const void *b, void *arg)
+{
+	const struct matrix *m = arg;
+	uint32_t i = *(const uint32_t *)a, k = *(const uint32_t *)b;
+	double x = m->classes[i].r.f1, y = m->classes[k].r.f1;
+
+	if (x < y || (isnan(y) && !isnan(x)))
+		return -1;
+	return x > y || (isnan(x) && !isnan(y)) ? 1 : (i > k) - (i < k);
+}
+
+/* The classes in order, or the worst of very many; malloc'ed. */
+static uint32_t *chosen(const struct matrix *m, uint32_t *ret_n)
+{
+	uint32_t *order = malloc(((size_t)m->nclasses + 1) * sizeof *order);
+
+	for (uint32_t i = 0; order && i < m->nclasses; i++)
+		order[i] = i;
+	*ret_n = m->nclasses;
+	if (order && m->nclasses > TOP_CLASSES) {
+		qsort_r(order, m->nclasses, sizeof *order, worse, (void *)(uintptr_t)m);
+		*ret_n = TOP_ERRORS;
+	}
+	return order;
+}
+
+static int put_class_head(const struct view *v, int width, uint32_t shown, struct buf *b)
+{
+	int rc = buf_byte(b, '\n');
+
+	if (shown < v->m->nclasses)
+		rc |= buf_printf(b, "%u of %u classes, those with the lowest f1 (--report classes has all):\n", shown, v->m->nclasses);
+	rc |= pad(b, width) | buf_puts(b, "  precision     recall         f1");
+	if (v->m->beta)
+		rc |= pad(b, 10 - (int)strlen(v->m->beta)) | buf_byte(b, 'f') | buf_puts(b, v->m->beta);
+	return rc | buf_puts(b, "  specificity     support\n");
+}
+
 static int put_classes(const struct view *v, int width, struct buf *b)
 {
 	const struct matrix *m = v->m;
-	int rc = buf_byte(b, '\n') | pad(b, width) | buf_puts(b, "  precision     recall         f1     support\n");
+	uint32_t n, *order = chosen(m, &n);
+	int rc = order ? put_class_head(v, width, n, b) : -1;
 
-	for (uint32_t i = 0; i < m->nclasses && !rc; i++)
-		rc = put_label(b, matrix_class(m, i), width, false) | put_stats(v, &m->classes[i].r, &m->classes[i].support, b);
+	for (uint32_t i = 0; i < n && !rc; i++) {
+		const struct class_stats *c = &m->classes[order[i]];
+
+		rc = put_label(b, matrix_class(m, order[i]), width, false) | put_stats(v, &c->r, &c->specificity, &c->support, b);
+	}
+	free(order);
 	return rc;
 }
 
 static int put_averages(const struct view *v, int width, struct buf *b)
 {
 	const struct matrix *m = v->m;
+	const struct {
+		const char *name;
+		double v;
+	} whole[] = { { "accuracy", m->overall.accuracy },
+		      { "balanced accuracy", m->overall.balanced },
+		      { "Cohen's kappa", m->overall.kappa },
+		      { "Matthews' corr.", m->overall.mcc },
+		      { "ROC AUC", m->overall.roc_auc },
+		      { "average precision", m->overall.average_precision } };
 	int rc = buf_byte(b, '\n');
 
-	rc |= put_label(b, STR("macro average"), width, false) | put_stats(v, &m->macro, &m->total, b);
-	rc |= put_label(b, STR("micro average"), width, false) | put_stats(v, &m->micro, &m->total, b);
-	rc |= put_label(b, STR("weighted average"), width, false) | put_stats(v, &m->mean, &m->total, b);
-	return rc | put_label(b, STR("accuracy"), width, false) | put_ratio(b, m->overall.accuracy) | buf_byte(b, '\n');
+	rc |= put_label(b, STR("macro average"), width, false) | put_stats(v, &m->macro, NULL, &m->total, b);
+	rc |= put_label(b, STR("micro average"), width, false) | put_stats(v, &m->micro, NULL, &m->total, b);
+	rc |= put_label(b, STR("weighted average"), width, false) | put_stats(v, &m->mean, NULL, &m->total, b) | buf_byte(b, '\n');
+	for (int i = 0; i < (m->scored ? 6 : 4) && !rc; i++)
+		rc = put_label(b, str_of(whole[i].name), width, false) | put_ratio(b, whole[i].v) | buf_byte(b, '\n');
+	return rc;
 }
 
 int matrix_table(const struct matrix *m, int width, bool colour, struct buf *b)
 {
-	struct view v = { .m = m, .cells = matrix_cells(m), .colour = colour };
+	struct view v = { .m = m, .colour = colour, .shares = m->normalize != NORM_NONE };
 	int label, rc;
 
-	if (!v.cells)
-		return -1;
 	measure(&v, width < 100 ? width : 100);
-	label = v.label > 16 ? v.label : 16;
-	if ((int64_t)v.label + (int64_t)v.cell * m->nclasses <= width)
-		rc = put_matrix(&v, b);
-	else
+	label = v.label > 17 ? v.label : 17;
+	if ((int64_t)v.label + (int64_t)v.cell * m->nclasses > width)
 		rc = put_errors(&v, b);
+	else
+		rc = (v.cells = matrix_cells(m)) ? put_matrix(&v, b) : -1;
 	rc |= put_classes(&v, label, b) | put_averages(&v, label, b);
 	free(v.cells);
 	return rc ? -1 : 0;
