@@ -1,30 +1,83 @@
-/* stook cat: read anything, write anything, concatenate by column name. */
+/* stook cat: read anything, write anything, concatenate by column name; types and metadata for the programs that read on. */
 #include "lib/cli/cli.h"
+#include "lib/format/declare.h"
+#include "lib/op/relabel.h"
+#include "lib/op/typer.h"
 
 struct cat_args {
 	struct common common;
+	bool typed;
+	const char *schema_out;
+	struct strv meta;
 };
 
+static int put_schema(const char *path, const struct schema *s, struct err *e)
+{
+	cleanup_buf struct buf b = { 0 };
+
+	return schema_print(s, &b) ? err_oom(e) : out_put(path, CODEC_NONE, buf_view(&b), e);
+}
+
+static int open_source(const struct cat_args *a, struct source **ret, struct err *e)
+{
+	struct type_opts o = { .memory = a->common.memory, .tmpdir = a->common.tmpdir };
+	int rc = cli_source(&a->common, 0, ret, e);
+
+	if (rc == 0 && a->typed)
+		rc = typer_open(*ret, &o, ret, e);
+	if (rc == 0 && a->meta.n)
+		rc = relabel_open(*ret, a->meta.n, a->meta.v, ret, e);
+	return rc;
+}
+
+/* The schema file appears after the records, when all went well. */
 static int run(void *args, struct err *e)
 {
-	const struct common *c = args;
+	struct cat_args *a = args;
+	cleanup_schema struct schema *schema = NULL;
 	struct source *s;
-	int rc = cli_source(c, 0, &s, e);
+	int rc = open_source(a, &s, e);
 
-	return rc < 0 ? rc : cli_drain(c, s, e);
+	if (rc < 0)
+		return rc;
+	if (a->schema_out && strcmp(a->schema_out, "-") == 0) {
+		rc = put_schema(NULL, s->schema, e);
+		source_close(s);
+		return rc;
+	}
+	schema = schema_ref(s->schema);
+	rc = cli_drain(&a->common, s, e);
+	return rc < 0 || !a->schema_out ? rc : put_schema(a->schema_out, schema, e);
 }
 
 static void share(const void *args, struct share_plan *ret)
 {
-	(void)args;
-	ret->how = SHARE_RECORD;
+	const struct cat_args *a = args;
+
+	ret->how = a->typed ? SHARE_GATHER : SHARE_RECORD;
+	ret->why = a->typed ? "a type holds only if every value has it" : NULL;
 }
 
-static const struct opt *const groups[] = { opts_read, opts_write, opts_common, NULL };
+#define AT(member) offsetof(struct cat_args, member)
+
+static const struct opt opts[] = {
+	{ 0, "typed", OPT_FLAG, ROLE_PLAIN, NULL, AT(typed), NULL,
+	  "turn text into int64, float64, decimal, bool, date or timestamp where every value of a field prints back as it was" },
+	{ 0, "schema-out", OPT_STR, ROLE_OUTFILE, "FILE", AT(schema_out), NULL,
+	  "write names and types to FILE, as --schema reads them; with -, to standard output instead of the records" },
+	{ 0, "meta", OPT_LIST, ROLE_PLAIN, "[FIELD.]KEY=VALUE", AT(meta), NULL,
+	  "set metadata of the table or of a field; --schema-out shows it" },
+	{ 0 },
+};
+
+static const struct opt *const groups[] = { opts, opts_read, opts_write, opts_common, NULL };
 
 static const struct example examples[] = {
 	{ "stook cat sales.csv.gz -o sales.arrow", "Convert a compressed CSV file into an Arrow file." },
 	{ "stook cat jan.csv feb.csv | stook take -n 5", "Two files as one stream; columns are matched by name." },
+	{ "stook cat --typed sales.csv -o sales.arrow", "With numbers and dates as such, for programs that expect them so." },
+	{ "stook cat --typed sales.csv --schema-out -", "Names and types, as --schema reads them, and metadata." },
+	{ "stook cat sales.csv --meta source=shop --meta price.unit=EUR -o sales.arrow", "Say what the table and a field of it are." },
 	{ 0 },
 };
 
@@ -33,7 +86,16 @@ const struct tool tool_cat = {
 	.summary = "read anything, write anything, concatenate by column name",
 	.operands = "[FILE]...",
 	.description = "Reads the files one after another and writes their records as one table. The first file fixes the columns;\n"
-		       "later files may have them in another order. Without FILE, or when FILE is -, reads standard input.\n",
+		       "later files may have them in another order. Without FILE, or when FILE is -, reads standard input.\n"
+		       ".Pp\n"
+		       "With\n.Fl Fl typed\nthe whole input is read before the first record is written, for a type holds only if every\n"
+		       "value has it.\n"
+		       "What does not fit into memory waits in a temporary file. CSV written from it is the same byte for byte.\n"
+		       "A field that has a value such as 007, 1e5 or the empty string keeps its type, and so does one that has no value.\n"
+		       ".Pp\n"
+		       "What stands before a dot in\n.Fl Fl meta\nis a field if there is one of that name, the longest if several fit;\n"
+		       "a backslash before the dot makes it part of the key. Metadata stays with the table and its fields through all\n"
+		       "tools, and shows as comments in what\n.Fl Fl schema-out\nwrites.\n",
 	.groups = groups,
 	.size = sizeof(struct cat_args),
 	.run = run,

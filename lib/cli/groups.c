@@ -15,7 +15,7 @@ const struct opt opts_read[] = {
 	{ 0, "comment", OPT_STR, ROLE_READ, "CHAR", AT(read.comment), NULL, "skip CSV lines that begin with CHAR" },
 	{ 0, "null", OPT_STR, ROLE_READ, "TEXT", AT(read.null), NULL, "an unquoted CSV field that is TEXT is null (default: an empty one)" },
 	{ 0, "type", OPT_STR, ROLE_READ, "FIELD=TYPE,...", AT(read.types), NULL,
-	  "declare types: text num int64 float64 bool date timestamp json" },
+	  "declare types: text num int64 float64 decimal128(38, 2) bool date timestamp json binary" },
 	{ 0, "schema", OPT_STR, ROLE_READ, "FILE", AT(read.schema), NULL, "declare types from FILE, one \"name type\" a line" },
 	{ 0, "encoding", OPT_STR, ROLE_READ, "NAME", AT(read.encoding), NULL, "convert text inputs from this encoding (any iconv name)" },
 	{ 0, "binary", OPT_STR, ROLE_READ, "FIELDS", AT(read.binary), NULL, "carry these fields as bytes that need not be UTF-8" },

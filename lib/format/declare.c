@@ -3,8 +3,26 @@
 
 #include "lib/format/json.h"
 
+#include <stdio.h>
+
 #define SCHEMA_MAX (16 << 20)
-#define NAMES "text, num, json, int64, float64, bool, date, timestamp, binary"
+#define NAMES "text, num, json, int64, float64, decimal128(DIGITS, SCALE), bool, date, timestamp, binary"
+
+/* "decimal128(38, 2)". */
+static bool parse_decimal_type(struct str name, struct type *ret)
+{
+	char text[32], end;
+	int precision, scale;
+
+	if (name.n == 0 || name.n >= sizeof text || name.p[name.n - 1] != ')')
+		return false;
+	memcpy(text, name.p, name.n);
+	text[name.n - 1] = '\0';
+	if (sscanf(text, "decimal128(%d, %d%c", &precision, &scale, &end) != 2)
+		return false;
+	*ret = (struct type){ .id = T_DECIMAL, .layout = LAY_FIXED, .width = 16, .precision = precision, .scale = scale };
+	return precision >= 1 && precision <= 38 && scale >= 0 && scale <= precision;
+}
 
 bool type_parse(struct str name, struct type *ret)
 {
@@ -32,7 +50,7 @@ bool type_parse(struct str name, struct type *ret)
 			return true;
 		}
 	}
-	return false;
+	return parse_decimal_type(name, ret);
 }
 
 /* A list that grows in the arena. */
@@ -87,8 +105,8 @@ static int read_option(struct str s, struct declared *d, struct arena *a, struct
 		for (start = i, equals = SIZE_MAX; i < s.n && s.p[i] != ','; i++) {
 			if (s.p[i] == '=')
 				equals = i;
-			else if (s.p[i] == '[') /* timestamp[us, UTC] */
-				while (i + 1 < s.n && s.p[i] != ']')
+			else if (s.p[i] == '[' || s.p[i] == '(') /* timestamp[us, UTC], decimal128(38, 2) */
+				while (i + 1 < s.n && s.p[i] != ']' && s.p[i] != ')')
 					i++;
 			else if (s.p[i] == '\\')
 				i++;
@@ -237,12 +255,40 @@ static int parse_text(struct builder *b, struct str s, struct err *e)
 	return rc < 0 ? rc : 1;
 }
 
+/* Digits with at most `scale` behind the point and `precision` in all. */
+static bool decimal_value(struct str s, int precision, int scale, __int128 *ret)
+{
+	size_t i = s.n && (s.p[0] == '-' || s.p[0] == '+');
+	bool point = false, any = false;
+	int digits = 0;
+	__int128 v = 0;
+
+	for (; i < s.n; i++) {
+		if (s.p[i] == '.' && !point) {
+			point = true;
+			continue;
+		}
+		if (s.p[i] < '0' || s.p[i] > '9' || (point && scale-- == 0))
+			return false;
+		any = true;
+		v = v * 10 + (s.p[i] - '0');
+		digits += v > 0;
+		if (digits > precision)
+			return false;
+	}
+	for (; scale > 0 && digits <= precision; scale--, digits += v > 0)
+		v *= 10;
+	*ret = s.n && s.p[0] == '-' ? -v : v;
+	return any && digits <= precision;
+}
+
 int value_parse(struct builder *b, struct str s, struct err *e)
 {
 	union {
 		int64_t i;
 		int32_t days;
 		double f;
+		__int128 decimal;
 	} v;
 
 	switch (b->type->id) {
@@ -259,31 +305,69 @@ int value_parse(struct builder *b, struct str s, struct err *e)
 		return date_parse(s, &v.days) ? put_fixed(b, &v.days, e) : 0;
 	case T_TIMESTAMP:
 		return time_parse(s, &v.i) ? put_fixed(b, &v.i, e) : 0;
+	case T_DECIMAL:
+		return decimal_value(s, b->type->precision, b->type->scale, &v.decimal) ? put_fixed(b, &v.decimal, e) : 0;
 	default:
 		return err_set(e, ST_BUG, "no text form for this type");
 	}
 }
 
-static int print_name(struct str name, struct buf *b)
+static int print_escaped(struct str text, const char *special, const char *letter, struct buf *b)
 {
-	static const char special[] = " \t\n\r\\#", letter[] = "stnr\\#";
+	for (size_t i = 0; i < text.n; i++) {
+		const char *x = text.p[i] ? strchr(special, text.p[i]) : NULL;
 
-	for (size_t i = 0; i < name.n; i++) {
-		const char *x = memchr(special, name.p[i], 6);
-
-		if (x ? buf_byte(b, '\\') || buf_byte(b, (uint8_t)letter[x - special]) : buf_byte(b, (uint8_t)name.p[i]))
+		if (x ? buf_byte(b, '\\') || buf_byte(b, (uint8_t)letter[x - special]) : buf_byte(b, (uint8_t)text.p[i]))
 			return -1;
 	}
 	return 0;
 }
 
+/* The type to declare for values that print as those of t. */
+static struct type declarable(const struct type *t)
+{
+	char name[256];
+	struct type own;
+
+	if (type_parse(str_of(type_name(t, name, sizeof name)), &own))
+		return own;
+	if (t->id == T_UINT64 || t->id == T_DECIMAL)
+		return TYPE_NUM;
+	if (type_is_int(t))
+		return TYPE_INT64;
+	if (type_is_float(t))
+		return TYPE_FLOAT64;
+	if (t->id == T_TIMESTAMP)
+		return TYPE_TIMESTAMP(UNIT_US, t->tz.n ? STR("UTC") : STR(""));
+	return t->nchildren ? TYPE_JSON : TYPE_TEXT;
+}
+
+/* As --meta takes it, behind the mark of a comment. */
+static int print_meta(const struct kvs *meta, struct str field, const char *dot, struct buf *b)
+{
+	static const char special[] = "\n\r\\", letter[] = "nr\\";
+
+	for (int i = 0; i < meta->n; i++)
+		if (buf_puts(b, "# meta ") || print_escaped(field, special, letter, b) || buf_puts(b, dot) ||
+		    print_escaped(meta->v[i].key, special, letter, b) || buf_byte(b, '=') ||
+		    print_escaped(meta->v[i].value, special, letter, b) || buf_byte(b, '\n'))
+			return -1;
+	return 0;
+}
+
 int schema_print(const struct schema *s, struct buf *b)
 {
-	char type[256];
+	char name[64];
 
-	for (int i = 0; i < s->nfields; i++)
-		if (print_name(s->fields[i].name, b) ||
-		    buf_printf(b, " %s\n", type_name(&s->fields[i].type, type, sizeof type)))
+	if (print_meta(&s->meta, STR(""), "", b))
+		return -1;
+	for (int i = 0; i < s->nfields; i++) {
+		struct type t = declarable(&s->fields[i].type);
+
+		if (print_escaped(s->fields[i].name, " \t\n\r\\#", "stnr\\#", b) ||
+		    buf_printf(b, " %s\n", type_name(&t, name, sizeof name)) ||
+		    print_meta(&s->fields[i].meta, s->fields[i].name, ".", b))
 			return -1;
+	}
 	return 0;
 }

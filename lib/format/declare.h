@@ -18,15 +18,16 @@ const struct type *declared_find(const struct declared *d, struct str name); /* 
 /* Every declared name must be in s: ST_USAGE listing what there is. */
 int declared_check(const struct declared *d, const struct schema *s, struct err *e) nodiscard;
 
-/* "text", "num", "json", "int64", "float64", "bool", "date", "timestamp", "binary", and the names type_name() gives for these.
- */
+/* "text", "num", "json", "int64", "float64", "decimal128(38, 2)", "bool", "date", "timestamp", "binary", and the names
+ * type_name() gives for these. */
 bool type_parse(struct str name, struct type *ret);
 
 /* Appends the value that `text` spells in type b->type: 1, or 0 when it spells none (nothing is appended), or an error
  * (memory). */
 int value_parse(struct builder *b, struct str text, struct err *e) nodiscard;
 
-/* Appends the schema file of s; 0 or -1. */
+/* Appends the schema file of s: for every field the type to declare, which for those that cannot be declared is the one whose
+ * values print alike; metadata as comments. 0 or -1. */
 int schema_print(const struct schema *s, struct buf *b);
 
 #endif
