@@ -20,9 +20,15 @@ const struct agg_family *const agg_families[] = { &agg_count,
 						  &agg_sd,
 						  &agg_varp,
 						  &agg_sdp,
+						  &agg_cov,
+						  &agg_corr,
+						  &agg_wmean,
 						  &agg_median,
 						  &agg_quantile,
 						  &agg_pnn,
+						  &agg_pnn_sketch,
+						  &agg_mode,
+						  &agg_hist,
 						  &agg_distinct_sketch,
 						  &agg_list,
 						  &agg_concat,
@@ -94,6 +100,8 @@ static const struct agg_family *family_find(struct str func)
 {
 	if (is_percentile(func))
 		return &agg_pnn;
+	if (func.n && func.p[func.n - 1] == '~' && is_percentile((struct str){ func.p, func.n - 1 }))
+		return &agg_pnn_sketch;
 	for (int i = 0; agg_families[i]; i++)
 		if (str_is(func, agg_families[i]->name))
 			return agg_families[i];

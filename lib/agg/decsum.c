@@ -212,7 +212,7 @@ static enum dec_read add_long(struct decsum *s, struct str text, struct decsums 
 	mpz_init_set_str(z, (const char *)digits.p, 10);
 	if (text.p[0] == '-')
 		mpz_neg(z, z);
-	if (text.n - point > 2 * DEC_EXP + 1)
+	if (text.n - point > 4 * DEC_EXP + 1) /* products have twice the digits behind the point */
 		why = DEC_LIMIT;
 	else if (decsum_add(s, (struct dec){ .scale = point < text.n ? (int32_t)(text.n - point - 1) : 0, .big = 1 },
 			    &(struct decpool){ .v = &z, .n = 1, .cap = 1 }, p))

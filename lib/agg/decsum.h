@@ -12,7 +12,7 @@
 
 #include <stdbool.h>
 
-#define DECSUM_TEXT_MAX 8192 /* digits of a sum that are read back: 1000 before the point, 2000 behind, and carries */
+#define DECSUM_TEXT_MAX 8192 /* digits of a sum that are read back: of products 4000 before the point, 4000 behind, and carries */
 
 #define DECSUM_BIG 64 /* bytes a promoted mantissa costs, about */
 

@@ -1,14 +1,18 @@
-/* distinct: how many different values, exactly; equality is that of keys (text by bytes, numbers by exact value).
+/* distinct: how many different values, exactly; mode: the most frequent one, of equally frequent ones the first. Equality is that of
+ * keys (text by bytes, numbers by exact value).
  *
  * One table holds the pairs (group, key) of all groups; a group's state is its count and the chain of its pairs, in first-seen
- * order. The state column is the list of distinct values, each in its first spelling: they are kept only when partial states
- * are asked for, because the keys alone decide equality. */
+ * order. The state column is the list of distinct values, each in its first spelling, for mode also the list of their counts.
+ * distinct keeps them only when partial states are asked for, because the keys alone decide equality. */
 #include "lib/agg/agg.h"
 #include "lib/agg/cell.h"
 #include "lib/agg/keyset.h"
 
-static const char *const states[] = { "distinct",     "distinct.num",  "distinct.text",
-				      "distinct.nat", "distinct.fold", "distinct.time" };
+#define TIMES_MAX (INT64_C(1) << 43) /* of one value in a state that is read: sums of millions of them do not overflow */
+
+static const char *const distinct_states[] = { "distinct",     "distinct.num",  "distinct.text",
+					       "distinct.nat", "distinct.fold", "distinct.time" };
+static const char *const mode_states[] = { "mode", "mode.num", "mode.text", "mode.nat", "mode.fold", "mode.time" };
 
 struct state {
 	int64_t count;
@@ -18,10 +22,16 @@ struct state {
 struct distinct_more {
 	struct keyset pairs;
 	struct buf next;       /* uint32 for each pair: the group's next pair + 1 */
+	struct buf times;      /* mode: int64 for each pair, how often it came */
 	struct buf key;        /* scratch: the pair being looked up */
 	struct builder values; /* for each pair its value as first seen */
-	struct field item;     /* the list type's child */
+	struct field item, n;  /* the list types' children */
 };
+
+static bool is_mode(const struct agg *a)
+{
+	return a->family == &agg_mode;
+}
 
 static int distinct_type(struct agg *a, bool merge, struct type *ret, struct err *e)
 {
@@ -41,7 +51,8 @@ static int distinct_type(struct agg *a, bool merge, struct type *ret, struct err
 static int distinct_bind(struct agg *a, bool merge, struct err *e)
 {
 	struct distinct_more *more = a->more;
-	struct type list;
+	const char *const *states = is_mode(a) ? mode_states : distinct_states;
+	struct type list, counts;
 	int rc = merge ? agg_state_kind(a, &states[a->spec.reading], 1, e) : 0;
 
 	if (rc < 0 || (rc = distinct_type(a, merge, &more->item.type, e)) < 0 ||
@@ -51,8 +62,12 @@ static int distinct_bind(struct agg *a, bool merge, struct err *e)
 	more->item.nullable = true;
 	a->need[0] = AGG_KEYS;
 	list = (struct type){ .id = T_LIST, .layout = LAY_LIST, .nchildren = 1, .children = &more->item };
-	if ((rc = agg_add_result(a, a->spec.out, TYPE_INT64, false, e)) < 0 ||
-	    (rc = agg_add_state(a, states[a->spec.reading], list, false, e)) < 0)
+	more->n = (struct field){ .name = STR("item"), .nullable = true, .type = TYPE_INT64 };
+	counts = (struct type){ .id = T_LIST, .layout = LAY_LIST, .nchildren = 1, .children = &more->n };
+	rc = is_mode(a) ? agg_add_result(a, a->spec.out, more->item.type, true, e)
+			: agg_add_result(a, a->spec.out, TYPE_INT64, false, e);
+	if (rc < 0 || (rc = agg_add_state(a, states[a->spec.reading], list, false, e)) < 0 ||
+	    (is_mode(a) && (rc = agg_add_state(a, "n", counts, false, e)) < 0))
 		return rc;
 	if ((rc = builder_init(&more->values, &more->item.type, e)) < 0)
 		return rc;
@@ -77,7 +92,18 @@ static int chain(struct agg *a, struct state *s, uint32_t id, struct err *e)
 	return 0;
 }
 
-static int add(struct agg *a, uint32_t group, struct str key, const struct column *c, int64_t row, struct err *e)
+/* A new pair: chained, and its value kept where it will be asked for. */
+static int begin_pair(struct agg *a, uint32_t group, uint32_t id, const struct column *c, int64_t row, struct err *e)
+{
+	struct distinct_more *more = a->more;
+	int rc = chain(a, AGG_STATE(a, struct state, group), id, e);
+
+	if (rc == 0 && is_mode(a) && buf_zero(&more->times, sizeof(int64_t)))
+		rc = err_oom(e);
+	return rc == 0 && (a->partial || is_mode(a)) ? builder_rows(&more->values, c, row, 1, e) : rc;
+}
+
+static int add(struct agg *a, uint32_t group, struct str key, const struct column *c, int64_t row, int64_t times, struct err *e)
 {
 	struct distinct_more *more = a->more;
 	uint32_t before = more->pairs.n, id;
@@ -88,11 +114,12 @@ static int add(struct agg *a, uint32_t group, struct str key, const struct colum
 	if (buf_add(&more->key, &group, sizeof group) || buf_str(&more->key, key))
 		return err_oom(e);
 	pair = buf_view(&more->key);
-	if ((rc = keyset_add(&more->pairs, pair, keyset_hash(&more->pairs, pair), &id, e)) < 0 || id != before)
-		return rc;
-	if ((rc = chain(a, AGG_STATE(a, struct state, group), id, e)) < 0)
-		return rc;
-	return a->partial ? builder_rows(&more->values, c, row, 1, e) : 0;
+	rc = keyset_add(&more->pairs, pair, keyset_hash(&more->pairs, pair), &id, e);
+	if (rc == 0 && id == before)
+		rc = begin_pair(a, group, id, c, row, e);
+	if (rc == 0 && is_mode(a))
+		((int64_t *)(void *)more->times.p)[id] += times;
+	return rc;
 }
 
 static int distinct_update(struct agg *a, const struct agg_batch *b, struct err *e)
@@ -103,7 +130,7 @@ static int distinct_update(struct agg *a, const struct agg_batch *b, struct err 
 
 	for (int64_t i = 0; i < b->n && rc == 0; i++)
 		if (b->ids[i] != NO_GROUP && !column_is_null(c, i) && !(keys->has_null && keys->has_null[i]))
-			rc = add(a, b->ids[i], keys_at(keys, i), c, i, e);
+			rc = add(a, b->ids[i], keys_at(keys, i), c, i, 1, e);
 	return rc;
 }
 
@@ -113,6 +140,35 @@ static int distinct_finish(struct agg *a, uint32_t from, uint32_t n, struct buil
 
 	for (uint32_t g = from; g < from + n && rc == 0; g++)
 		rc = builder_fixed(out, &AGG_STATE(a, struct state, g)->count, e);
+	return rc;
+}
+
+/* The most frequent pair of a group, of equal ones the first; 0: there is none. Pairs are numbered from 1. */
+static uint32_t mode_of(const struct agg *a, uint32_t g)
+{
+	const struct distinct_more *more = a->more;
+	const uint32_t *next = (const uint32_t *)(const void *)more->next.p;
+	const int64_t *times = (const int64_t *)(const void *)more->times.p;
+	uint32_t best = AGG_STATE(a, struct state, g)->first;
+
+	for (uint32_t p = best; p; p = next[p - 1])
+		if (times[p - 1] > times[best - 1])
+			best = p;
+	return best;
+}
+
+static int mode_finish(struct agg *a, uint32_t from, uint32_t n, struct builder *out, struct err *e)
+{
+	struct distinct_more *more = a->more;
+	cleanup_arena struct arena arena = { 0 };
+	struct column values;
+	int rc = builder_view(&more->values, &arena, &values, e);
+
+	for (uint32_t g = from; g < from + n && rc == 0; g++) {
+		uint32_t best = mode_of(a, g);
+
+		rc = best ? builder_rows(out, &values, best - 1, 1, e) : builder_null(out, 1, e);
+	}
 	return rc;
 }
 
@@ -132,15 +188,19 @@ static int distinct_dump(struct agg *a, uint32_t from, uint32_t n, struct builde
 {
 	struct distinct_more *more = a->more;
 	const uint32_t *next = (const uint32_t *)(const void *)more->next.p;
+	const int64_t *times = (const int64_t *)(const void *)more->times.p;
 	cleanup_arena struct arena arena = { 0 };
 	struct column values;
 	int rc = builder_view(&more->values, &arena, &values, e);
 
 	for (uint32_t g = from; g < from + n && rc == 0; g++) {
-		for (uint32_t p = AGG_STATE(a, struct state, g)->first; p && rc == 0; p = next[p - 1])
-			rc = builder_rows(&out->children[0], &values, p - 1, 1, e);
-		if (rc == 0)
-			rc = end_list(out, e);
+		for (uint32_t p = AGG_STATE(a, struct state, g)->first; p && rc == 0; p = next[p - 1]) {
+			rc = builder_rows(&out[0].children[0], &values, p - 1, 1, e);
+			if (rc == 0 && is_mode(a))
+				rc = builder_fixed(&out[1].children[0], &times[p - 1], e);
+		}
+		for (int k = 0; k < a->nstate && rc == 0; k++)
+			rc = end_list(&out[k], e);
 	}
 	return rc;
 }
@@ -166,16 +226,45 @@ static int items_batch(const struct column *list, struct batch **ret, struct err
 	return 0;
 }
 
-static int load_lists(struct agg *a, const struct column *list, const struct batch *items, const struct keys *keys,
-		      const uint32_t *ids, struct err *e)
+/* How often item k of row i came, by the list of counts (NULL: once). 0: damaged. */
+static int64_t times_of(const struct column *list, const struct column *counts, int64_t i, int64_t k)
 {
+	int64_t at, v;
+
+	if (!counts)
+		return 1;
+	at = counts->offsets[i] + (k - list->offsets[i]);
+	if (counts->offsets[i + 1] - counts->offsets[i] != list->offsets[i + 1] - list->offsets[i] ||
+	    column_is_null(&counts->children[0], at))
+		return 0;
+	v = column_i64(&counts->children[0], at);
+	return v > 0 && v <= TIMES_MAX ? v : 0;
+}
+
+static int load_lists(struct agg *a, const struct batch *b, const struct batch *items, const struct keys *keys, const uint32_t *ids,
+		      struct err *e)
+{
+	const struct column *list = &b->cols[a->state_col], *counts = is_mode(a) ? list + 1 : NULL;
 	int rc = 0;
 
 	for (int64_t i = 0; i < list->length; i++)
-		for (int64_t k = list->offsets[i]; k < list->offsets[i + 1] && rc == 0; k++)
+		for (int64_t k = list->offsets[i]; k < list->offsets[i + 1] && rc == 0; k++) {
+			int64_t times = times_of(list, counts, i, k);
+
+			if (!times)
+				return agg_bad_state(a, b, i, 1, e);
 			if (!column_is_null(&items->cols[0], k))
-				rc = add(a, ids[i], keys_at(keys, k), &items->cols[0], k, e);
+				rc = add(a, ids[i], keys_at(keys, k), &items->cols[0], k, times, e);
+		}
 	return rc;
+}
+
+static bool has_counts(const struct agg *a, const struct batch *b)
+{
+	const struct column *counts = &b->cols[a->state_col] + 1;
+
+	return a->state_col + 1 < b->schema->nfields && counts->type->id == T_LIST &&
+	       counts->type->children[0].type.id == T_INT64;
 }
 
 static int distinct_load(struct agg *a, const struct batch *b, const uint32_t *ids, struct err *e)
@@ -190,7 +279,8 @@ static int distinct_load(struct agg *a, const struct batch *b, const uint32_t *i
 	struct keys keys = { 0 };
 	int rc;
 
-	if (list->type->id != T_LIST || !type_equal(&list->type->children[0].type, &more->item.type))
+	if (list->type->id != T_LIST || !type_equal(&list->type->children[0].type, &more->item.type) ||
+	    (is_mode(a) && !has_counts(a, b)))
 		return agg_bad_state(a, b, 0, 0, e);
 	if (more->item.type.id == T_NULL)
 		return 0;
@@ -199,14 +289,14 @@ static int distinct_load(struct agg *a, const struct batch *b, const uint32_t *i
 		return rc;
 	if (bad.bad_row >= 0)
 		return agg_bad_state(a, b, 0, 0, e);
-	return load_lists(a, list, items, &keys, ids, e);
+	return load_lists(a, b, items, &keys, ids, e);
 }
 
 static size_t distinct_memory(const struct agg *a)
 {
 	const struct distinct_more *more = a->more;
 
-	return keyset_memory(&more->pairs) + more->next.cap + more->values.values.cap + more->values.offsets.cap;
+	return keyset_memory(&more->pairs) + more->next.cap + more->times.cap + more->values.values.cap + more->values.offsets.cap;
 }
 
 static void distinct_drop(struct agg *a)
@@ -215,24 +305,28 @@ static void distinct_drop(struct agg *a)
 
 	keyset_free(&more->pairs);
 	buf_free(&more->next);
+	buf_free(&more->times);
 	buf_free(&more->key);
 	builder_free(&more->values);
 }
 
+#define DISTINCT                                                                                                            \
+	.min_fields = 1, .max_fields = 1, .reads = true, .size = sizeof(struct state), .more = sizeof(struct distinct_more), \
+	.bind = distinct_bind, .update = distinct_update, .dump = distinct_dump, .load = distinct_load,                      \
+	.memory = distinct_memory, .drop = distinct_drop
+
 const struct agg_family agg_distinct = {
 	.name = "distinct",
-	.min_fields = 1,
-	.max_fields = 1,
-	.reads = true,
-	.size = sizeof(struct state),
-	.more = sizeof(struct distinct_more),
 	.signature = "distinct:FIELD[:num|fold|...]",
 	.help = "number of different values, exact",
-	.bind = distinct_bind,
-	.update = distinct_update,
 	.finish = distinct_finish,
-	.dump = distinct_dump,
-	.load = distinct_load,
-	.memory = distinct_memory,
-	.drop = distinct_drop,
+	DISTINCT,
+};
+
+const struct agg_family agg_mode = {
+	.name = "mode",
+	.signature = "mode:FIELD[:num|fold|...]",
+	.help = "the most frequent value; of equally frequent ones the first",
+	.finish = mode_finish,
+	DISTINCT,
 };

@@ -151,40 +151,52 @@ int decmoments_add(struct decmoments *m, struct dec d, const struct decpool *fro
 	return rc;
 }
 
-/* squares += v * v where the product leaves the range in which it is two doubles. */
-static int add_wide(struct floatmoments *m, double v, struct momentpool *p)
+/* v = m * 2^(e - 53) */
+static int64_t mantissa_of(double v, int *e)
 {
-	int e;
-	int64_t mantissa = (int64_t)ldexp(frexp(v, &e), 53);
+	return (int64_t)ldexp(frexp(v, e), 53);
+}
+
+/* += u * v where the product leaves the range in which it is two doubles. */
+static int add_wide(struct floatprod *s, double u, double v, struct momentpool *p)
+{
+	int eu, ev;
+	int64_t mu = mantissa_of(u, &eu), mv = mantissa_of(v, &ev);
+	long e = eu + ev - 106 - WIDE_EXP;
 	mpz_t q;
 
-	if (!m->wide && !(m->wide = new_big(p, 1)))
+	if (!s->wide && !(s->wide = new_big(p, 1)))
 		return -1;
-	mpz_init_set_si(q, mantissa);
-	mpz_mul(q, q, q);
-	e = 2 * (e - 53) - WIDE_EXP;
+	mpz_init_set_si(q, mu);
+	mpz_mul_si(q, q, mv);
 	if (e >= 0)
 		mpz_mul_2exp(q, q, (mp_bitcnt_t)e);
 	else
 		mpz_tdiv_q_2exp(q, q, (mp_bitcnt_t)-e); /* exact: the bits below are zero */
-	mpz_add(p->v[m->wide - 1], p->v[m->wide - 1], q);
+	mpz_add(p->v[s->wide - 1], p->v[s->wide - 1], q);
 	mpz_clear(q);
 	return 0;
 }
 
+int floatprod_add(struct floatprod *s, double u, double v, struct momentpool *p)
+{
+	double product = u * v, size = fabs(product);
+
+	if (u == 0 || v == 0)
+		return 0;
+	if (size < 0x1p-900 || size > 0x1p1000)
+		return add_wide(s, u, v, p);
+	if (floatsum_add(&s->sum, product, &p->floats))
+		return -1;
+	return floatsum_add(&s->sum, fma(u, v, -product), &p->floats);
+}
+
 int floatmoments_add(struct floatmoments *m, double v, struct momentpool *p)
 {
-	double square = v * v, size = fabs(v);
-
 	m->n++;
 	if (floatsum_add(&m->sum, v, &p->floats))
 		return -1;
-	if (special_of(v))
-		return 0;
-	if (v != 0 && (size < 0x1p-450 || size > 0x1p500))
-		return add_wide(m, v, p);
-	return floatsum_add(&m->squares, square, &p->floats) || floatsum_add(&m->squares, fma(v, v, -square), &p->floats) ? -1
-															  : 0;
+	return special_of(v) ? 0 : floatprod_add(&m->squares, v, v, p);
 }
 
 /* (n q - s^2) / (n (n - ddof)) * 2^exp2 / 10^(2 scale), or its root. s and q are consumed. */
@@ -228,18 +240,13 @@ double decmoments_var(const struct decmoments *m, int ddof, bool root, const str
 	return v;
 }
 
-/* The exact sum of squares as q * 2^exp2. */
-static void float_squares(const struct floatmoments *m, const struct momentpool *p, mpz_t q, long *exp2)
+void floatprod_exact(const struct floatprod *s, const struct momentpool *p, mpz_t n, long *exp2)
 {
-	mpz_t wide;
-
-	floatsum_exact(&m->squares, &p->floats, q, exp2);
-	if (!m->wide)
+	floatsum_exact(&s->sum, &p->floats, n, exp2);
+	if (!s->wide)
 		return;
-	mpz_mul_2exp(q, q, (mp_bitcnt_t)(*exp2 - WIDE_EXP));
-	mpz_init_set(wide, p->v[m->wide - 1]);
-	mpz_add(q, q, wide);
-	mpz_clear(wide);
+	mpz_mul_2exp(n, n, (mp_bitcnt_t)(*exp2 - WIDE_EXP));
+	mpz_add(n, n, p->v[s->wide - 1]);
 	*exp2 = WIDE_EXP;
 }
 
@@ -253,7 +260,7 @@ double floatmoments_var(const struct floatmoments *m, int ddof, bool root, const
 		return (double)NAN;
 	mpz_inits(s, q, NULL);
 	floatsum_exact(&m->sum, &p->floats, s, &es);
-	float_squares(m, p, q, &eq);
+	floatprod_exact(&m->squares, p, q, &eq);
 	if (eq > 2 * es) {
 		mpz_mul_2exp(q, q, (mp_bitcnt_t)(eq - 2 * es));
 		eq = 2 * es;
@@ -304,19 +311,24 @@ static int print_hex(mpz_t n, long exp2, struct buf *b)
 	return buf_printf(b, "p%ld", exp2 + (long)zeros);
 }
 
-int floatmoments_print(const struct floatmoments *m, bool squares, const struct momentpool *p, struct buf *b)
+int floatprod_print(const struct floatprod *s, const struct momentpool *p, struct buf *b)
 {
 	long exp2;
-	mpz_t q;
+	mpz_t n;
 	int rc;
 
+	mpz_init(n);
+	floatprod_exact(s, p, n, &exp2);
+	rc = print_hex(n, exp2, b);
+	mpz_clear(n);
+	return rc;
+}
+
+int floatmoments_print(const struct floatmoments *m, bool squares, const struct momentpool *p, struct buf *b)
+{
 	if (!squares || m->sum.special)
 		return floatsum_print(&m->sum, &p->floats, b);
-	mpz_init(q);
-	float_squares(m, p, q, &exp2);
-	rc = print_hex(q, exp2, b);
-	mpz_clear(q);
-	return rc;
+	return floatprod_print(&m->squares, p, b);
 }
 
 /* Plain decimal text as a mantissa at its own scale. */
@@ -365,32 +377,47 @@ enum dec_read decmoments_load(struct decmoments *m, int64_t n, struct str sum, s
 	return why;
 }
 
-/* "1f7p-2000": what print_hex() wrote, below the range of floatsum_add_text(). */
-static enum dec_read load_wide(struct floatmoments *m, struct str text, struct momentpool *p)
+/* "-1f7p-2000": what print_hex() wrote, beyond the range of floatsum_add_text(). */
+static enum dec_read load_wide(struct floatprod *s, struct str text, struct momentpool *p)
 {
 	const char *mark = text.n ? memchr(text.p, 'p', text.n) : NULL;
+	bool minus = text.n && text.p[0] == '-', ok;
 	size_t digits = mark ? (size_t)(mark - text.p) : 0;
-	char z[WIDE_BITS / 4 + 2];
+	char z[WIDE_BITS / 4 + 3];
 	int64_t exp2;
-	mpz_t q;
-	bool ok;
+	mpz_t n;
 
-	if (!digits || digits >= sizeof z || strspn(text.p, "0123456789abcdef") < digits ||
+	if (digits <= minus || digits >= sizeof z || strspn(text.p + minus, "0123456789abcdef") + minus < digits ||
 	    num_parse_i64(str_from(text, digits + 1), &exp2) != DEC_OK || exp2 < WIDE_EXP || exp2 > WIDE_BITS)
 		return DEC_BAD;
 	memcpy(z, text.p, digits);
 	z[digits] = 0;
-	mpz_init(q);
-	ok = mpz_set_str(q, z, 16) == 0 && (long)mpz_sizeinbase(q, 2) + exp2 - WIDE_EXP <= WIDE_BITS;
+	mpz_init(n);
+	ok = mpz_set_str(n, z, 16) == 0 && (long)mpz_sizeinbase(n, 2) + exp2 - WIDE_EXP <= WIDE_BITS;
 	if (ok) {
-		mpz_mul_2exp(q, q, (mp_bitcnt_t)(exp2 - WIDE_EXP));
-		if (!m->wide)
-			m->wide = new_big(p, 1);
-		if (m->wide)
-			mpz_add(p->v[m->wide - 1], p->v[m->wide - 1], q);
+		mpz_mul_2exp(n, n, (mp_bitcnt_t)(exp2 - WIDE_EXP));
+		if (!s->wide)
+			s->wide = new_big(p, 1);
+		if (s->wide)
+			mpz_add(p->v[s->wide - 1], p->v[s->wide - 1], n);
 	}
-	mpz_clear(q);
-	return !ok ? DEC_BAD : m->wide ? DEC_OK : DEC_NOMEM;
+	mpz_clear(n);
+	return !ok ? DEC_BAD : s->wide ? DEC_OK : DEC_NOMEM;
+}
+
+static bool is_special(struct str text)
+{
+	return str_is(text, "nan") || str_is(text, "inf") || str_is(text, "-inf");
+}
+
+enum dec_read floatprod_load(struct floatprod *s, struct str text, struct momentpool *p)
+{
+	enum dec_read why;
+
+	if (is_special(text))
+		return DEC_BAD;
+	why = floatsum_add_text(&s->sum, text, &p->floats);
+	return why == DEC_BAD ? load_wide(s, text, p) : why;
 }
 
 enum dec_read floatmoments_load(struct floatmoments *m, int64_t n, struct str sum, struct str squares, struct momentpool *p)
@@ -401,12 +428,7 @@ enum dec_read floatmoments_load(struct floatmoments *m, int64_t n, struct str su
 		return why;
 	if (squares.n && squares.p[0] == '-' && !str_is(squares, "-inf"))
 		return DEC_BAD;
-	if (!m->sum.special) {
-		why = floatsum_add_text(&m->squares, squares, &p->floats);
-		if (why == DEC_BAD)
-			why = load_wide(m, squares, p);
-	}
-	if (m->squares.special)
-		return DEC_BAD;
+	if (!is_special(sum))
+		why = floatprod_load(&m->squares, squares, p);
 	return why == DEC_OK && __builtin_add_overflow(m->n, n, &m->n) ? DEC_BAD : why;
 }

@@ -1,7 +1,7 @@
 /* Exact first and second moments: the count, the sum and the sum of squares of a group's numbers.
  *
  * Decimals: two 128-bit integers at one scale while they are enough, then two GMP integers. Doubles: two exact sums
- * (floatsum.h); a square is two doubles exactly (T. J. Dekker's product, by fma) unless it leaves their range: then it goes to
+ * (floatsum.h); a product is two doubles exactly (T. J. Dekker's product, by fma) unless it leaves their range: then it goes to
  * a GMP integer of units of 2^-2148. From these variance and deviation are rounded once (product.md section 5). All zero:
  * nothing added. */
 #ifndef STOOK_AGG_MOMENTS_H
@@ -17,10 +17,16 @@ struct decmoments {
 	uint8_t special; /* enum special of the sum: any makes all results nan */
 };
 
+/* The exact sum of products of two doubles. */
+struct floatprod {
+	struct floatsum sum;
+	uint32_t wide; /* 0, or pool->v[wide - 1] holds products beyond the range of doubles, in units of 2^-2148 */
+};
+
 struct floatmoments {
-	struct floatsum sum, squares;
+	struct floatsum sum;
+	struct floatprod squares;
 	int64_t n;
-	uint32_t wide; /* 0, or pool->v[wide - 1] holds squares beyond the range of doubles */
 };
 
 struct momentpool { /* zeroed is empty */
@@ -30,6 +36,14 @@ struct momentpool { /* zeroed is empty */
 };
 
 void momentpool_free(struct momentpool *p);
+
+/* Adds u * v, both finite. 0 or -1 (memory). */
+int floatprod_add(struct floatprod *s, double u, double v, struct momentpool *p);
+/* The sum as n * 2^exp2 (n initialised by the caller). */
+void floatprod_exact(const struct floatprod *s, const struct momentpool *p, mpz_t n, long *exp2);
+/* As text that is the same for equal sums (hexadecimal mantissa "p" binary exponent), and added back. */
+int floatprod_print(const struct floatprod *s, const struct momentpool *p, struct buf *b);
+enum dec_read floatprod_load(struct floatprod *s, struct str text, struct momentpool *p);
 
 /* 0 or -1 (memory). */
 int decmoments_add(struct decmoments *m, struct dec d, const struct decpool *from, struct momentpool *p);

@@ -6,6 +6,7 @@
  * counting sort), then selected from in linear time. State column: the list of the group's values. */
 #include "lib/agg/agg.h"
 #include "lib/agg/floatsum.h"
+#include "lib/agg/quantile.h"
 #include "lib/agg/round.h"
 
 #include <math.h>
@@ -25,35 +26,33 @@ struct quantile_more {
 	struct decpool scratch;
 	int64_t *starts; /* sealed: first value of each group, and the end */
 	struct field item;
-	int64_t num, den; /* the probability */
+	struct probability p;
 };
 
-/* "0.95" or, in percent, "95": num / den, within 0 .. 1. */
-static int read_probability(struct agg *a, struct str text, bool percent, struct err *e)
+int probability_read(struct agg *a, struct str text, bool percent, struct probability *ret, struct err *e)
 {
-	struct quantile_more *more = a->more;
 	struct decpool pool = { 0 };
 	struct dec d;
 	bool ok = dec_parse(text, &pool, &d) == DEC_OK && !d.big && d.scale <= 12 && d.m >= 0;
 
 	decpool_free(&pool);
-	more->den = percent ? 100 : 1;
+	ret->den = percent ? 100 : 1;
 	for (int i = 0; ok && i < d.scale; i++)
-		more->den *= 10;
-	more->num = ok ? d.m : 0;
-	if (!ok || more->num > more->den)
+		ret->den *= 10;
+	ret->num = ok ? d.m : 0;
+	if (!ok || ret->num > ret->den)
 		return err_set(e, ST_USAGE, "-a %.*s: %.*s is not within %s", STR_ARG(a->spec.text), STR_ARG(text),
 			       percent ? "p0 .. p100" : "0 .. 1");
 	return 0;
 }
 
-static int probability(struct agg *a, struct err *e)
+static int probability(struct agg *a, struct probability *ret, struct err *e)
 {
 	if (a->family == &agg_median)
-		return read_probability(a, STR("0.5"), false, e);
+		return probability_read(a, STR("0.5"), false, ret, e);
 	if (a->family == &agg_pnn)
-		return read_probability(a, str_from(a->spec.func, 1), true, e);
-	return read_probability(a, a->spec.arg, false, e);
+		return probability_read(a, str_from(a->spec.func, 1), true, ret, e);
+	return probability_read(a, a->spec.arg, false, ret, e);
 }
 
 static int quantile_bind(struct agg *a, bool merge, struct err *e)
@@ -72,7 +71,7 @@ static int quantile_bind(struct agg *a, bool merge, struct err *e)
 	a->need[0] = AGG_NUMBERS;
 	more->item = (struct field){ .name = STR("item"), .nullable = true, .type = items[a->kind] };
 	list = (struct type){ .id = T_LIST, .layout = LAY_LIST, .nchildren = 1, .children = &more->item };
-	if ((rc = probability(a, e)) < 0 || (rc = agg_add_result(a, a->spec.out, TYPE_FLOAT64, true, e)) < 0)
+	if ((rc = probability(a, &more->p, e)) < 0 || (rc = agg_add_result(a, a->spec.out, TYPE_FLOAT64, true, e)) < 0)
 		return rc;
 	return agg_add_state(a, kinds[a->kind], list, false, e);
 }
@@ -361,22 +360,22 @@ static int quantile_of(struct agg *a, uint32_t g, double *ret, struct err *e)
 	struct quantile_more *more = a->more;
 	uint8_t *p = more->values.p + (size_t)more->starts[g] * width(a);
 	int64_t n = more->starts[g + 1] - more->starts[g], x, y, k, rem, *ints = (int64_t *)(void *)p;
-	__int128 h = (__int128)(n - 1) * more->num;
+	__int128 h = (__int128)(n - 1) * more->p.num;
 	int32_t scale = 0;
 
-	k = (int64_t)(h / more->den);
-	rem = (int64_t)(h % more->den);
+	k = (int64_t)(h / more->p.den);
+	rem = (int64_t)(h % more->p.den);
 	if (a->kind == Q_FLOAT) {
-		*ret = of_doubles(ints, n, k, rem, more->den);
+		*ret = of_doubles(ints, n, k, rem, more->p.den);
 		return 0;
 	}
 	if (a->kind == Q_DEC && !(ints = malloc((size_t)n * sizeof *ints)))
 		return err_oom(e);
 	if (a->kind == Q_DEC && !as_ints((struct dec *)(void *)p, n, ints, &scale)) {
-		*ret = slow_dec((struct dec *)(void *)p, n, k, rem, more->den, &more->decs.pool);
+		*ret = slow_dec((struct dec *)(void *)p, n, k, rem, more->p.den, &more->decs.pool);
 	} else {
 		neighbours(ints, n, k, rem != 0, &x, &y);
-		*ret = mix_ints(x, y, rem, more->den, scale);
+		*ret = mix_ints(x, y, rem, more->p.den, scale);
 	}
 	if (a->kind == Q_DEC)
 		free(ints);

@@ -92,6 +92,90 @@ sub sums_case {
 	}
 }
 
+# Whether a printed double is nearest to the root of an exact ratio: that lies between the squares of the middles to its neighbours.
+sub nearest_root {
+	my ($text, $square) = @_;
+	my $v = abs $text;
+	return $square->is_zero() if $v == 0;
+	my ($bits) = unpack 'Q', pack 'd', $v;
+	my ($below, $above) = map { (double(unpack 'd', pack 'Q', $bits + $_) + double($v)) / 2 } -1, 1;
+	return $below**2 <= $square && $square <= $above**2;
+}
+
+sub total { my $t = Math::BigRat->new(0); $t += $_ for @_; return $t }
+
+# Two fields together, against rationals.
+sub pairs_case {
+	my (@x, @y, @rows);
+	for (1 .. 1 + rnd(pick(4, 40))) {
+		my ($x, $y) = (rnd(9) ? decimal() : '', rnd(9) ? decimal() : '');
+		push @rows, "$x,$y";
+		next unless length $x && length $y;
+		push @x, rat($x);
+		push @y, rat($y);
+	}
+	spew('in.csv', 'x,y', @rows);
+	my (undef, $got) = split /\n/, run('stook reduce -a cov:x:y,corr:x:y,wmean:x:y in.csv --to csv');
+	my ($cov, $corr, $wmean) = split /,/, $got // ',,', -1;
+	my ($n, $sx, $sy) = (scalar @x, total(@x), total(@y));
+	same('wmean', $wmean, '') if $sy->is_zero();
+	same("wmean $wmean: nearest", nearest($wmean, total(map { $x[$_] * $y[$_] } 0 .. $#x) / $sy) ? 1 : 0, 1) unless $sy->is_zero();
+	return same('fewer than two pairs', "$cov$corr", '') if $n < 2;
+	my ($mx, $my) = ($sx / $n, $sy / $n);
+	my $sxy = total(map { ($x[$_] - $mx) * ($y[$_] - $my) } 0 .. $#x);
+	my ($sxx, $syy) = (total(map { ($_ - $mx)**2 } @x), total(map { ($_ - $my)**2 } @y));
+	same("cov $cov: nearest", nearest($cov, $sxy / ($n - 1)) ? 1 : 0, 1);
+	return same('a field that does not vary', $corr, '') if ($sxx * $syy)->is_zero();
+	same("corr $corr: nearest", nearest_root($corr, $sxy**2 / ($sxx * $syy)) && ($corr < 0) == $sxy->is_neg() ? 1 : 0, 1);
+}
+
+# mode, histograms and estimated percentiles, counted here.
+sub counts_case {
+	my @v = map { rnd(3) ? rnd(30) : decimal() } 1 .. 1 + rnd(pick(5, 300));
+	my (%n, %first, %bins);
+	my $width = pick('1', '2.5', '10', '1000');
+	for my $i (0 .. $#v) {
+		my $key = rat($v[$i])->bstr();
+		$first{$key} //= $i;
+		$n{$key}++;
+		$bins{ (rat($v[$i]) / rat($width))->bfloor()->bstr() }++;
+	}
+	spew('in.csv', 'v', @v);
+	my ($mode) = sort { $n{$b} <=> $n{$a} || $first{$a} <=> $first{$b} } keys %n;
+	my $got = run("stook reduce -a mode:v:num,p10~:v,p50~:v,p99~:v,hist:v in.csv --to jsonl");
+	my ($value, $p10, $p50, $p99, $hist) =
+		$got =~ /^\{"mode_v":"?([^",]*)"?,"p10~_v":([^,]*),"p50~_v":([^,]*),"p99~_v":([^,]*),"hist_v":(.*)\}$/;
+	same('mode', $value, $v[ $first{$mode} ]);
+	my @sorted = sort { $a <=> $b } map { rat($_) } @v;
+	for ([ $p10, 10 ], [ $p50, 50 ], [ $p99, 99 ]) {
+		my $exact = $sorted[ int($#sorted * $_->[1] / 100) ];
+		my $off = (rat($_->[0]) - $exact)->babs();
+		same("p$_->[1]~ $_->[0] of $exact", $off <= $exact->copy()->babs() * rat('0.0039') ? 1 : 0, 1);
+	}
+	hist_case($hist, \@sorted);
+	my $want = join ' ', map { $_ . ':' . $bins{$_} } sort { Math::BigInt->new($a) <=> Math::BigInt->new($b) } keys %bins;
+	my $fixed = eval { run("stook reduce -a hist:v:$width in.csv --to jsonl") } // return;
+	my @got;
+	push @got, [ $1, $2 ] while $fixed =~ /"from":([^,]*),"to":[^,]*,"n":([1-9]\d*)/g;
+	same("bins of $width", join(' ', map { (rat($_->[0]) / rat($width))->bstr() . ":$_->[1]" } @got), $want);
+}
+
+# Bins lie side by side, at most 20 of them, of a round width, and hold what lies between their edges.
+sub hist_case {
+	my ($hist, $sorted) = @_;
+	my ($n, $end) = (0);
+	while ($hist =~ /\{"from":([^,]*),"to":([^,]*),"n":(\d+)\}/g) {
+		my ($count, $what) = ($3, "from $1 to $2");
+		my ($from, $to) = (rat($1), rat($2));
+		same('bins lie side by side', $from->bstr(), $end->bstr()) if defined $end;
+		same("width $what", ($to - $from)->bstr() =~ m{^(?:1/)?[125]0*$} ? 1 : 0, 1);
+		same("values $what", $count, scalar grep { $_ >= $from && $_ < $to } @$sorted);
+		$n++;
+		$end = $to;
+	}
+	same("$n bins", $n >= 1 && $n <= 20 ? 1 : 0, 1);
+}
+
 # Integers and text, as sqlite3 has them.
 sub sqlite_case {
 	my @rows = map { join ',', word('xyz', 2), rnd(1000) - 500, word('ab', 4) } 1 .. 1 + rnd(200);
@@ -151,6 +235,8 @@ sub ratio {
 
 for (1 .. $cases) {
 	sums_case();
+	pairs_case();
+	counts_case();
 	sqlite_case();
 	matrix_case();
 }

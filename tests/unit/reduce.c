@@ -283,6 +283,10 @@ static const char everything[] =
 	"median:t,p95:i,p99.9:f,quantile:f:0.25,median:z,p0:kn:num,p100:t,"
 	"list:t,list:f,list:b,list:k,list:z,concat:k,concat:d:; ,any:b,all:b,any:z,"
 	"var:t,sd:t,var:i,sdp:i,varp:f,sd:f,var:z,latest:o,argmax:f:k,argmin:kn:t:num,argmax:o:d:nat,argmin:z:k,"
+	"cov:t:i,cov:i:f,cov:f:f,cov:kn:f,cov:z:i,corr:t:kn,corr:i:i,corr:f:f,corr:t:f,wmean:t:i,wmean:f:f,wmean:i:z,"
+	"mode:k,mode:kn,mn=mode:kn:num,mode:t,mode:i,mode:f,mode:b,mode:d,mode:z,"
+	"hist:t,hist:i,hist:f,hist:kn,hist:z,ht=hist:t:1e290,hk=hist:kn:2.5e25,"
+	"p50~:t,p1~:i,p99.9~:f,p100~:kn,p0~:f,p50~:z,"
 	"count:z,sum:z,mean:z,min:z,first:z,distinct:z";
 
 TEST(merged_parts_are_the_whole)
@@ -315,7 +319,8 @@ TEST(merged_parts_are_the_whole)
 /* Where no position matters, neither does the order of the rows. */
 TEST(permuted_rows_give_the_same)
 {
-	struct how how = { "kn:num", "n=count,sum:t,mean:t,sum:i,sum:f,mean:f,min:i,max:d,distinct:k", true };
+	struct how how = { "kn:num", "n=count,sum:t,mean:t,sum:i,sum:f,mean:f,min:i,max:d,distinct:k,"
+			  "var:t,cov:t:i,cov:f:f,corr:f:i,wmean:t:i,hist:t,hist:f,hist:i,p50~:t,p90~:f,distinct~:t", true };
 	struct schema *s = test_schema();
 
 	for (uint64_t seed = 1; seed <= 200; seed++) {
@@ -344,6 +349,53 @@ TEST(permuted_rows_give_the_same)
 		tab_free(&back);
 		tab_free(&a);
 		tab_free(&b);
+	}
+	schema_unref(s);
+}
+
+/* So many bins that sketches and histograms must join some: any cut joins the same. */
+TEST(joined_bins_do_not_depend_on_the_cut)
+{
+	static const char *const names[] = { "v", "t" };
+	const struct type types[] = { TYPE_FLOAT64, TYPE_TEXT };
+	struct how how = { NULL, "p10~:v,p50~:v,p99~:v,hist:v,hist:t,p50~:t", false };
+	struct schema *s = schema_new();
+	struct err e;
+
+	for (int i = 0; i < 2; i++)
+		CHECK(schema_add(s, str_of(names[i]), &types[i], true, &e) == 0);
+	for (uint64_t seed = 1; seed <= 20; seed++) {
+		struct tab t = { .schema = schema_ref(s) }, whole, parts, state, again;
+		struct rows rows;
+		struct rng r;
+
+		rng_seed(&r, seed);
+		CHECK(rows_init(&rows, s, &e) == 0);
+		for (int b = 0; b < 8; b++) {
+			for (int i = 0; i < 1500; i++) {
+				double v = ldexp((double)(int64_t)rng_u64(&r), (int)rng_below(&r, 50 * seed) - 64);
+				char text[32];
+
+				CHECK(builder_fixed(&rows.cols[0], &v, &e) == 0);
+				snprintf(text, sizeof text, "%lld.%0*d", (long long)(rng_u64(&r) >> rng_below(&r, 64)),
+					 1 + b, (int)rng_below(&r, 9));
+				put_str(&rows.cols[1], text);
+				rows.n++;
+			}
+			CHECK(rows_take(&rows, &t.b[t.n++], &e) == 0);
+		}
+		whole = fold_reduce(&t, &how, false, false);
+		parts = by_parts(&r, &t, fold_reduce, &how);
+		check_same(&whole, &parts);
+		state = fold_reduce(&t, &how, true, false);
+		again = fold_reduce(&state, &how, true, true);
+		check_same(&state, &again);
+		rows_free(&rows);
+		tab_free(&t);
+		tab_free(&whole);
+		tab_free(&parts);
+		tab_free(&state);
+		tab_free(&again);
 	}
 	schema_unref(s);
 }
@@ -399,5 +451,6 @@ TEST(merged_matrices_are_the_whole)
 
 int main(void)
 {
-	return RUN_TABLE(T1(merged_parts_are_the_whole), T1(permuted_rows_give_the_same), T1(merged_matrices_are_the_whole));
+	return RUN_TABLE(T1(merged_parts_are_the_whole), T1(permuted_rows_give_the_same),
+			 T1(joined_bins_do_not_depend_on_the_cut), T1(merged_matrices_are_the_whole));
 }
