@@ -62,7 +62,7 @@ void shard_locate(const struct shard *s, int64_t row, struct err *e)
 
 static int write_stream(struct out *out, const struct schema *schema, struct batch **batches, int n, bool compress, struct err *e)
 {
-	struct write_opts w = { .codec = compress ? CODEC_ZSTD : CODEC_NONE };
+	struct write_opts w = { .packing.codec = compress ? CODEC_ZSTD : CODEC_NONE };
 	struct sink *sink;
 	int rc = format_arrow.write(out, schema, &w, &sink, e);
 
@@ -334,7 +334,7 @@ void cutter_stop(struct cutter *c)
 
 int cut_table(const char *path, const struct read_opts *o, int fd, struct err *e)
 {
-	struct write_opts w = { .codec = CODEC_NONE };
+	struct write_opts w = { .packing.codec = CODEC_NONE };
 	struct source *s = NULL;
 	struct sink *sink = NULL;
 	struct out *out;

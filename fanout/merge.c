@@ -250,7 +250,7 @@ static void wait_all(struct merger *m)
 static int open_sink(struct merger *m, const struct schema *schema, struct err *e)
 {
 	const struct common *last = plan_common(m->plan, -1);
-	struct write_opts plain = { .codec = CODEC_NONE };
+	struct write_opts plain = { .packing.codec = CODEC_NONE };
 	struct out *out;
 	int p[2], rc;
 

@@ -64,6 +64,7 @@ struct common {
 	struct write_opts write;
 	const char *on_bad;    /* --on-bad as given: skip|null|fail|side=FILE */
 	const char *output;    /* -o */
+	const char *compress;  /* --compress as given: gz|zst|...[:LEVEL] */
 	int64_t memory;        /* -S, bytes */
 	const char *tmpdir;    /* -T */
 	int64_t threads;       /* -j; 0 = all */

@@ -1,5 +1,5 @@
 /* The option parser: argv against one table, see opt.h. The table is the truth; nothing here knows a tool. */
-#include "lib/cli/opt.h"
+#include "lib/cli/cli.h"
 
 #include "lib/cli/limits.h"
 
@@ -272,6 +272,14 @@ static int set_on_bad(struct common *c, struct err *e)
 	return 0;
 }
 
+/* --compress and -j into the struct that outputs read. */
+static int set_packing(struct common *c, struct err *e)
+{
+	c->write.packing.threads = cli_threads(c);
+	c->write.compress = c->compress != NULL;
+	return c->compress ? packing_parse(str_of(c->compress), "--compress", &c->write.packing, e) : 0;
+}
+
 int opt_parse(const struct tool *t, int argc, char **argv, void *args, struct err *e)
 {
 	struct parser p = { .tool = t, .args = args, .common = args, .argc = argc, .argv = argv };
@@ -296,7 +304,7 @@ int opt_parse(const struct tool *t, int argc, char **argv, void *args, struct er
 		return 0;
 	if (!p.common->memory)
 		p.common->memory = limits_memory() / 4;
-	if ((rc = set_on_bad(p.common, e)) < 0)
+	if ((rc = set_on_bad(p.common, e)) < 0 || (rc = set_packing(p.common, e)) < 0)
 		return rc;
 	return t->check ? t->check(args, e) : 0;
 }

@@ -48,7 +48,7 @@ static size_t zstd_frame(struct encoder *x, void *to, size_t room, const struct 
 
 	if (!x->zstd) {
 		x->zstd = ZSTD_createCCtx();
-		if (!x->zstd || ZSTD_isError(ZSTD_CCtx_setParameter(x->zstd, ZSTD_c_compressionLevel, LEVEL)) ||
+		if (!x->zstd || ZSTD_isError(ZSTD_CCtx_setParameter(x->zstd, ZSTD_c_compressionLevel, x->level ? x->level : LEVEL)) ||
 		    ZSTD_isError(ZSTD_CCtx_setParameter(x->zstd, ZSTD_c_checksumFlag, 1)))
 			return 0;
 	}
@@ -56,9 +56,9 @@ static size_t zstd_frame(struct encoder *x, void *to, size_t room, const struct 
 	return ZSTD_isError(got) ? 0 : got;
 }
 
-static size_t lz4_frame(void *to, size_t room, const struct piece *p)
+static size_t lz4_frame(void *to, size_t room, const struct piece *p, int level)
 {
-	LZ4F_preferences_t how = { .frameInfo = { .contentSize = p->n } };
+	LZ4F_preferences_t how = { .frameInfo = { .contentSize = p->n }, .compressionLevel = level };
 	size_t got = LZ4F_compressFrame(to, room, p->p, p->n, &how);
 
 	return LZ4F_isError(got) ? 0 : got;
@@ -72,7 +72,7 @@ static int compress(struct encoder *x, struct piece *p)
 	uint8_t *to = arena_alloc(&x->scratch, room + 8);
 	int64_t n = (int64_t)p->n;
 
-	got = !to ? 0 : zstd ? zstd_frame(x, to + 8, room, p) : lz4_frame(to + 8, room, p);
+	got = !to ? 0 : zstd ? zstd_frame(x, to + 8, room, p) : lz4_frame(to + 8, room, p, x->level);
 	if (!got)
 		return err_oom(x->e);
 	memcpy(to, &n, 8);

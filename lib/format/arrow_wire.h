@@ -210,6 +210,7 @@ struct piece {
 /* One message being built: metadata in `meta`, prefix included, and the pieces of the body. */
 struct encoder {
 	enum arrow_codec codec;
+	int level;             /* of the codec, 0: its own choice */
 	struct fbb meta;
 	struct buf nodes, buffers, pieces; /* FieldNode, Buffer, struct piece */
 	struct arena scratch;

@@ -276,6 +276,16 @@ static int begin(struct arrow_sink *s, struct err *e)
 	return s->collect ? 0 : out_flush(s->out, e);
 }
 
+/* Bodies inside compressed bytes stay plain. */
+static void choose_codec(struct arrow_sink *s, const struct write_opts *o)
+{
+	bool plain = !s->collect || o->packing.codec != CODEC_NONE;
+	enum codec c = o->spill ? CODEC_LZ4 : o->bodies ? o->bodies->codec : plain ? CODEC_NONE : CODEC_ZSTD;
+
+	s->x.codec = c == CODEC_ZSTD ? BODY_ZSTD : c == CODEC_LZ4 ? BODY_LZ4 : BODY_PLAIN;
+	s->x.level = o->bodies ? o->bodies->level : 0;
+}
+
 static int sink_new(struct out *out, const struct schema *schema, const struct write_opts *o, bool file, struct sink **ret,
 		    struct err *e)
 {
@@ -292,7 +302,7 @@ static int sink_new(struct out *out, const struct schema *schema, const struct w
 	s->file = file;
 	s->collect = !o->spill && (file || out_is_file(out));
 	s->max_rows = s->collect ? BATCH_ROWS : PIPE_ROWS;
-	s->x.codec = o->spill ? BODY_LZ4 : s->collect && o->codec == CODEC_NONE ? BODY_ZSTD : BODY_PLAIN;
+	choose_codec(s, o);
 	rc = begin(s, e);
 	if (rc < 0) {
 		arrow_sink_close(&s->base);

@@ -137,7 +137,7 @@ static int find_writer(const char *path, const struct write_opts *o, const struc
 {
 	size_t stem;
 
-	*codec = o->codec;
+	*codec = CODEC_NONE;
 	if (o->to) {
 		struct str name = str_of(o->to);
 		enum codec c;
@@ -161,6 +161,35 @@ static int find_writer(const char *path, const struct write_opts *o, const struc
 		return 0;
 	err_set(e, ST_USAGE, "cannot tell what format \"%s\" should have", path);
 	return err_hint(e, "name it: --to csv, or use a suffix such as .csv .jsonl .arrow");
+}
+
+static bool is_arrow(const struct format *f)
+{
+	return f == &format_arrow || f == &format_arrow_file;
+}
+
+/* How to compress. A name that says one codec is not given the bytes of another. Arrow has zstd and lz4 inside, for its bodies;
+ * the whole of it is compressed when the name or another codec asks for that. */
+static int find_packing(const struct write_opts *o, enum codec named, struct write_opts *ret, struct err *e)
+{
+	if (!o->compress) {
+		ret->packing.codec = named;
+		return 0;
+	}
+	if (named != CODEC_NONE && named != o->packing.codec)
+		return err_set(e, ST_USAGE, "--compress %s contradicts the suffix, which says %s",
+			       codec_suffix(o->packing.codec), codec_suffix(named));
+	return 0;
+}
+
+static void pack_bodies(const struct write_opts *o, struct write_opts *ret)
+{
+	enum codec c = o->packing.codec;
+
+	if (c != CODEC_NONE && c != CODEC_ZSTD && c != CODEC_LZ4)
+		return;
+	ret->bodies = &o->packing;
+	ret->packing.codec = CODEC_NONE;
 }
 
 /* `> x.csv` without --to would put an Arrow stream under a name that says CSV. */
@@ -191,16 +220,17 @@ static int output_start(const char *path, const struct write_opts *o, const stru
 	struct write_opts mine = *o;
 	const struct format *f;
 	struct out *out;
-	int rc = find_writer(path, o, &f, &mine.codec, e);
+	enum codec named;
+	int rc = find_writer(path, o, &f, &named, e);
 
-	if (rc < 0)
+	if (rc < 0 || (rc = find_packing(o, named, &mine, e)) < 0)
 		return rc;
-	if (!path && !o->to && f == &format_arrow)
-		mine.codec = CODEC_NONE;
+	if (o->compress && named == CODEC_NONE && is_arrow(f))
+		pack_bodies(o, &mine);
 	mine.width = o->width ? o->width : term_columns(1);
 	mine.colour = !path && term_colour(1);
 	mine.file = f == &format_arrow_file;
-	if ((rc = out_open(&out, path, mine.codec, e)) < 0)
+	if ((rc = out_open_packed(&out, path, &mine.packing, e)) < 0)
 		return rc;
 	if (!path && (rc = check_redirect(out, f, e)) < 0) {
 		out_close(out);

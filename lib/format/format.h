@@ -37,7 +37,9 @@ struct write_opts {
 	bool no_header;            /* --no-header-out */
 	const char *null;          /* --null-out TEXT */
 	bool keep_null, rest;      /* --keep-null, --rest */
-	enum codec codec;          /* of the bytes around the format, or of Arrow bodies in files */
+	bool compress;             /* --compress: `packing` says how; else it goes by the suffix */
+	struct packing packing;    /* of the bytes around the format */
+	const struct packing *bodies; /* Arrow: of the bodies; NULL: zstd in files, none on pipes */
 	bool file;                 /* Arrow: the file format (with footer) instead of the stream */
 	bool spill;                /* Arrow: a temporary file: batches as they come, bodies LZ4: fast both ways */
 	int width;                 /* table: terminal cells, 0 = 80 */

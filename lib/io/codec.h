@@ -1,8 +1,9 @@
 /* Compression codecs behind in.c and out.c: one table row each, the library called directly.
  *
  * A decoder turns compressed bytes into plain ones, member by member (gzip members, zstd and lz4 frames, xz and bzip2 streams
- * may follow one another). An encoder is the reverse; its output depends on the bytes alone, not on how they were cut into
- * calls. */
+ * may follow one another). An encoder is the reverse; its output depends on the bytes and the level alone, not on how they were cut
+ * into calls, nor on the number of threads
+ * (0: only the caller's; zstd then packs differently). */
 #ifndef STOOK_IO_CODEC_H
 #define STOOK_IO_CODEC_H
 
@@ -30,7 +31,7 @@ struct decoder {
 
 struct codec_row {
 	enum codec codec;
-	const char *name;   /* "gzip", for messages */
+	const char *name;   /* "gzip", for messages; the suffix without its dot is what options take */
 	const char *suffix; /* ".gz" */
 	struct str magic;   /* what every member begins with */
 	/* Checks what `magic` cannot say; head is at least `head` bytes long or all there is. NULL: nothing more. */
@@ -39,7 +40,8 @@ struct codec_row {
 
 	struct decoder decoder;
 
-	void *(*encoder)(void);
+	int level, least, most;                    /* level: what is taken when none is asked for */
+	void *(*encoder)(int level, int threads); /* NULL: out of memory */
 	/* Consumes all of src, appends to `into`. end: completes the member. -1: out of memory. */
 	int (*encode)(void *state, const void *src, size_t n, bool end, struct buf *into);
 	void (*encoder_free)(void *state);

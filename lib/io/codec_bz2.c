@@ -1,10 +1,10 @@
 /* bzip2: streams one after another, as `bzip2 -d` and parallel compressors have them. */
+#include "lib/io/blocks.h"
 #include "lib/io/codec.h"
 
 #include <bzlib.h>
 #include <stdlib.h>
 
-#define ROOM ((size_t)64 << 10)
 #define SLICE ((size_t)1 << 30)
 
 struct bunzip {
@@ -70,47 +70,70 @@ static void decoder_free(void *state)
 	free(d);
 }
 
-static void *encoder(void)
-{
-	bz_stream *z = calloc(1, sizeof *z);
+/* Encoding: a stream for each block of the format's own size, as pbzip2 does it. */
 
-	if (z && BZ2_bzCompressInit(z, 9, 0, 0) != BZ_OK) {
-		free(z);
-		return NULL;
-	}
-	return z;
+static size_t block_size(int level)
+{
+	return (size_t)level * 100000;
 }
 
-static int encode(void *state, const void *src, size_t n, bool end, struct buf *into)
+static int pack(int level, struct str plain, struct buf *packed, uint64_t *note)
 {
-	bz_stream *z = state;
-	int rc = BZ_RUN_OK;
+	unsigned room = (unsigned)(plain.n + plain.n / 100 + 600); /* as the library asks for */
 
-	z->next_in = (char *)(uintptr_t)src;
-	while (n || (end && rc != BZ_STREAM_END)) {
-		unsigned take = (unsigned)(n < SLICE ? n : SLICE);
-
-		if (buf_reserve(into, ROOM))
-			return -1;
-		z->avail_in = take;
-		z->next_out = (char *)into->p + into->n;
-		z->avail_out = (unsigned)ROOM;
-		rc = BZ2_bzCompress(z, take ? BZ_RUN : BZ_FINISH);
-		n -= take - z->avail_in;
-		into->n += ROOM - z->avail_out;
-		if (rc < 0)
-			return -1;
-	}
+	(void)note;
+	if (buf_reserve(packed, room) || BZ2_bzBuffToBuffCompress((char *)packed->p, &room, (char *)(uintptr_t)plain.p,
+								   (unsigned)plain.n, level, 0, 0) != BZ_OK)
+		return -1;
+	packed->n = room;
 	return 0;
 }
 
-static void encoder_free(void *state)
+struct streams {
+	int level;
+	bool any;
+};
+
+static void *begin(int level, struct buf *into)
 {
-	BZ2_bzCompressEnd(state);
-	free(state);
+	struct streams *s = calloc(1, sizeof *s);
+
+	(void)into;
+	if (s)
+		s->level = level;
+	return s;
+}
+
+static int add(void *state, struct str plain, struct str packed, uint64_t note, struct buf *into)
+{
+	struct streams *s = state;
+
+	(void)plain;
+	(void)note;
+	s->any = true;
+	return buf_str(into, packed);
+}
+
+/* Nothing is a stream too. */
+static int end(void *state, struct buf *into)
+{
+	const struct streams *s = state;
+	cleanup_buf struct buf empty = { 0 };
+	uint64_t note;
+
+	if (s->any)
+		return 0;
+	return pack(s->level, STR(""), &empty, &note) ? -1 : buf_str(into, buf_view(&empty));
+}
+
+static const struct block_coder blocks = { block_size, pack, begin, add, end, free };
+
+static void *encoder(int level, int threads)
+{
+	return blocks_open(&blocks, level, threads);
 }
 
 const struct codec_row codec_bz2 = {
-	CODEC_BZ2, "bzip2", ".bz2", { "BZh", 3 }, check, false,
-	{ decoder, decode, decoder_free }, encoder, encode, encoder_free,
+	CODEC_BZ2, "bzip2", ".bz2", { "BZh", 3 }, check, false, { decoder, decode, decoder_free },
+	9, 1, 9, encoder, blocks_encode, blocks_free,
 };

@@ -1,21 +1,13 @@
 /* LZ4 frames (not the bare block format): frames and skippable frames one after another; written with the content checksum. */
+#include "lib/io/blocks.h"
 #include "lib/io/codec.h"
 
+#include <lz4.h>
 #include <lz4frame.h>
+#include <lz4hc.h>
 #include <stdlib.h>
-
-#define SLICE ((size_t)1 << 20)
-
-struct encoder {
-	LZ4F_cctx *c;
-	bool begun;
-};
-
-static const LZ4F_preferences_t preferences = {
-	.frameInfo = { .blockSizeID = LZ4F_max256KB,
-		       .blockMode = LZ4F_blockLinked,
-		       .contentChecksumFlag = LZ4F_contentChecksumEnabled },
-};
+#define XXH_INLINE_ALL
+#include <xxhash.h>
 
 static void *decoder(void)
 {
@@ -44,68 +36,84 @@ static void decoder_free(void *state)
 	LZ4F_freeDecompressionContext(state);
 }
 
-static void *encoder(void)
-{
-	struct encoder *s = calloc(1, sizeof *s);
+/* Encoding: one frame of independent blocks, put together here, for the library's own frames are made on one thread. */
 
-	if (s && LZ4F_isError(LZ4F_createCompressionContext(&s->c, LZ4F_VERSION))) {
-		free(s);
+#define FRAME_MAGIC UINT32_C(0x184d2204)
+#define FLAGS 0x64 /* version 1, independent blocks, content checksum */
+#define BLOCK_1M 0x60
+#define BLOCK_SIZE (1 << 20)
+#define UNCOMPRESSED UINT32_C(0x80000000)
+
+static int add32(struct buf *b, uint32_t v)
+{
+	uint8_t le[4] = { (uint8_t)v, (uint8_t)(v >> 8), (uint8_t)(v >> 16), (uint8_t)(v >> 24) };
+
+	return buf_add(b, le, sizeof le);
+}
+
+static size_t block_size(int level)
+{
+	(void)level;
+	return BLOCK_SIZE;
+}
+
+/* A block that does not shrink is stored. */
+static int pack(int level, struct str plain, struct buf *packed, uint64_t *note)
+{
+	int n = (int)plain.n, room = n - 1, got;
+
+	if (buf_reserve(packed, plain.n + 1))
+		return -1;
+	got = level < LZ4HC_CLEVEL_MIN ? LZ4_compress_default(plain.p, (char *)packed->p, n, room)
+				       : LZ4_compress_HC(plain.p, (char *)packed->p, n, room, level);
+	*note = got <= 0;
+	if (got <= 0)
+		return buf_str(packed, plain);
+	packed->n = (size_t)got;
+	return 0;
+}
+
+static void *begin(int level, struct buf *into)
+{
+	static const uint8_t descriptor[] = { FLAGS, BLOCK_1M };
+	XXH32_state_t *sum = XXH32_createState();
+
+	(void)level;
+	if (!sum)
+		return NULL;
+	XXH32_reset(sum, 0);
+	if (add32(into, FRAME_MAGIC) || buf_add(into, descriptor, sizeof descriptor) ||
+	    buf_byte(into, (uint8_t)(XXH32(descriptor, sizeof descriptor, 0) >> 8))) {
+		XXH32_freeState(sum);
 		return NULL;
 	}
-	return s;
+	return sum;
 }
 
-static int begin(struct encoder *s, struct buf *into)
+static int add(void *state, struct str plain, struct str packed, uint64_t note, struct buf *into)
 {
-	size_t n;
-
-	if (s->begun)
-		return 0;
-	if (buf_reserve(into, LZ4F_HEADER_SIZE_MAX))
-		return -1;
-	n = LZ4F_compressBegin(s->c, into->p + into->n, LZ4F_HEADER_SIZE_MAX, &preferences);
-	if (LZ4F_isError(n))
-		return -1;
-	into->n += n;
-	s->begun = true;
-	return 0;
+	XXH32_update(state, plain.p, plain.n);
+	return add32(into, (uint32_t)packed.n | (note ? UNCOMPRESSED : 0)) ? -1 : buf_str(into, packed);
 }
 
-static int encode(void *state, const void *src, size_t n, bool end, struct buf *into)
+static int end(void *state, struct buf *into)
 {
-	struct encoder *s = state;
-	const char *p = src;
-	size_t put;
-
-	if (begin(s, into))
-		return -1;
-	while (n || end) {
-		size_t take = n < SLICE ? n : SLICE, room = LZ4F_compressBound(take, &preferences);
-
-		if (buf_reserve(into, room))
-			return -1;
-		put = take ? LZ4F_compressUpdate(s->c, into->p + into->n, room, p, take, NULL)
-			   : LZ4F_compressEnd(s->c, into->p + into->n, room, NULL);
-		if (LZ4F_isError(put))
-			return -1;
-		into->n += put;
-		p += take;
-		n -= take;
-		if (!take)
-			break;
-	}
-	return 0;
+	return add32(into, 0) || add32(into, XXH32_digest(state));
 }
 
-static void encoder_free(void *state)
+static void sum_free(void *state)
 {
-	struct encoder *s = state;
+	XXH32_freeState(state);
+}
 
-	LZ4F_freeCompressionContext(s->c);
-	free(s);
+static const struct block_coder blocks = { block_size, pack, begin, add, end, sum_free };
+
+static void *encoder(int level, int threads)
+{
+	return blocks_open(&blocks, level, threads);
 }
 
 const struct codec_row codec_lz4 = {
-	CODEC_LZ4, "lz4",  ".lz4",       { "\x04\x22\x4d\x18", 4 }, NULL, false, { decoder, decode, decoder_free },
-	encoder,   encode, encoder_free,
+	CODEC_LZ4, "lz4", ".lz4", { "\x04\x22\x4d\x18", 4 }, NULL, false, { decoder, decode, decoder_free },
+	1, 1, 12, encoder, blocks_encode, blocks_free,
 };

@@ -1,11 +1,11 @@
 /* xz through liblzma: streams one after another, each with its integrity check verified. */
+#include "lib/io/blocks.h"
 #include "lib/io/codec.h"
 
 #include <lzma.h>
 #include <stdlib.h>
 
 #define MEMORY_LIMIT ((uint64_t)1 << 30)
-#define ROOM ((size_t)64 << 10)
 
 static void *decoder(void)
 {
@@ -63,47 +63,83 @@ static enum step decode(void *state, struct flow *f, const char **why)
 	return verdict(s, rc, why);
 }
 
-static void coder_free(void *state)
+static void decoder_free(void *state)
 {
 	lzma_end(state);
 	free(state);
 }
 
-static void *encoder(void)
-{
-	lzma_stream *s = malloc(sizeof *s);
+/* Encoding: one stream of blocks, each with its sizes and its check, and the index of them behind. The dictionary is as large as a
+ * block, which bounds the memory of a thread. */
 
-	if (!s)
-		return NULL;
-	*s = (lzma_stream)LZMA_STREAM_INIT;
-	if (lzma_easy_encoder(s, LZMA_PRESET_DEFAULT, LZMA_CHECK_CRC64) != LZMA_OK) {
-		free(s);
-		return NULL;
-	}
-	return s;
+static const lzma_stream_flags flags = { .check = LZMA_CHECK_CRC64 };
+
+static size_t block_size(int level)
+{
+	return (size_t)(level <= 6 ? 1 : 16) << 20;
 }
 
-static int encode(void *state, const void *src, size_t n, bool end, struct buf *into)
+static int pack(int level, struct str plain, struct buf *packed, uint64_t *note)
 {
-	lzma_stream *s = state;
-	lzma_ret rc;
+	lzma_options_lzma options;
+	lzma_filter filters[] = { { LZMA_FILTER_LZMA2, &options }, { LZMA_VLI_UNKNOWN, NULL } };
+	lzma_block block = { .check = LZMA_CHECK_CRC64, .filters = filters };
+	size_t room = lzma_block_buffer_bound(plain.n);
 
-	s->next_in = src;
-	s->avail_in = n;
-	do {
-		if (buf_reserve(into, ROOM))
-			return -1;
-		s->next_out = into->p + into->n;
-		s->avail_out = ROOM;
-		rc = lzma_code(s, end ? LZMA_FINISH : LZMA_RUN);
-		into->n += ROOM - s->avail_out;
-		if (rc != LZMA_OK && rc != LZMA_STREAM_END && rc != LZMA_BUF_ERROR)
-			return -1;
-	} while (s->avail_in || s->avail_out == 0 || (end && rc != LZMA_STREAM_END));
+	if (lzma_lzma_preset(&options, (uint32_t)level) || !room || buf_reserve(packed, room))
+		return -1;
+	if (options.dict_size > block_size(level))
+		options.dict_size = (uint32_t)block_size(level);
+	if (lzma_block_buffer_encode(&block, NULL, (const uint8_t *)plain.p, plain.n, packed->p, &packed->n, room) != LZMA_OK)
+		return -1;
+	*note = lzma_block_unpadded_size(&block);
 	return 0;
 }
 
+static void *begin(int level, struct buf *into)
+{
+	lzma_index *index;
+
+	(void)level;
+	if (buf_reserve(into, LZMA_STREAM_HEADER_SIZE) || lzma_stream_header_encode(&flags, into->p + into->n) != LZMA_OK)
+		return NULL;
+	if ((index = lzma_index_init(NULL)))
+		into->n += LZMA_STREAM_HEADER_SIZE;
+	return index;
+}
+
+static int add(void *state, struct str plain, struct str packed, uint64_t note, struct buf *into)
+{
+	return lzma_index_append(state, NULL, note, plain.n) == LZMA_OK ? buf_str(into, packed) : -1;
+}
+
+static int end(void *state, struct buf *into)
+{
+	size_t size = (size_t)lzma_index_size(state);
+	lzma_stream_flags behind = flags;
+
+	behind.backward_size = size;
+	if (buf_reserve(into, size + LZMA_STREAM_HEADER_SIZE) ||
+	    lzma_index_buffer_encode(state, into->p, &into->n, into->n + size) != LZMA_OK ||
+	    lzma_stream_footer_encode(&behind, into->p + into->n) != LZMA_OK)
+		return -1;
+	into->n += LZMA_STREAM_HEADER_SIZE;
+	return 0;
+}
+
+static void index_free(void *state)
+{
+	lzma_index_end(state, NULL);
+}
+
+static const struct block_coder blocks = { block_size, pack, begin, add, end, index_free };
+
+static void *encoder(int level, int threads)
+{
+	return blocks_open(&blocks, level, threads);
+}
+
 const struct codec_row codec_xz = {
-	CODEC_XZ, "xz", ".xz", { "\xfd" "7zXZ\0", 6 }, NULL, true,
-	{ decoder, decode, coder_free }, encoder, encode, coder_free,
+	CODEC_XZ, "xz", ".xz", { "\xfd" "7zXZ\0", 6 }, NULL, true, { decoder, decode, decoder_free },
+	6, 1, 9, encoder, blocks_encode, blocks_free,
 };

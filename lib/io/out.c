@@ -32,6 +32,8 @@ struct out {
 	int failed, failed_errno; /* the first failure: its status, negative */
 };
 
+static const struct packing plain = { .codec = CODEC_NONE };
+
 static int fail(struct out *o, int errnum, struct err *e)
 {
 	err_sys(e, ST_IO, errnum, "cannot write");
@@ -41,11 +43,11 @@ static int fail(struct out *o, int errnum, struct err *e)
 }
 
 /* The room for a block and the encoder. Frees o when it fails. */
-static int prepare(struct out **ret, struct out *o, enum codec codec, struct err *e)
+static int prepare(struct out **ret, struct out *o, const struct packing *how, struct err *e)
 {
-	o->codec = codec_row(codec);
+	o->codec = codec_row(how->codec);
 	if (o->codec)
-		o->encoder = o->codec->encoder();
+		o->encoder = o->codec->encoder(how->level ? how->level : o->codec->level, how->threads);
 	if ((o->codec && !o->encoder) || buf_reserve(&o->block, BLOCK)) {
 		out_close(o);
 		return err_oom(e);
@@ -69,7 +71,7 @@ static struct out *out_new(int fd, const char *name)
 	return o;
 }
 
-static int open_through(struct out **ret, int fd, const char *name, enum codec codec, struct err *e)
+static int open_through(struct out **ret, int fd, const char *name, const struct packing *how, struct err *e)
 {
 	struct out *o = out_new(fd, name);
 	struct stat st;
@@ -87,10 +89,10 @@ static int open_through(struct out **ret, int fd, const char *name, enum codec c
 	o->regular = S_ISREG(st.st_mode);
 	o->pipe = S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode);
 	fd_widen(fd);
-	return prepare(ret, o, codec, e);
+	return prepare(ret, o, how, e);
 }
 
-static int open_stdout(struct out **ret, enum codec codec, struct err *e)
+static int open_stdout(struct out **ret, const struct packing *how, struct err *e)
 {
 	int fd = fd_dup(STDOUT_FILENO);
 
@@ -102,10 +104,10 @@ static int open_stdout(struct out **ret, enum codec codec, struct err *e)
 		close(fd);
 		return err_set(e, ST_IO, "standard output is closed");
 	}
-	return open_through(ret, fd, "standard output", codec, e);
+	return open_through(ret, fd, "standard output", how, e);
 }
 
-static int open_atomic(struct out **ret, const char *path, enum codec codec, struct err *e)
+static int open_atomic(struct out **ret, const char *path, const struct packing *how, struct err *e)
 {
 	struct out *o = out_new(-1, path);
 	int rc;
@@ -119,29 +121,36 @@ static int open_atomic(struct out **ret, const char *path, enum codec codec, str
 		return rc;
 	}
 	o->fd = rc;
-	return prepare(ret, o, codec, e);
+	return prepare(ret, o, how, e);
 }
 
-int out_open(struct out **ret, const char *path, enum codec codec, struct err *e)
+int out_open_packed(struct out **ret, const char *path, const struct packing *how, struct err *e)
 {
 	struct stat st;
 	int fd;
 
 	if (!path)
-		return open_stdout(ret, codec, e);
+		return open_stdout(ret, how, e);
 	if (stat(path, &st) < 0 || S_ISREG(st.st_mode))
-		return open_atomic(ret, path, codec, e);
+		return open_atomic(ret, path, how, e);
 	fd = S_ISDIR(st.st_mode) ? (errno = EISDIR, -1) : fd_open(path, O_WRONLY | O_NOCTTY, 0);
 	if (fd < 0) {
 		err_sys(e, errno == EACCES || errno == EPERM ? ST_PERM : ST_CANTCREAT, errno, "cannot open for writing");
 		return err_at(e, path, 0, 0);
 	}
-	return open_through(ret, fd, path, codec, e);
+	return open_through(ret, fd, path, how, e);
+}
+
+int out_open(struct out **ret, const char *path, enum codec codec, struct err *e)
+{
+	struct packing how = { .codec = codec, .threads = 1 };
+
+	return out_open_packed(ret, path, &how, e);
 }
 
 int out_open_fd(struct out **ret, int fd, const char *name, struct err *e)
 {
-	return open_through(ret, fd, name, CODEC_NONE, e);
+	return open_through(ret, fd, name, &plain, e);
 }
 
 int out_open_mem(struct out **ret, struct buf *into, struct err *e)
@@ -151,7 +160,7 @@ int out_open_mem(struct out **ret, struct buf *into, struct err *e)
 	if (!o)
 		return err_oom(e);
 	o->memory = into;
-	return prepare(ret, o, CODEC_NONE, e);
+	return prepare(ret, o, &plain, e);
 }
 
 /* Hands v[0 .. n) to the descriptor. */

@@ -16,7 +16,18 @@ struct out;
 
 enum codec { CODEC_NONE, CODEC_GZIP, CODEC_ZSTD, CODEC_XZ, CODEC_BZ2, CODEC_LZ4, CODEC_COUNT };
 
+/* How bytes are compressed on their way out. What comes out does not depend on the number of threads, unless that is 0: none. */
+struct packing {
+	enum codec codec;
+	int level; /* 0: the codec's own choice */
+	int threads;
+};
+
+/* "gz", "zst:19", "none": ST_USAGE naming `option` for anything else. */
+int packing_parse(struct str text, const char *option, struct packing *ret, struct err *e) nodiscard;
+
 int out_open(struct out **ret, const char *path, enum codec codec, struct err *e) nodiscard; /* path NULL: stdout */
+int out_open_packed(struct out **ret, const char *path, const struct packing *how, struct err *e) nodiscard;
 int out_open_fd(struct out **ret, int fd, const char *name, struct err *e) nodiscard; /* owned from now on, written through */
 int out_open_mem(struct out **ret, struct buf *into, struct err *e) nodiscard;        /* tests: appends to *into */
 int out_write(struct out *o, const void *p, size_t n, struct err *e) nodiscard;
@@ -33,6 +44,8 @@ const char *out_name(const struct out *o);
 bool out_is_pipe(const struct out *o);  /* a pipe, socket, FIFO: not a regular file, not a terminal */
 bool out_is_file(const struct out *o);  /* named output or stdout redirected to a regular file */
 int64_t out_bytes(const struct out *o); /* plain bytes taken so far */
+
+const char *codec_suffix(enum codec c); /* "gz", or "none" */
 
 /* The codec of a suffix (".gz" .. ) and the length of the name before it; CODEC_NONE: n. */
 enum codec codec_of_suffix(struct str name, size_t *stem);

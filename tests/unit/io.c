@@ -32,10 +32,10 @@ static struct buf sample(size_t n)
 	return b;
 }
 
-static struct buf compressed(enum codec c, const struct buf *plain, size_t step)
+static struct buf packed(enum codec c, int level, int threads, const struct buf *plain, size_t step)
 {
 	const struct codec_row *row = codec_row(c);
-	void *s = row->encoder();
+	void *s = row->encoder(level, threads);
 	struct buf b = { 0 };
 
 	for (size_t at = 0; at < plain->n; at += step)
@@ -45,6 +45,11 @@ static struct buf compressed(enum codec c, const struct buf *plain, size_t step)
 		abort();
 	row->encoder_free(s);
 	return b;
+}
+
+static struct buf compressed(enum codec c, const struct buf *plain, size_t step)
+{
+	return packed(c, codec_row(c)->level, 1, plain, step);
 }
 
 /* Reads all of `in` in pieces of at most `step`; returns the last return value. */
@@ -100,6 +105,54 @@ TEST(compressed_bytes_do_not_depend_on_the_cut)
 		CHECK_I64(a.n, b.n);
 		CHECK(memcmp(a.p, b.p, a.n) == 0);
 	}
+}
+
+/* Several blocks of every codec, the last one whole or not. */
+TEST(compressed_bytes_do_not_depend_on_threads)
+{
+	static const size_t sizes[] = { 1 << 20, 3 << 20, (3 << 20) + 12345 };
+	static const int threads[] = { 2, 3, 8 };
+
+	for (size_t c = 0; c < NCODECS; c++) {
+		cleanup_buf struct buf plain = sample(sizes[c % 3]), one = packed(codecs[c], 1, 1, &plain, 100000), b = { 0 };
+		struct err e;
+
+		for (size_t i = 0; i < 3; i++) {
+			cleanup_buf struct buf z = packed(codecs[c], 1, threads[i], &plain, i ? 7777 : 5 << 20);
+
+			CHECK_I64(z.n, one.n);
+			CHECK(memcmp(z.p, one.p, one.n) == 0);
+		}
+		CHECK_I64(decode(&one, one.n, 1 << 20, &b, &e), 0);
+		CHECK(b.n == plain.n && memcmp(b.p, plain.p, b.n) == 0);
+	}
+}
+
+/* Levels are taken. */
+TEST(levels)
+{
+	for (size_t c = 0; c < NCODECS; c++) {
+		const struct codec_row *row = codec_row(codecs[c]);
+		cleanup_buf struct buf plain = sample(150000), fast = packed(codecs[c], row->least, 1, &plain, plain.n),
+				       small = packed(codecs[c], row->most, 1, &plain, plain.n);
+
+		CHECK(small.n != fast.n || memcmp(small.p, fast.p, small.n) != 0);
+	}
+}
+
+TEST(packing_from_text)
+{
+	struct packing p;
+	struct err e;
+
+	CHECK(packing_parse(STR("gz"), "--compress", &p, &e) == 0 && p.codec == CODEC_GZIP && p.level == 0);
+	CHECK(packing_parse(STR("zst:19"), "--compress", &p, &e) == 0 && p.codec == CODEC_ZSTD && p.level == 19);
+	CHECK(packing_parse(STR("none"), "--compress", &p, &e) == 0 && p.codec == CODEC_NONE);
+	CHECK_I64(packing_parse(STR("zst:20"), "--compress", &p, &e), -ST_USAGE);
+	CHECK_I64(packing_parse(STR("gz:"), "--compress", &p, &e), -ST_USAGE);
+	CHECK_I64(packing_parse(STR("none:1"), "--compress", &p, &e), -ST_USAGE);
+	CHECK_I64(packing_parse(STR("zip"), "--compress", &p, &e), -ST_USAGE);
+	CHECK_I64(packing_parse(STR(""), "--compress", &p, &e), -ST_USAGE);
 }
 
 TEST(members_follow_one_another)
@@ -569,7 +622,8 @@ int main(void)
 	signal(SIGPIPE, SIG_IGN);
 	if (!mkdtemp(dir))
 		return 1;
-	rc = RUN_TABLE(T1(codecs_there_and_back), T1(compressed_bytes_do_not_depend_on_the_cut), T1(members_follow_one_another),
+	rc = RUN_TABLE(T1(codecs_there_and_back), T1(compressed_bytes_do_not_depend_on_the_cut), T1(compressed_bytes_do_not_depend_on_threads), T1(levels),
+		       T1(packing_from_text), T1(members_follow_one_another),
 		       T1(every_truncation_is_seen), T1(flipped_bits_are_seen), T1(garbage_behind_a_member_is_an_error),
 		       T1(zero_padding_behind_gzip_is_none), T1(text_that_begins_like_a_codec_is_text),
 		       T1(short_reads_from_a_pipe), T1(peeking_takes_nothing_away), T1(a_time_limit_ends_the_wait),
