@@ -76,11 +76,11 @@ static int run(void *args, struct err *e)
 				     .on_bad = a->common.read.on_bad, .any = a->any != NULL,
 				     .normalize = a->normalize ? url_normalize : NULL };
 	struct source *left, *right, *s;
-	int rc = input_open(a->common.operands[0], &a->common.read, &left, e);
+	int rc = cli_input(&a->common, a->common.operands[0], &left, e);
 
 	if (rc < 0)
 		return rc;
-	if ((rc = input_open(a->common.operands[1], &a->common.read, &right, e)) < 0) {
+	if ((rc = cli_input(&a->common, a->common.operands[1], &right, e)) < 0) {
 		source_close(left);
 		return rc;
 	}

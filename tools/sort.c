@@ -62,7 +62,7 @@ static int run_check(const struct sort_args *a, const struct sort_opts *o, struc
 static int open_all(const struct common *c, struct source **v, int n, struct err *e)
 {
 	for (int i = 0; i < n; i++) {
-		int rc = input_open(c->noperands ? c->operands[i] : "-", &c->read, &v[i], e);
+		int rc = cli_input(c, c->noperands ? c->operands[i] : "-", &v[i], e);
 
 		if (rc < 0) {
 			while (i-- > 0)

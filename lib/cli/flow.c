@@ -2,15 +2,17 @@
 #include "lib/cli/cli.h"
 
 #include "lib/cli/limits.h"
+#include "lib/cli/progress.h"
+#include "lib/io/meter.h"
 #include "lib/table/ahead.h"
 
 #include <stdlib.h>
 
-/* Passes batches through and adds their rows to a counter. */
+/* Passes batches through and adds their rows to the meter. */
 struct counted {
 	struct source source;
 	struct source *from;
-	int64_t *rows;
+	const struct common *output; /* NULL: rows that come in */
 };
 
 static int counted_next(struct source *s, struct batch **ret, struct err *e)
@@ -18,8 +20,12 @@ static int counted_next(struct source *s, struct batch **ret, struct err *e)
 	struct counted *c = (struct counted *)s;
 	int rc = source_next(c->from, ret, e);
 
+	if (c->output)
+		progress_output(c->output);
 	if (rc == 0 && *ret)
-		*c->rows += (*ret)->nrows;
+		meter_add(c->output ? &meter.rows_out : &meter.rows_in, (*ret)->nrows);
+	else if (!c->output)
+		meter_add(&meter.ended, 1);
 	return rc;
 }
 
@@ -29,7 +35,7 @@ static void counted_close(struct source *s)
 	free(s);
 }
 
-int cli_count(struct source *from, int64_t *rows, struct source **ret, struct err *e)
+static int count(struct source *from, const struct common *output, struct source **ret, struct err *e)
 {
 	struct counted *c = calloc(1, sizeof *c);
 
@@ -37,9 +43,24 @@ int cli_count(struct source *from, int64_t *rows, struct source **ret, struct er
 		source_close(from);
 		return err_oom(e);
 	}
-	*c = (struct counted){ { from->schema, counted_next, counted_close }, from, rows };
+	*c = (struct counted){ { from->schema, counted_next, counted_close }, from, output };
 	*ret = &c->source;
 	return 0;
+}
+
+int cli_count_in(const struct common *c, struct source *from, struct source **ret, struct err *e)
+{
+	progress_start(c);
+	meter_add(&meter.opened, 1);
+	return count(from, NULL, ret, e);
+}
+
+int cli_input(const struct common *c, const char *name, struct source **ret, struct err *e)
+{
+	struct source *s;
+	int rc = input_open(name, &c->read, &s, e);
+
+	return rc < 0 ? rc : cli_count_in(c, s, ret, e);
 }
 
 int cli_threads(const struct common *c)
@@ -54,16 +75,16 @@ int cli_source(const struct common *c, int skip, struct source **ret, struct err
 
 	if (rc == 0 && cli_threads(c) > 1)
 		rc = source_ahead(s, &s, e);
-	return rc < 0 ? rc : cli_count(s, &c->counts->rows_in, ret, e);
+	return rc < 0 ? rc : cli_count_in(c, s, ret, e);
 }
 
 int cli_drain(const struct common *c, struct source *from, struct err *e)
 {
 	struct sink *sink = NULL;
-	struct source *s;
+	struct source *s = NULL;
 	int rc;
 
-	if ((rc = cli_count(from, &c->counts->rows_out, &s, e)) < 0)
+	if ((rc = count(from, c, &s, e)) < 0)
 		return rc;
 	rc = output_open(c->output, &c->write, s->schema, &sink, e);
 	if (rc == 0 && cli_threads(c) > 1) {

@@ -36,6 +36,7 @@ const struct opt opts_write[] = {
 	{ 0, "no-header-out", OPT_FLAG, ROLE_WRITE, NULL, AT(write.no_header), NULL, "write no CSV header line" },
 	{ 0, "null-out", OPT_STR, ROLE_WRITE, "TEXT", AT(write.null), NULL, "write nulls in CSV as TEXT" },
 	{ 0, "keep-null", OPT_FLAG, ROLE_WRITE, NULL, AT(write.keep_null), NULL, "write nulls in JSON instead of leaving them out" },
+	{ 0, "progress", OPT_FLAG, ROLE_LOCAL, NULL, AT(progress), NULL, "show how far the run is, also in a pipeline or into a file" },
 	{ 0, "rest", OPT_FLAG, ROLE_WRITE, NULL, AT(write.rest), NULL, "show the column of late JSON keys, _rest, in CSV and tables" },
 	{ 0 },
 };
@@ -45,7 +46,7 @@ const struct opt opts_common[] = {
 	{ 'T', "tmpdir", OPT_STR, ROLE_LOCAL, "DIR", AT(tmpdir), NULL, "directory for temporary files (default $TMPDIR, else /tmp)" },
 	{ 'j', "threads", OPT_COUNT, ROLE_LOCAL, "N", AT(threads), NULL, "threads to use (default: all processors); the result is the same" },
 	{ 0, "errors", OPT_CHOICE, ROLE_LOCAL, "text|json", AT(errors), "text|json", "how errors are written to stderr" },
-	{ 0, "stats", OPT_STR, ROLE_LOCAL, "FILE", AT(stats), NULL, "write one JSON object about the run to FILE" },
+	{ 0, "stats", OPT_STR, ROLE_LOCAL, "FILE", AT(stats), NULL, "write one JSON object about the run to FILE, also when it fails (-: stderr)" },
 	{ 'q', "quiet", OPT_FLAG, ROLE_LOCAL, NULL, AT(quiet), NULL, "no notes on stderr, only errors" },
 	{ 'v', "verbose", OPT_FLAG, ROLE_LOCAL, NULL, AT(verbose), NULL, "say what was done on stderr, as --stats does" },
 	{ 'h', "help", OPT_FLAG, ROLE_LOCAL, NULL, AT(help), NULL, "show this help" },

@@ -138,6 +138,21 @@ static int put_mdoc_examples(struct buf *b, const struct tool *t)
 	return 0;
 }
 
+static const char mdoc_run[] =
+	".Sh PROGRESS\n"
+	"After a second, a line on the terminal says how far the run is: bytes read, of how many when all inputs are files, records,\n"
+	"rate and time left. It is shown when standard error is a terminal and the output is a file, or goes to the terminal and has not\n"
+	"begun. A stage that writes to a pipe is silent, so a pipeline has one line, that of its last stage.\n"
+	".Fl -progress\n"
+	"shows it there too, and as one line a second where standard error is no terminal;\n"
+	".Fl q\n"
+	"hides it.\n"
+	".Pp\n"
+	".Fl -stats\n"
+	"writes one JSON object when the run has ended, well or not: tool, status (the exit status), rows_in and rows_out, bytes_in\n"
+	"(of input files and pipes as they are, compressed or not), bytes_out (as written), spills and spilled_bytes (temporary files),\n"
+	"seconds, peak_bytes (memory). Its file is created before the run begins and appears when it has ended; wrong usage leaves none.\n";
+
 static const char mdoc_status[] =
 	".Sh EXIT STATUS\n"
 	".Bl -tag -width Ds -compact\n"
@@ -156,6 +171,11 @@ static const char mdoc_status[] =
 	".It 77\npermission or host key\n"
 	".El\n";
 
+static int put_mdoc_run(struct buf *b, const struct tool *t)
+{
+	return *command_prefix(t) ? buf_puts(b, mdoc_run) : 0;
+}
+
 int opt_man(const struct tool *t, struct buf *b)
 {
 	const char *prefix = *command_prefix(t) ? "stook-" : "";
@@ -167,7 +187,7 @@ int opt_man(const struct tool *t, struct buf *b)
 		return -1;
 	if ((t->description && put_sentences(b, t->description)) || (t->describe && t->describe(b)))
 		return -1;
-	return put_mdoc_options(b, t) || buf_puts(b, mdoc_status) || put_mdoc_examples(b, t) ? -1 : 0;
+	return put_mdoc_options(b, t) || put_mdoc_run(b, t) || buf_puts(b, mdoc_status) || put_mdoc_examples(b, t) ? -1 : 0;
 }
 
 static int put_words(struct buf *b, const struct tool *t)

@@ -52,10 +52,12 @@ struct parsed_opt {
 	const char *value;     /* NULL for flags */
 };
 
-/* What a run did, for --stats and -v. Counted by cli_source() and cli_drain(). */
-struct counts {
-	int64_t rows_in, rows_out;
+/* What is kept about a run besides its options; what it did is counted in lib/io/meter.h. */
+struct run_state {
+	const char *tool;
 	int64_t started_us;    /* monotonic clock */
+	struct out *stats;     /* --stats, open */
+	struct progress *progress;
 };
 
 /* The arguments every tool has. */
@@ -71,7 +73,8 @@ struct common {
 	bool quiet, verbose, help, version;
 	int errors;            /* --errors text|json */
 	const char *stats;     /* --stats FILE */
-	struct counts *counts; /* never NULL after opt_parse() */
+	bool progress;         /* --progress */
+	struct run_state *state; /* never NULL after opt_parse() */
 	int noperands;
 	char **operands;
 	int nparsed;           /* every option in the order given, for fanout */

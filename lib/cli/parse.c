@@ -294,8 +294,8 @@ int opt_parse(const struct tool *t, int argc, char **argv, void *args, struct er
 	p.common->read.latency = true;
 	p.common->operands = arena_array(&p.common->arena, char *, (size_t)argc + 1);
 	p.common->parsed = arena_array(&p.common->arena, struct parsed_opt, letters);
-	p.common->counts = arena_new(&p.common->arena, struct counts);
-	if (!p.common->operands || !p.common->parsed || !p.common->counts)
+	p.common->state = arena_new(&p.common->arena, struct run_state);
+	if (!p.common->operands || !p.common->parsed || !p.common->state)
 		return err_oom(e);
 	for (p.i = 1; p.i < argc; p.i++)
 		if ((rc = parse_one(&p, e)) < 0)

@@ -1,6 +1,9 @@
 /* main() of every tool: parse, run, report. */
 #include "lib/cli/cli.h"
 
+#include "lib/base/clock.h"
+#include "lib/cli/progress.h"
+#include "lib/io/meter.h"
 #include "lib/io/term.h"
 
 #include <fcntl.h>
@@ -9,20 +12,11 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/resource.h>
-#include <time.h>
 #include <unistd.h>
 
 #ifndef STOOK_VERSION
 #define STOOK_VERSION "0.1.0"
 #endif
-
-static int64_t now_us(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
-}
 
 static int show(const struct tool *t, const struct common *c, struct err *e)
 {
@@ -39,8 +33,13 @@ static int run(const struct tool *t, int argc, char **argv, void *args, struct e
 
 	if (rc < 0)
 		return rc;
-	c->counts->started_us = now_us();
-	return c->help || c->version ? show(t, c, e) : t->run(args, e);
+	if (c->stats && strcmp(c->stats, "-") != 0 && (rc = out_open(&c->state->stats, c->stats, CODEC_NONE, e)) < 0)
+		return rc;
+	if (c->help || c->version)
+		return show(t, c, e);
+	c->state->tool = t->name;
+	c->state->started_us = clock_mono();
+	return t->run(args, e);
 }
 
 /* GMP cannot report failed allocation: say it and end, as any other out of memory would end. The stream has no end marker then,
@@ -107,35 +106,62 @@ static void report(const struct tool *t, const struct common *c, const struct er
 		term_err(STR("stook: out of memory\n"));
 }
 
-/* --stats FILE: one JSON object about the run, written also when it failed. */
-static int write_stats(const struct tool *t, const struct common *c, int status, struct err *e)
+/* What --stats and -v say: one JSON object about the run. */
+static int put_stats(const struct common *c, int status, struct buf *b)
+{
+	const struct {
+		const char *name;
+		int64_t value;
+	} counts[] = {
+		{ "rows_in", meter_get(&meter.rows_in) },     { "rows_out", meter_get(&meter.rows_out) },
+		{ "bytes_in", meter_get(&meter.bytes_in) },   { "bytes_out", meter_get(&meter.bytes_out) },
+		{ "spills", meter_get(&meter.spills) },       { "spilled_bytes", meter_get(&meter.spilled) },
+	};
+	struct rusage used;
+	int rc = buf_printf(b, "{\"tool\": \"%s\", \"status\": %d", c->state->tool, status);
+
+	for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
+		rc |= buf_printf(b, ", \"%s\": %lld", counts[i].name, (long long)counts[i].value);
+	getrusage(RUSAGE_SELF, &used);
+	rc |= buf_printf(b, ", \"seconds\": %.3f, \"peak_bytes\": %lld}\n", (double)(clock_mono() - c->state->started_us) / 1e6,
+			 (long long)used.ru_maxrss * 1024);
+	return rc;
+}
+
+/* Written also when the run failed; the file was opened before it began. */
+static int write_stats(const struct common *c, int status, struct err *e)
 {
 	cleanup_buf struct buf b = { 0 };
-	struct rusage used;
+	struct out *o = c->state->stats;
+	int rc;
 
-	getrusage(RUSAGE_SELF, &used);
-	if (buf_printf(&b, "{\"tool\": \"%s\", \"status\": %d, \"rows_in\": %lld, \"rows_out\": %lld, \"seconds\": %.3f, \"peak_bytes\": %lld}\n",
-		       t->name, status, (long long)c->counts->rows_in, (long long)c->counts->rows_out,
-		       (double)(now_us() - c->counts->started_us) / 1e6, (long long)used.ru_maxrss * 1024))
+	if (put_stats(c, status, &b))
 		return err_oom(e);
-	if (c->verbose)
+	if (c->verbose || !o)
 		term_err(buf_view(&b));
-	if (!c->stats)
-		return 0;
-	return out_put(c->stats, CODEC_NONE, buf_view(&b), e);
+	if (!o || (rc = out_write(o, b.p, b.n, e)) < 0)
+		return o ? rc : 0;
+	return out_commit(o, e);
 }
 
 static int finish(const struct tool *t, const struct common *c, int status)
 {
 	struct err e = { 0 };
 
-	if (!c || !c->counts || (!c->stats && !c->verbose))
+	if (!c || !c->state)
 		return status;
-	if (write_stats(t, c, status, &e) < 0) {
+	if (c->state->started_us && (c->stats || c->verbose) && write_stats(c, status, &e) < 0) {
 		report(t, c, &e);
-		return status ? status : e.status;
+		status = status ? status : e.status;
 	}
+	out_close(c->state->stats);
 	return status;
+}
+
+static void stop_progress(const struct common *c)
+{
+	if (c && c->state)
+		progress_stop(c->state->progress);
 }
 
 int tool_main(const struct tool *t, int argc, char **argv)
@@ -147,6 +173,7 @@ int tool_main(const struct tool *t, int argc, char **argv)
 	prepare_process();
 	args = calloc(1, t->size);
 	rc = args ? run(t, argc, argv, args, &e) : err_oom(&e);
+	stop_progress(args);
 	if (rc >= 0) {
 		status = rc; /* 0, or ST_NO */
 	} else if (e.status == ST_CLOSED) {

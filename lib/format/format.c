@@ -125,6 +125,7 @@ int input_open(const char *name, const struct read_opts *o, struct source **ret,
 
 	if (rc < 0)
 		return rc;
+	in_count(in, !o->like);
 	if ((rc = find_reader(in, o, &f, e)) < 0) {
 		in_close(in);
 		return rc;
@@ -232,6 +233,7 @@ static int output_start(const char *path, const struct write_opts *o, const stru
 	mine.file = f == &format_arrow_file;
 	if ((rc = out_open_packed(&out, path, &mine.packing, e)) < 0)
 		return rc;
+	out_count(out);
 	if (!path && (rc = check_redirect(out, f, e)) < 0) {
 		out_close(out);
 		return rc;

@@ -1,6 +1,7 @@
 /* Several inputs as one source. Each is opened when its turn comes; columns are matched by name with those of the first. */
 #include "lib/format/format.h"
 
+#include "lib/io/meter.h"
 #include "lib/io/path.h"
 
 #include <stdlib.h>
@@ -152,12 +153,23 @@ static int open_side(struct inputs *in, struct err *e)
 	return rc;
 }
 
+/* The first adds its own size when it is opened. */
+static void expect_others(const struct inputs *in)
+{
+	for (int i = 1; i < in->n; i++) {
+		int64_t size = path_size(in->names[i]);
+
+		meter_add(size < 0 ? &meter.unknown : &meter.expected, size < 0 ? 1 : size);
+	}
+}
+
 /* Starts with the first of several inputs. */
 static int begin(struct inputs *in, const struct read_opts *o, struct err *e)
 {
 	int rc;
 
 	in->opts = *o;
+	expect_others(in);
 	in->source.next = next;
 	in->source.close = close_inputs;
 	if ((rc = open_side(in, e)) < 0 || (rc = open_next(in, e)) < 0)

@@ -7,6 +7,7 @@
 
 #include "lib/io/codec.h"
 #include "lib/io/fd.h"
+#include "lib/io/meter.h"
 #include "lib/io/recode.h"
 
 #include <errno.h>
@@ -22,6 +23,7 @@
 struct in {
 	char *name;
 	int fd;     /* -1: memory */
+	bool counted; /* in the meter */
 	bool waits; /* may have to wait for bytes: not a regular file */
 	int64_t size;
 	int64_t taken; /* raw bytes that have left `raw` */
@@ -169,6 +171,8 @@ static ssize_t read_raw(struct in *in, void *p, size_t n, int timeout_ms, struct
 	if (got < 0)
 		return read_failed(in, errno, e);
 	in->raw_end = got == 0;
+	if (in->counted)
+		meter_add(&meter.bytes_in, got);
 	return got;
 }
 
@@ -417,6 +421,16 @@ int in_peek(struct in *in, size_t n, struct str *ret, struct err *e)
 	}
 	*ret = (struct str){ (const char *)in->ahead.p, in->ahead.n < n ? in->ahead.n : n };
 	return 0;
+}
+
+void in_count(struct in *in, bool expect)
+{
+	in->counted = true;
+	meter_add(&meter.bytes_in, in->taken + (int64_t)in->raw.n);
+	if (in->size < 0)
+		meter_add(&meter.unknown, 1);
+	else if (expect)
+		meter_add(&meter.expected, in->size);
 }
 
 const char *in_name(const struct in *in)

@@ -42,6 +42,10 @@ ssize_t in_read_full(struct in *in, void *p, size_t n, struct err *e) nodiscard;
 /* Looks at up to n (<= 64 KiB) bytes ahead, fewer only at the end. Blocks. */
 int in_peek(struct in *in, size_t n, struct str *ret, struct err *e) nodiscard;
 
+/* A table's input, no other file that is read on the way: what has been and is read of it counts in lib/io/meter.h. `expect`: its
+ * size too. */
+void in_count(struct in *in, bool expect);
+
 const char *in_name(const struct in *in);     /* for messages: "-" for stdin */
 int64_t in_size(const struct in *in);         /* bytes of the underlying file, -1: unknown */
 int64_t in_offset(const struct in *in);       /* bytes of the underlying file consumed so far (for progress) */

@@ -7,6 +7,7 @@
 
 #include "lib/io/codec.h"
 #include "lib/io/fd.h"
+#include "lib/io/meter.h"
 #include "lib/io/place.h"
 
 #include <errno.h>
@@ -22,6 +23,7 @@ struct out {
 	char *name;
 	int fd; /* -1: memory, or closed */
 	struct buf *memory;
+	bool counted; /* in the meter */
 	bool atomic, regular, pipe, done;
 	bool held, stored;  /* out_hold() was called; everything has been handed to the descriptor */
 	struct place place; /* atomic only */
@@ -169,6 +171,8 @@ static int put(struct out *o, struct iovec *v, int n, struct err *e)
 	for (int i = 0; o->memory && i < n; i++)
 		if (buf_add(o->memory, v[i].iov_base, v[i].iov_len))
 			return fail(o, ENOMEM, e);
+	for (int i = 0; o->counted && i < n; i++)
+		meter_add(&meter.bytes_out, (int64_t)v[i].iov_len);
 	if (!o->memory && fd_writev(o->fd, v, n) < 0)
 		return fail(o, errno, e);
 	return 0;
@@ -330,6 +334,11 @@ void out_close(struct out *o)
 	free(o);
 }
 
+void out_count(struct out *o)
+{
+	o->counted = true;
+}
+
 const char *out_name(const struct out *o)
 {
 	return o->name;
@@ -357,6 +366,7 @@ int out_put(const char *path, enum codec codec, struct str bytes, struct err *e)
 
 	if (rc < 0)
 		return rc;
+	out_count(o);
 	if ((rc = out_write(o, bytes.p, bytes.n, e)) == 0)
 		rc = out_commit(o, e);
 	out_close(o);

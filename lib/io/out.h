@@ -36,6 +36,7 @@ int out_flush(struct out *o, struct err *e) nodiscard;                          
 int out_commit(struct out *o, struct err *e) nodiscard;                               /* all written, on disk, under its name */
 void out_hold(struct out *o);  /* several files as one: the next out_commit() of a named output puts
 				  everything on disk, the one after it gives the name */
+void out_count(struct out *o); /* what is written from here on counts in lib/io/meter.h */
 /* A whole output at once: opened (path NULL: stdout), written, committed. */
 int out_put(const char *path, enum codec codec, struct str bytes, struct err *e) nodiscard;
 void out_abort(struct out *o); /* forget it; what went to a pipe is gone */

@@ -2,6 +2,7 @@
 #include "lib/io/path.h"
 
 #include <glob.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 struct names {
@@ -61,4 +62,11 @@ int path_expand(int n, char *const *names, struct arena *a, char ***ret, int *co
 	*ret = all.v;
 	*count = all.n;
 	return rc;
+}
+
+int64_t path_size(const char *name)
+{
+	struct stat st;
+
+	return stat(name, &st) == 0 && S_ISREG(st.st_mode) ? st.st_size : -1;
 }

@@ -9,4 +9,7 @@
  * ST_NOINPUT. Others stay as they are. *ret has *count names, allocated in `a`. */
 int path_expand(int n, char *const *names, struct arena *a, char ***ret, int *count, struct err *e) nodiscard;
 
+/* Bytes of the regular file of that name; -1: it is none, or there is none. */
+int64_t path_size(const char *name);
+
 #endif

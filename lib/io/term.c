@@ -5,6 +5,7 @@
 #include "lib/base/utf8.h"
 #include "lib/io/fd.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -103,15 +104,48 @@ bool term_is(int fd)
 	return isatty(fd) == 1;
 }
 
+bool term_can_erase(int fd)
+{
+	const char *term = getenv("TERM");
+
+	return term_is(fd) && term && *term && strcmp(term, "dumb") != 0;
+}
+
 bool term_colour(int fd)
 {
-	const char *no = getenv("NO_COLOR"), *term = getenv("TERM");
+	const char *no = getenv("NO_COLOR");
 
-	return term_is(fd) && !(no && *no) && term && *term && strcmp(term, "dumb") != 0;
+	return term_can_erase(fd) && !(no && *no);
+}
+
+#define ERASE "\r\x1b[K"
+
+/* The terminal is one, whoever in this process writes to it. */
+static pthread_mutex_t writing = PTHREAD_MUTEX_INITIALIZER;
+static bool status_stands;
+
+/* `before` and s in one call, so that no other process gets between. */
+static void write_both(const char *before, struct str s)
+{
+	struct iovec v[] = { { (void *)(uintptr_t)before, strlen(before) }, { (void *)(uintptr_t)s.p, s.n } };
+
+	if (fd_writev(2, v, 2))
+		return; /* nowhere to report it */
+}
+
+void term_status(struct str line)
+{
+	pthread_mutex_lock(&writing);
+	if (line.n || status_stands)
+		write_both(ERASE, line);
+	status_stands = line.n > 0;
+	pthread_mutex_unlock(&writing);
 }
 
 void term_err(struct str s)
 {
-	if (fd_write(2, s.p, s.n))
-		return; /* nowhere to report it */
+	pthread_mutex_lock(&writing);
+	write_both(status_stands ? ERASE : "", s);
+	status_stands = false;
+	pthread_mutex_unlock(&writing);
 }

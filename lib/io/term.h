@@ -18,9 +18,13 @@ int term_cells(uint32_t c); /* of one character that is no control: 0 combining,
 
 int term_columns(int fd);   /* width in cells; $COLUMNS, else the window's, else 80 */
 bool term_is(int fd);
-bool term_colour(int fd);   /* a terminal, NO_COLOR unset, TERM not dumb */
+bool term_can_erase(int fd); /* a terminal, TERM set and not dumb */
+bool term_colour(int fd);   /* a terminal, NO_COLOR unset, TERM set and not dumb */
 
-/* Writes the whole text to stderr, retrying; errors are ignored (there is nowhere to report them). */
+/* A line that stands on the terminal, stderr, until the next one takes its place; empty: none. Plain text that fits. */
+void term_status(struct str line);
+
+/* Writes the whole text to stderr, after taking the status line away, retrying; errors are ignored (there is nowhere to report them). */
 void term_err(struct str s);
 
 #endif

@@ -3,6 +3,7 @@
 #include "lib/op/spill.h"
 
 #include "lib/format/format.h"
+#include "lib/io/meter.h"
 #include "lib/io/temp.h"
 
 #include <errno.h>
@@ -45,6 +46,8 @@ int spill_read(struct spill *s, struct source **ret, struct err *e)
 	s->sink = NULL;
 	if (rc < 0)
 		return rc;
+	meter_add(&meter.spills, 1);
+	meter_add(&meter.spilled, lseek(fd, 0, SEEK_CUR));
 	if (lseek(fd, 0, SEEK_SET) < 0)
 		return err_sys(e, ST_IO, errno, "temporary file");
 	s->fd = -1;

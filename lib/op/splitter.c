@@ -4,6 +4,7 @@
 #include "lib/op/splitter.h"
 
 #include "lib/base/hash.h"
+#include "lib/io/meter.h"
 #include "lib/op/grow.h"
 #include "lib/op/keytab.h"
 #include "lib/op/pick.h"
@@ -285,6 +286,7 @@ static int distribute(struct splitter *s, const struct batch *b, struct err *e)
 		if (start[p + 1] > start[p])
 			rc = append(s, &s->parts[p], b, idx + start[p], start[p + 1] - start[p], each, e);
 	s->seen += b->nrows;
+	meter_add(&meter.rows_out, b->nrows);
 	return rc;
 }
 

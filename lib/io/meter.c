@@ -1,0 +1,4 @@
+/* The counters of this process: see meter.h. */
+#include "lib/io/meter.h"
+
+struct meter meter;
