@@ -141,8 +141,9 @@ static int put_mdoc_examples(struct buf *b, const struct tool *t)
 static const char mdoc_run[] =
 	".Sh PROGRESS\n"
 	"After a second, a line on the terminal says how far the run is: bytes read, of how many when all inputs are files, records,\n"
-	"rate and time left. It is shown when standard error is a terminal and the output is a file, or goes to the terminal and has not\n"
-	"begun. A stage that writes to a pipe is silent, so a pipeline has one line, that of its last stage.\n"
+	"rate and time left.\n"
+	"It is shown when standard error is a terminal and the output is a file, or goes to the terminal and has not begun.\n"
+	"A stage that writes to a pipe is silent, so a pipeline has one line, that of its last stage.\n"
 	".Fl -progress\n"
 	"shows it there too, and as one line a second where standard error is no terminal;\n"
 	".Fl q\n"
@@ -151,7 +152,8 @@ static const char mdoc_run[] =
 	".Fl -stats\n"
 	"writes one JSON object when the run has ended, well or not: tool, status (the exit status), rows_in and rows_out, bytes_in\n"
 	"(of input files and pipes as they are, compressed or not), bytes_out (as written), spills and spilled_bytes (temporary files),\n"
-	"seconds, peak_bytes (memory). Its file is created before the run begins and appears when it has ended; wrong usage leaves none.\n";
+	"seconds, peak_bytes (memory).\n"
+	"Its file is created before the run begins and appears when it has ended; wrong usage leaves none.\n";
 
 static const char mdoc_status[] =
 	".Sh EXIT STATUS\n"
