@@ -24,11 +24,13 @@ HARDEN_LD += -Wl,-u,codec_isal_decoder
 LIBS_ISAL = -lisal
 endif
 FANOUT_LIBS = -lssh2 -larchive $(LIBS)
+GET_LIBS = -lcurl -larchive -lcrypto $(LIBS)
 
 LIB_SRC := $(wildcard lib/*/*.c)
 TOOL_SRC := $(filter-out tools/main.c tools/stook.c tools/bundle.c tools/unpack.c tools/all.c,$(wildcard tools/*.c))
 TOOLS := $(patsubst tools/%.c,%,$(TOOL_SRC))
 FANOUT_SRC := $(wildcard fanout/*.c)
+GET_SRC := $(wildcard get/*.c)
 SHIM_SRC := $(wildcard fanout/shim*.c) $(wildcard fanout/wire*.c)
 UNIT_SRC := $(wildcard tests/unit/*.c)
 FUZZ_SRC := $(filter-out tests/fuzz/replay.c,$(wildcard tests/fuzz/*.c))
@@ -44,6 +46,7 @@ BIN := $(BUILD)/bin
 PROGRAMS := $(addprefix $(BIN)/stook-,$(TOOLS))
 PROGRAMS += $(if $(wildcard tools/stook.c),$(BIN)/stook)
 PROGRAMS += $(if $(wildcard fanout/main.c),$(BIN)/fanout)
+PROGRAMS += $(BIN)/stook-get
 BUNDLE := $(if $(wildcard tools/bundle.c),$(BUILD)/libexec/stook-bundle $(BUILD)/libexec/stook-unpack)
 UNITS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(UNIT_SRC))
 REPLAYS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(FUZZ_SRC))
@@ -93,6 +96,12 @@ $(BIN)/fanout: $(BUILD)/obj/main/fanout.o $(ALL) $(LIB)
 	$(call say,LINK)
 	$(Q)$(CC) $(HARDEN_LD) $(LDFLAGS) -Wl,--as-needed -o $@ $^ $(LIBS_ISAL) $(FANOUT_LIBS)
 
+# The only program that speaks HTTP or takes archives apart; the others start it when a name asks for it.
+$(BIN)/stook-get: $(call obj,$(GET_SRC)) $(LIB)
+	@mkdir -p $(@D)
+	$(call say,LINK)
+	$(Q)$(CC) $(HARDEN_LD) $(LDFLAGS) -Wl,--as-needed -o $@ $^ $(LIBS_ISAL) $(GET_LIBS)
+
 # What fanout ships: every filter and the far-side shim in one static program.
 $(BUILD)/libexec/stook-bundle: $(call obj,tools/bundle.c tools/all.c $(TOOL_SRC) $(SHIM_SRC)) $(LIB)
 	@mkdir -p $(@D)
@@ -117,7 +126,7 @@ $(BUILD)/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(BUILD)/obj/tests/fuzz/replay.o $(
 	$(Q)$(CC) $(HARDEN_LD) $(LDFLAGS) -Wl,--as-needed -o $@ $^ $(LIBS_ISAL) $(FANOUT_LIBS)
 
 .PHONY: units replays fuzz check check-fast check-san demo bench man completion install uninstall help setup objects
-objects: $(call obj,$(LIB_SRC) $(TOOL_SRC) $(FANOUT_SRC)) # compile only
+objects: $(call obj,$(LIB_SRC) $(TOOL_SRC) $(FANOUT_SRC) $(GET_SRC)) # compile only
 units: $(UNITS) $(BUILD)/faults.so ## build the unit tests
 replays: $(REPLAYS) ## build the fuzz targets as programs that replay a corpus
 
@@ -165,7 +174,7 @@ bench: ## compare with the peers that are installed; TASK=... chooses
 	@$(MAKE) --no-print-directory all
 	@bench/run $(TASK)
 
-MAN := $(patsubst %,$(BUILD)/man/stook-%.1,$(TOOLS)) $(BUILD)/man/fanout.1
+MAN := $(patsubst %,$(BUILD)/man/stook-%.1,$(TOOLS)) $(BUILD)/man/fanout.1 $(BUILD)/man/stook-get.1
 GENERATE := $(BUILD)/bin-doc/generate
 man: $(MAN) $(BUILD)/man/stook.1 ## generate the manual pages
 completion: $(BUILD)/completion/stook ## generate the shell completion
@@ -173,7 +182,7 @@ $(GENERATE): $(call obj,man/generate.c) $(ALL) $(LIB)
 	@mkdir -p $(@D)
 	$(call say,LINK)
 	$(Q)$(CC) $(HARDEN_LD) $(LDFLAGS) -Wl,--as-needed -o $@ $^ $(LIBS_ISAL) $(FANOUT_LIBS)
-$(BUILD)/man/stook.1: man/stook.1
+$(BUILD)/man/stook.1 $(BUILD)/man/stook-get.1: $(BUILD)/man/%: man/%
 	@mkdir -p $(@D)
 	$(Q)cp $< $@
 $(BUILD)/man/stook-%.1: $(GENERATE)

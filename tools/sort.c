@@ -1,6 +1,7 @@
 /* stook sort: order records by keys. */
 #include "lib/cli/cli.h"
 #include "lib/cli/keys.h"
+#include "lib/io/path.h"
 #include "lib/op/sorter.h"
 
 #include <stdlib.h>
@@ -58,11 +59,11 @@ static int run_check(const struct sort_args *a, const struct sort_opts *o, struc
 	return rc;
 }
 
-/* Every operand is a source of its own. */
-static int open_all(const struct common *c, struct source **v, int n, struct err *e)
+/* Every input is a source of its own. */
+static int open_all(const struct common *c, char **names, struct source **v, int n, struct err *e)
 {
 	for (int i = 0; i < n; i++) {
-		int rc = cli_input(c, c->noperands ? c->operands[i] : "-", &v[i], e);
+		int rc = cli_input(c, names[i], &v[i], e);
 
 		if (rc < 0) {
 			while (i-- > 0)
@@ -75,12 +76,16 @@ static int open_all(const struct common *c, struct source **v, int n, struct err
 
 static int open_merge(const struct sort_args *a, const struct sort_opts *o, struct source **ret, struct err *e)
 {
-	int n = a->common.noperands ? a->common.noperands : 1, rc;
-	struct source **v = calloc((size_t)n, sizeof *v);
+	cleanup_arena struct arena arena = { 0 };
+	char standard[] = "-", *none[] = { standard }, **names = NULL;
+	int given = a->common.noperands, n, rc = path_expand(given ? given : 1, given ? a->common.operands : none, &arena, &names, &n, e);
+	struct source **v = rc < 0 ? NULL : calloc((size_t)n, sizeof *v);
 
+	if (rc < 0)
+		return rc;
 	if (!v)
 		return err_oom(e);
-	rc = open_all(&a->common, v, n, e);
+	rc = open_all(&a->common, names, v, n, e);
 	if (rc == 0)
 		rc = sort_merge_open(v, n, o, ret, e);
 	free(v);

@@ -55,10 +55,10 @@ int cli_count_in(const struct common *c, struct source *from, struct source **re
 	return count(from, NULL, ret, e);
 }
 
-int cli_input(const struct common *c, const char *name, struct source **ret, struct err *e)
+int cli_input(const struct common *c, char *name, struct source **ret, struct err *e)
 {
 	struct source *s;
-	int rc = input_open(name, &c->read, &s, e);
+	int rc = inputs_open(1, &name, &c->read, &s, e);
 
 	return rc < 0 ? rc : cli_count_in(c, s, ret, e);
 }

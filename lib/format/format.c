@@ -1,6 +1,7 @@
 /* The table of formats, and how an input or an output finds its row. */
 #include "lib/format/format.h"
 
+#include "lib/io/name.h"
 #include "lib/io/term.h"
 
 #include <unistd.h>
@@ -86,7 +87,7 @@ static int by_magic(struct in *in, const struct format **ret, struct err *e)
 
 static int find_reader(struct in *in, const struct read_opts *o, const struct format **ret, struct err *e)
 {
-	struct str name = str_of(in_name(in)), head;
+	struct str name = name_path(in_name(in)), head;
 	size_t stem;
 	int rc;
 

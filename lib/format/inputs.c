@@ -2,6 +2,7 @@
 #include "lib/format/format.h"
 
 #include "lib/io/meter.h"
+#include "lib/io/name.h"
 #include "lib/io/path.h"
 
 #include <stdlib.h>
@@ -11,6 +12,7 @@ struct inputs {
 	int n, next;
 	char **names;
 	struct arena arena; /* owns them */
+	struct buf first, now_name; /* as messages may have them: the first, and the one being read; NUL terminated */
 	struct read_opts opts;
 	struct source *now;
 	int *map;        /* column i of ours is column map[i] of theirs, -1: they have no _rest */
@@ -20,8 +22,8 @@ struct inputs {
 
 static int differ(const struct inputs *in, const char *what, struct str name, struct err *e)
 {
-	err_set(e, ST_DATA, "%s \"%.*s\", unlike the first input \"%s\"", what, STR_ARG(name), in->names[0]);
-	err_at(e, in->names[in->next - 1], 0, 0);
+	err_set(e, ST_DATA, "%s \"%.*s\", unlike the first input \"%s\"", what, STR_ARG(name), (char *)in->first.p);
+	err_at(e, (char *)in->now_name.p, 0, 0);
 	return err_hint(e, "give it the same columns first: stook map 'keep ...'");
 }
 
@@ -42,8 +44,8 @@ static int match_columns(struct inputs *in, struct err *e)
 			char a[64], b[64];
 
 			err_set(e, ST_DATA, "%s here, but %s in the first input \"%s\"", type_name(&theirs->fields[at].type, a, sizeof a),
-				type_name(&ours->fields[i].type, b, sizeof b), in->names[0]);
-			err_at(e, in->names[in->next - 1], 0, 0);
+				type_name(&ours->fields[i].type, b, sizeof b), (char *)in->first.p);
+			err_at(e, (char *)in->now_name.p, 0, 0);
 			return err_field(e, ours->fields[i].name.p, (int)ours->fields[i].name.n);
 		}
 		in->map[i] = at;
@@ -52,10 +54,20 @@ static int match_columns(struct inputs *in, struct err *e)
 	return 0;
 }
 
+static int set_name(struct inputs *in, struct err *e)
+{
+	struct buf *b = in->next ? &in->now_name : &in->first;
+
+	b->n = 0;
+	return name_show(b, in->names[in->next]) || buf_byte(b, '\0') ? err_oom(e) : 0;
+}
+
 static int open_next(struct inputs *in, struct err *e)
 {
-	int rc;
+	int rc = set_name(in, e);
 
+	if (rc < 0)
+		return rc;
 	in->opts.like = in->source.schema;
 	in->opts.more = in->next == 0;
 	rc = input_open(in->names[in->next], &in->opts, &in->now, e);
@@ -138,6 +150,8 @@ static void close_inputs(struct source *s)
 	out_close(in->side);
 	schema_unref(s->schema);
 	free(in->map);
+	buf_free(&in->first);
+	buf_free(&in->now_name);
 	arena_free(&in->arena);
 	free(in);
 }

@@ -1,13 +1,15 @@
 /* Bytes in: see in.h.
  *
- * Layers: raw bytes (a descriptor or memory) in `raw`; a decoder over them, chosen by the first bytes when the first byte is
+ * Layers: raw bytes (a descriptor, stook-get or memory) in `raw`; a decoder over them, chosen by the first bytes when the first byte is
  * asked for; a change of encoding, if one was asked for; plain bytes looked at ahead of time in `ahead`. Without a decoder,
  * reads go straight into the caller's memory once what was looked at is used up. */
 #include "lib/io/in.h"
 
 #include "lib/io/codec.h"
 #include "lib/io/fd.h"
+#include "lib/io/helper.h"
 #include "lib/io/meter.h"
+#include "lib/io/name.h"
 #include "lib/io/recode.h"
 
 #include <errno.h>
@@ -22,14 +24,15 @@
 
 struct in {
 	char *name;
-	int fd;     /* -1: memory */
+	int fd;     /* -1: memory, or helper */
+	struct helper *helper; /* brings the raw bytes; NULL: they are read here */
 	bool counted; /* in the meter */
 	bool waits; /* may have to wait for bytes: not a regular file */
 	int64_t size;
 	int64_t taken; /* raw bytes that have left `raw` */
 	int64_t plain; /* plain bytes given out */
 
-	uint8_t *space; /* RAW_SIZE bytes under raw, for descriptors */
+	uint8_t *space; /* RAW_SIZE bytes under raw; NULL: memory */
 	struct str raw; /* raw bytes not used yet */
 	bool raw_end;
 
@@ -47,21 +50,19 @@ struct in {
 	bool end; /* nothing comes after `ahead` */
 };
 
-static int in_new(struct in **ret, int fd, const char *name, struct err *e)
+static int in_new(struct in **ret, const char *name, bool space, struct err *e)
 {
 	struct in *in = calloc(1, sizeof *in);
 
 	if (in)
 		in->name = strdup(name);
-	if (!in || !in->name || (fd >= 0 && !(in->space = malloc(RAW_SIZE)))) {
+	if (!in || !in->name || (space && !(in->space = malloc(RAW_SIZE)))) {
 		if (in)
 			free(in->name);
 		free(in);
-		if (fd >= 0)
-			close(fd);
 		return err_oom(e);
 	}
-	in->fd = fd;
+	in->fd = -1;
 	in->size = -1;
 	*ret = in;
 	return 0;
@@ -87,8 +88,11 @@ int in_open_fd(struct in **ret, int fd, const char *name, struct err *e)
 		close(fd);
 		return cannot_open(name, EISDIR, e);
 	}
-	if ((rc = in_new(ret, fd, name, e)) < 0)
+	if ((rc = in_new(ret, name, true, e)) < 0) {
+		close(fd);
 		return rc;
+	}
+	(*ret)->fd = fd;
 	(*ret)->waits = !S_ISREG(st.st_mode);
 	if (S_ISREG(st.st_mode)) {
 		(*ret)->size = st.st_size;
@@ -113,19 +117,38 @@ static int open_stdin(struct in **ret, struct err *e)
 	return fd < 0 ? cannot_open("-", errno, e) : in_open_fd(ret, fd, "-", e);
 }
 
+/* What stook-get brings, under the name that messages may have. */
+static int open_far(struct in **ret, const char *name, struct err *e)
+{
+	cleanup_buf struct buf shown = { 0 };
+	int rc;
+
+	if (name_show(&shown, name) || buf_byte(&shown, '\0'))
+		return err_oom(e);
+	if ((rc = in_new(ret, (const char *)shown.p, true, e)) < 0)
+		return rc;
+	(*ret)->waits = true;
+	if ((rc = helper_start(&(*ret)->helper, HELPER_FETCH, name, e)) == 0)
+		return 0;
+	in_close(*ret);
+	return err_at(e, (const char *)shown.p, 0, 0);
+}
+
 int in_open(struct in **ret, const char *name, struct err *e)
 {
 	int fd;
 
 	if (strcmp(name, "-") == 0)
 		return open_stdin(ret, e);
+	if (name_is_far(name))
+		return open_far(ret, name, e);
 	fd = fd_open(name, O_RDONLY | O_NOCTTY, 0);
 	return fd < 0 ? cannot_open(name, errno, e) : in_open_fd(ret, fd, name, e);
 }
 
 int in_open_mem(struct in **ret, const void *p, size_t n, const char *name, struct err *e)
 {
-	int rc = in_new(ret, -1, name, e);
+	int rc = in_new(ret, name, false, e);
 
 	if (rc < 0)
 		return rc;
@@ -142,6 +165,7 @@ void in_close(struct in *in)
 	if (in->state)
 		in->decoder->free(in->state);
 	recode_close(in->recode);
+	helper_stop(in->helper);
 	if (in->fd >= 0)
 		close(in->fd);
 	buf_free(&in->ahead);
@@ -156,11 +180,24 @@ static int read_failed(struct in *in, int errnum, struct err *e)
 	return err_at(e, in->name, 0, 0);
 }
 
+static ssize_t read_helper(struct in *in, void *p, size_t n, int timeout_ms, struct err *e)
+{
+	ssize_t got = helper_read(in->helper, p, n, timeout_ms, e);
+
+	in->size = helper_size(in->helper);
+	in->raw_end = got == 0;
+	if (in->counted && got > 0)
+		meter_add(&meter.bytes_in, got);
+	return got < 0 && got != IN_LATER ? err_at(e, in->name, 0, 0) : got;
+}
+
 /* read() with a time limit for the first byte: > 0, 0 the end, IN_LATER, or an error. */
 static ssize_t read_raw(struct in *in, void *p, size_t n, int timeout_ms, struct err *e)
 {
 	ssize_t got;
 
+	if (in->helper)
+		return read_helper(in, p, n, timeout_ms, e);
 	if (in->waits && timeout_ms >= 0) {
 		int ready = fd_wait(in->fd, POLLIN, timeout_ms);
 
@@ -203,7 +240,7 @@ static int truncated(struct in *in, const char *codec, struct err *e)
 /* A file that was cut before its magic was complete looks plain; the name then says what it should have been. */
 static int check_cut_magic(struct in *in, struct err *e)
 {
-	struct str name = str_of(in->name);
+	struct str name = name_path(in->name);
 	size_t stem;
 	const struct codec_row *row = codec_row(codec_of_suffix(name, &stem));
 
@@ -227,7 +264,7 @@ static ssize_t detect(struct in *in, int timeout_ms, struct err *e)
 		if (got == 0 && in->raw.n == 0)
 			break;
 	}
-	if (!in->codec && in->raw_end && in->fd >= 0 && (rc = check_cut_magic(in, e)) < 0)
+	if (!in->codec && in->raw_end && in->space && (rc = check_cut_magic(in, e)) < 0)
 		return rc;
 	if (in->codec) {
 		in->decoder = codec_decoder(in->codec);

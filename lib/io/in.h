@@ -1,4 +1,4 @@
-/* Bytes in: files, stdin, decompression by magic bytes. The only place that opens and reads inputs.
+/* Bytes in: files, stdin, URLs and archive members (lib/io/name.h), decompression by magic bytes. The only place that opens and reads inputs.
  *
  *     struct in *in;
  *     if ((rc = in_open(&in, "sales.csv.gz", e)) < 0) return rc;     // "-" is stdin
@@ -23,7 +23,8 @@ struct in;
 #define IN_WAIT (-1)                 /* block until there is something */
 #define IN_LATER ((ssize_t)-1000000) /* nothing came within timeout_ms: try again */
 
-/* Opens a file ("-": stdin). A missing file, a directory, no permission: ST_NOINPUT or ST_PERM naming it. */
+/* Opens a file ("-": stdin), a URL or a member of an archive. A missing file, a directory, no permission: ST_NOINPUT or ST_PERM naming
+ * it; of what comes through stook-get the first read says so. */
 int in_open(struct in **ret, const char *name, struct err *e) nodiscard;
 /* An open descriptor (owned from now on) under a name for messages. */
 int in_open_fd(struct in **ret, int fd, const char *name, struct err *e) nodiscard;
@@ -46,7 +47,7 @@ int in_peek(struct in *in, size_t n, struct str *ret, struct err *e) nodiscard;
  * size too. */
 void in_count(struct in *in, bool expect);
 
-const char *in_name(const struct in *in);     /* for messages: "-" for stdin */
+const char *in_name(const struct in *in);     /* for messages: "-" for stdin, no password in URLs */
 int64_t in_size(const struct in *in);         /* bytes of the underlying file, -1: unknown */
 int64_t in_offset(const struct in *in);       /* bytes of the underlying file consumed so far (for progress) */
 int64_t in_plain_offset(const struct in *in); /* plain bytes given out so far */

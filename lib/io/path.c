@@ -1,5 +1,9 @@
-/* Names of inputs: see path.h. glob() sorts by the locale, which is always C here. */
+/* Names of inputs: see path.h. glob() sorts by the locale, which is always C here; what lies far away is matched and sorted by
+ * stook-get. */
 #include "lib/io/path.h"
+
+#include "lib/io/helper.h"
+#include "lib/io/name.h"
 
 #include <glob.h>
 #include <sys/stat.h>
@@ -8,44 +12,177 @@
 struct names {
 	struct arena *arena;
 	char **v;
-	int n;
+	int n, cap;
 };
 
-static int add_names(struct names *to, char *const *names, size_t n)
+static int add(struct names *to, struct str name, struct err *e)
 {
-	char **v = arena_array(to->arena, char *, (size_t)to->n + n);
+	if (to->n == to->cap) {
+		int cap = to->cap ? 2 * to->cap : 16;
+		char **v = arena_array(to->arena, char *, (size_t)cap);
 
-	if (!v)
-		return -1;
-	if (to->n)
-		memcpy(v, to->v, (size_t)to->n * sizeof *v);
-	for (size_t i = 0; i < n; i++)
-		if (!(v[(size_t)to->n + i] = arena_strdup(to->arena, str_of(names[i]))))
-			return -1;
-	to->v = v;
-	to->n += (int)n;
+		if (!v)
+			return err_oom(e);
+		if (to->n)
+			memcpy(v, to->v, (size_t)to->n * sizeof *v);
+		to->v = v;
+		to->cap = cap;
+	}
+	to->v[to->n] = arena_strdup(to->arena, name);
+	return to->v[to->n++] ? 0 : err_oom(e);
+}
+
+static int no_match(const char *pattern, struct err *e)
+{
+	err_set(e, ST_NOINPUT, "no file matches this pattern");
+	return err_at(e, pattern, 0, 0);
+}
+
+/* The files that match; none is no error. */
+static int matches(struct names *to, const char *pattern, struct err *e)
+{
+	glob_t g = { 0 };
+	int got = glob(pattern, 0, NULL, &g), rc = 0;
+
+	for (size_t i = 0; got == 0 && i < g.gl_pathc && rc == 0; i++)
+		rc = add(to, str_of(g.gl_pathv[i]), e);
+	globfree(&g);
+	return got == 0 || got == GLOB_NOMATCH ? rc : err_oom(e);
+}
+
+/* What matches in an archive or a store. */
+static int far_matches(struct names *to, const char *pattern, struct err *e)
+{
+	cleanup_buf struct buf list = { 0 }, shown = { 0 };
+	int rc = helper_answer(HELPER_LIST, pattern, &list, e);
+
+	if (rc < 0) {
+		if (name_show(&shown, pattern) || buf_byte(&shown, '\0'))
+			return err_oom(e);
+		return err_at(e, (const char *)shown.p, 0, 0);
+	}
+	for (struct str rest = buf_view(&list); rest.n && rc == 0;) {
+		size_t n = strnlen(rest.p, rest.n);
+
+		rc = add(to, (struct str){ rest.p, n }, e);
+		rest = str_from(rest, n + 1);
+	}
+	return rc;
+}
+
+/* "data/?.zip//m.csv": each archive that matches, then its members. */
+static int archive_matches(struct names *to, const char *pattern, struct err *e)
+{
+	const char *member = strstr(pattern, "//");
+	struct names archives = { .arena = to->arena };
+	char *left = arena_strdup(to->arena, (struct str){ pattern, (size_t)(member - pattern) });
+	int rc = left ? matches(&archives, left, e) : err_oom(e);
+
+	for (int i = 0; i < archives.n && rc == 0; i++) {
+		char *name = arena_printf(to->arena, "%s%s", archives.v[i], member);
+
+		if (!name)
+			return err_oom(e);
+		if (!name_member(name))
+			continue;
+		rc = name_is_pattern(member) ? far_matches(to, name, e) : add(to, str_of(name), e);
+	}
+	return rc;
+}
+
+static bool exists(const char *name)
+{
+	return access(name, F_OK) == 0;
+}
+
+static int pattern_matches(struct names *to, const char *name, struct err *e)
+{
+	int before = to->n, rc;
+
+	if (name_is_url(name) || (name_member(name) && name_is_pattern(name + name_member(name))))
+		return far_matches(to, name, e);
+	rc = matches(to, name, e);
+	if (rc == 0 && to->n == before && strstr(name, "//"))
+		rc = archive_matches(to, name, e);
+	return rc;
+}
+
+/* ---- lists ---- */
+
+/* The part up to a comma without a backslash in front; *name goes behind it. */
+static char *next_part(struct arena *a, const char **name)
+{
+	char *part = arena_strdup(a, str_of(*name)), *to = part;
+	const char *c = *name;
+
+	if (!part)
+		return NULL;
+	for (; *c && *c != ','; c++) {
+		if (*c == '\\' && c[1] == ',')
+			c++;
+		*to++ = *c;
+	}
+	*to = '\0';
+	*name = *c ? c + 1 : c;
+	return part;
+}
+
+/* Adds what a part of a list stands for; 0 names: there is no such thing. */
+static int add_part(struct names *to, const char *part, struct err *e)
+{
+	if (exists(part) || name_is_far(part))
+		return name_is_pattern(part) && !exists(part) ? pattern_matches(to, part, e) : add(to, str_of(part), e);
+	return name_is_pattern(part) ? pattern_matches(to, part, e) : 0;
+}
+
+static int part_missing(const char *part, const char *list, struct err *e)
+{
+	err_set(e, ST_NOINPUT, "there is no such input");
+	err_at(e, part, 0, 0);
+	return err_hint(e, "it is part of the list %.150s; a comma that belongs to a name is written \\,", list);
+}
+
+/* A list whose parts all exist adds them. One that begins with a URL, or of which nothing exists, may as well be one name: it adds
+ * nothing. */
+static int add_list(struct names *to, const char *name, struct err *e)
+{
+	const char *rest = name, *missing = NULL;
+	int before = to->n, rc = 0;
+
+	while (*rest && rc == 0) {
+		char *part = next_part(to->arena, &rest);
+		int n = to->n;
+
+		if (!part)
+			return err_oom(e);
+		rc = add_part(to, part, e);
+		if (rc == 0 && to->n == n)
+			missing = part;
+	}
+	if (rc < 0 || !missing || to->n == before)
+		return rc;
+	if (!name_is_url(name))
+		return part_missing(missing, name, e);
+	to->n = before;
 	return 0;
 }
 
-static int add_matches(struct names *to, const char *pattern, struct err *e)
+static int add_operand(struct names *to, const char *name, struct err *e)
 {
-	glob_t g = { 0 };
-	int rc = 0;
+	bool pattern = name_is_pattern(name), list = strchr(name, ',') != NULL;
+	int before = to->n, rc = 0;
 
-	switch (glob(pattern, 0, NULL, &g)) {
-	case 0:
-		if (add_names(to, g.gl_pathv, g.gl_pathc))
-			rc = err_oom(e);
-		break;
-	case GLOB_NOMATCH:
-		err_set(e, ST_NOINPUT, "no file matches this pattern");
-		rc = err_at(e, pattern, 0, 0);
-		break;
-	default:
-		rc = err_oom(e);
-	}
-	globfree(&g);
-	return rc;
+	if (strcmp(name, "-") == 0 || exists(name))
+		return add(to, str_of(name), e);
+	if (pattern && !(list && name_is_far(name)))
+		rc = pattern_matches(to, name, e);
+	if (rc == 0 && to->n == before && list)
+		rc = add_list(to, name, e);
+	if (rc == 0 && to->n == before && pattern && name_is_far(name))
+		rc = far_matches(to, name, e);
+	if (rc < 0 || to->n > before)
+		return rc;
+	return pattern ? no_match(name, e) : add(to, str_of(name), e);
 }
 
 int path_expand(int n, char *const *names, struct arena *a, char ***ret, int *count, struct err *e)
@@ -53,12 +190,8 @@ int path_expand(int n, char *const *names, struct arena *a, char ***ret, int *co
 	struct names all = { .arena = a };
 	int rc = 0;
 
-	for (int i = 0; i < n && rc == 0; i++) {
-		if (strpbrk(names[i], "*?[") && access(names[i], F_OK) != 0)
-			rc = add_matches(&all, names[i], e);
-		else if (add_names(&all, &names[i], 1))
-			rc = err_oom(e);
-	}
+	for (int i = 0; i < n && rc == 0; i++)
+		rc = add_operand(&all, names[i], e);
 	*ret = all.v;
 	*count = all.n;
 	return rc;

@@ -1,12 +1,17 @@
-/* Names of inputs: patterns become the files that match. */
+/* Names of inputs as a person gives them: patterns and lists become the inputs they stand for. */
 #ifndef STOOK_IO_PATH_H
 #define STOOK_IO_PATH_H
 
 #include "lib/base/arena.h"
 #include "lib/base/err.h"
 
-/* Each name that holds * ? or [ and is no file itself is replaced by the files that match it, in byte order; one that matches nothing is
- * ST_NOINPUT. Others stay as they are. *ret has *count names, allocated in `a`. */
+/* Each of `names` is the first of these that fits:
+ *   - a file, or "-": itself;
+ *   - a pattern (* ? [ in the path of a file, in the member of an archive, in an s3 or hdfs URL): what matches it, in byte order;
+ *   - a list a,b,c of which each part is a file, a pattern that matches, a URL or a member: each of them (a comma of a name itself is
+ *     written \,);
+ *   - anything else: itself, to be opened or missed.
+ * A pattern that matches nothing is ST_NOINPUT, and so is a list of which only some parts exist. *ret has *count names in `a`. */
 int path_expand(int n, char *const *names, struct arena *a, char ***ret, int *count, struct err *e) nodiscard;
 
 /* Bytes of the regular file of that name; -1: it is none, or there is none. */
