@@ -2,12 +2,14 @@
 #include "lib/cli/cli.h"
 #include "lib/io/term.h"
 #include "lib/op/matrix.h"
+#include "lib/op/scores.h"
 
 #include <math.h>
 
 struct confusion_args {
 	struct common common;
 	struct matrix_opts matrix;
+	const char *score, *positive, *threshold;
 	const char *labels, *svg, *title;
 	int normalize, report;
 	bool partial;
@@ -21,6 +23,11 @@ static const struct opt opts[] = {
 	{ 0, "true", OPT_STR, ROLE_PLAIN, "FIELD", AT(matrix.truth), NULL,
 	  "field of the true label; :num or :text says how labels compare" },
 	{ 0, "pred", OPT_STR, ROLE_PLAIN, "FIELD", AT(matrix.predicted), NULL, "field of the predicted label" },
+	{ 0, "score", OPT_STR, ROLE_PLAIN, "FIELD", AT(score), NULL,
+	  "instead of --pred: how sure the classifier is of the --positive label, the higher the surer" },
+	{ 0, "positive", OPT_STR, ROLE_PLAIN, "LABEL", AT(positive), NULL, "with --score: the label that a high score speaks for" },
+	{ 0, "threshold", OPT_STR, ROLE_PLAIN, "NUMBER", AT(threshold), NULL,
+	  "with --score: the least score that is predicted positive (default 0.5)" },
 	{ 0, "weight", OPT_STR, ROLE_PLAIN, "FIELD", AT(matrix.weight), NULL, "each pair counts as much as this field says" },
 	{ 0, "count", OPT_STR, ROLE_PLAIN, "FIELD", AT(matrix.count), NULL,
 	  "each pair occurs as often as this field says (whole numbers)" },
@@ -40,6 +47,34 @@ static const struct opt opts[] = {
 	{ 0 },
 };
 
+static struct score_opts score_options(const struct confusion_args *a)
+{
+	return (struct score_opts){ .truth = a->matrix.truth,
+				    .score = a->score,
+				    .weight = a->matrix.weight,
+				    .count = a->matrix.count,
+				    .positive = a->positive,
+				    .threshold = a->threshold,
+				    .merge = a->matrix.merge,
+				    .on_bad = a->common.read.on_bad,
+				    .memory = a->common.memory,
+				    .tmpdir = a->common.tmpdir };
+}
+
+/* What goes with --score and what does not. A merge learns from its input whether it is of scores. */
+static int check_scores(const struct confusion_args *a, struct err *e)
+{
+	struct score_opts o = score_options(a);
+
+	if (a->score && a->matrix.predicted)
+		return err_set(e, ST_USAGE, "--pred and --score exclude each other");
+	if (!a->score && !a->matrix.merge && (a->positive || a->threshold))
+		return err_set(e, ST_USAGE, "--%s belongs to --score FIELD", a->positive ? "positive" : "threshold");
+	if (!a->matrix.merge && (!a->matrix.truth || (!a->matrix.predicted && !a->score)))
+		return err_set(e, ST_USAGE, "--true FIELD and --pred FIELD (or --score FIELD) are needed");
+	return a->positive || a->threshold || (a->score && !a->partial) ? scores_check(&o, e) : 0;
+}
+
 static int check(void *args, struct err *e)
 {
 	static const enum normalize norms[] = { NORM_NONE, NORM_TRUE, NORM_PRED, NORM_ALL, NORM_TRUE, NORM_PRED };
@@ -47,8 +82,8 @@ static int check(void *args, struct err *e)
 
 	a->matrix.normalize = norms[a->normalize];
 	a->matrix.on_bad = a->common.read.on_bad;
-	if (!a->matrix.merge && (!a->matrix.truth || !a->matrix.predicted))
-		return err_set(e, ST_USAGE, "--true FIELD and --pred FIELD are needed");
+	if (check_scores(a, e) < 0)
+		return -e->status;
 	if (a->matrix.weight && a->matrix.count)
 		return err_set(e, ST_USAGE, "--weight and --count exclude each other");
 	if (a->report == ALL && a->common.write.to && strcmp(a->common.write.to, "table") != 0)
@@ -133,6 +168,36 @@ static int note_undefined(const struct matrix *m, int k, const char *why, struct
 	return rc | buf_puts(b, n > 5 ? ", ...\n" : "\n");
 }
 
+static int note_specificity(const struct matrix *m, struct buf *b)
+{
+	for (uint32_t i = 0; i < m->nclasses; i++)
+		if (isnan(m->classes[i].specificity))
+			return buf_puts(b, "stook-confusion-matrix: specificity is undefined for a class that is true of every pair: ") |
+			       term_safe(b, matrix_class(m, i)) | buf_byte(b, '\n');
+	return 0;
+}
+
+/* "undefined for the whole: kappa, mcc" */
+static int note_overall(const struct matrix *m, struct buf *b)
+{
+	const struct {
+		const char *name;
+		double v;
+	} all[] = { { "kappa", m->overall.kappa },
+		    { "mcc", m->overall.mcc },
+		    { "roc_auc", m->overall.roc_auc },
+		    { "average_precision", m->overall.average_precision } };
+	const char *before = "stook-confusion-matrix: undefined for the whole: ";
+	int rc = 0;
+
+	for (int i = 0; m->total.any && i < (m->scored ? 4 : 2) && !rc; i++)
+		if (isnan(all[i].v)) {
+			rc = buf_puts(b, before) | buf_puts(b, all[i].name);
+			before = ", ";
+		}
+	return rc | (before[0] == ',' ? buf_byte(b, '\n') : 0);
+}
+
 static void notes(const struct confusion_args *a, const struct matrix *m)
 {
 	cleanup_buf struct buf b = { 0 };
@@ -140,7 +205,8 @@ static void notes(const struct confusion_args *a, const struct matrix *m)
 
 	if (a->common.quiet)
 		return;
-	rc = note_undefined(m, 0, "never predicted", &b) | note_undefined(m, 1, "never true", &b);
+	rc = note_undefined(m, 0, "never predicted", &b) | note_undefined(m, 1, "never true", &b) |
+	     note_specificity(m, &b) | note_overall(m, &b);
 	if (m->left_out.any)
 		rc |= buf_puts(&b, "stook-confusion-matrix: left out for a missing label: ") |
 		      matrix_print(m, &m->left_out, &b) | buf_puts(&b, m->weighted ? " in weight\n" : " pairs\n");
@@ -190,18 +256,51 @@ static int report(const struct confusion_args *a, struct matrix *m, struct err *
 	return rc;
 }
 
+/* What is counted: the input, or what the scores of the input make of it at the threshold. */
+static int open_pairs(const struct confusion_args *a, struct matrix_opts *o, struct areas *areas, struct source **s, struct err *e)
+{
+	struct score_opts scores = score_options(a);
+	int rc;
+
+	if (!a->score && !scores_are_states((*s)->schema))
+		return 0;
+	if ((rc = scores_check(&scores, e)) < 0) {
+		source_close(*s);
+		return rc;
+	}
+	o->merge = true;
+	return scores_open(*s, &scores, areas, s, e);
+}
+
+static int partial_scores(const struct confusion_args *a, struct source *s, struct err *e)
+{
+	struct score_opts scores = score_options(a);
+	int rc = scores_partial(s, &scores, &s, e);
+
+	return rc < 0 ? rc : cli_drain(&a->common, s, e);
+}
+
 static int run(void *args, struct err *e)
 {
 	const struct confusion_args *a = args;
 	struct matrix m = { 0 };
+	struct matrix_opts o = a->matrix;
+	struct areas areas = { 0 };
 	struct source *s;
 	int rc = cli_source(&a->common, 0, &s, e);
 
 	if (rc < 0)
 		return rc;
-	if ((rc = matrix_init(&m, s->schema, &a->matrix, e)) == 0)
+	if (a->partial && (a->score || scores_are_states(s->schema)))
+		return partial_scores(a, s, e);
+	if ((rc = open_pairs(a, &o, &areas, &s, e)) < 0)
+		return rc;
+	if ((rc = matrix_init(&m, s->schema, &o, e)) == 0)
 		rc = count_all(&m, s, e);
 	source_close(s);
+	m.scored = areas.known;
+	m.overall.roc_auc = areas.roc_auc;
+	m.overall.average_precision = areas.average_precision;
 	if (rc == 0)
 		rc = report(a, &m, e);
 	matrix_free(&m);
@@ -231,6 +330,8 @@ static const struct example examples[] = {
 	  "Precision, recall, F1 and support of every class as CSV." },
 	{ "stook confusion-matrix --true y --pred yhat --normalize true --report matrix --to csv test.csv",
 	  "The matrix as shares of each true class." },
+	{ "stook confusion-matrix --true y --score p --positive yes --threshold 0.4 scored.csv",
+	  "Scores instead of labels: the matrix at a threshold, ROC AUC and average precision." },
 	{ "stook confusion-matrix --true y --pred yhat --count n --labels low,mid,high pairs.csv",
 	  "Pairs that come with their counts, classes in an order of their own." },
 	{ 0 },
@@ -249,6 +350,12 @@ const struct tool tool_confusion_matrix = {
 		"the share of the row, blue where truth and prediction agree and orange where they do not.\n"
 		"Otherwise it writes one table:\n.Cm classes\n(the default),\n.Cm matrix ,\n.Cm summary\nor\n.Cm pairs ;\n"
 		"with\n.Fl -to Cm json\none object that holds everything.\n"
+		".Pp\nWith\n.Fl -score\na field of numbers takes the place of predicted labels: how sure a classifier is of the\n"
+		".Fl -positive\nlabel, against one other. The matrix is that of the\n.Fl -threshold ;\nROC AUC and average precision are over all "
+		"thresholds: the AUC is\nthe chance that a positive scores higher than a negative, ties half, the average precision the sum of (recall "
+		"- recall before) precision\nover thresholds from high to low, without interpolation. Both are computed from exact sums.\n"
+		".Pp\n.Fl -partial\nwrites the exact counts of pairs, or of labels and scores;\n.Fl -merge\nadds them up, and the result is that "
+		"of the whole, byte for byte.\nScores that do not fit into\n.Fl S\ngo through temporary files.\n"
 		".Pp\nTwo text fields are compared by bytes, two numeric ones (or with\n.Cm :num )\nby value. Classes are "
 		"in byte order, numbers in\n"
 		"numeric order, or as\n.Fl -labels\nsays. Records with a missing label are left out, and their number is "

@@ -7,10 +7,13 @@
 
 #include "lib/base/hash.h"
 #include "lib/format/format.h"
+#include "lib/op/amount.h"
 #include "lib/op/partial.h"
 
 #include <stdlib.h>
 
+#define STATES_OF_COUNTS "confusion-matrix counts"
+#define STATES_OF_WEIGHTS "confusion-matrix weights"
 #define DENSE_LABELS 512 /* up to this many the table of pairs is dense */
 
 const char *const matrix_ratio_names[4] = { "precision", "recall", "f1", "fbeta" };
@@ -39,22 +42,34 @@ static bool reads_numbers(const struct schema *s, int col, enum key_reading read
 	return reading == KEY_NUM || (reading == KEY_AUTO && type_is_numeric(&s->fields[col].type));
 }
 
+int matrix_field(const char *text, const struct schema *s, int *col, enum key_reading *reading, bool *numeric, struct err *e)
+{
+	int rc = one_field(text, s, col, reading, e);
+
+	if (rc < 0)
+		return rc;
+	if (s->fields[*col].type.layout > LAY_VAR)
+		return err_set(e, ST_USAGE, "field \"%.*s\" is nested: it holds no labels", STR_ARG(s->fields[*col].name));
+	*numeric = reads_numbers(s, *col, *reading);
+	return 0;
+}
+
+int matrix_mark(struct schema *s, bool weighted, struct err *e)
+{
+	struct partial about = { .aggregates = weighted ? STR(STATES_OF_WEIGHTS) : STR(STATES_OF_COUNTS) };
+
+	return partial_set(s, &about, e);
+}
+
 static int bind_labels(struct matrix *m, const struct schema *s, const struct matrix_opts *o, struct err *e)
 {
 	const char *const texts[2] = { o->truth, o->predicted };
 	bool numeric[2];
 	int rc;
 
-	for (int i = 0; i < 2; i++) {
-		const struct field *f;
-
-		if ((rc = one_field(texts[i], s, &m->cols[i], &m->reading[i], e)) < 0)
+	for (int i = 0; i < 2; i++)
+		if ((rc = matrix_field(texts[i], s, &m->cols[i], &m->reading[i], &numeric[i], e)) < 0)
 			return rc;
-		f = &s->fields[m->cols[i]];
-		if (f->type.layout > LAY_VAR)
-			return err_set(e, ST_USAGE, "field \"%.*s\" is nested: it holds no labels", STR_ARG(f->name));
-		numeric[i] = reads_numbers(s, m->cols[i], m->reading[i]);
-	}
 	for (int i = 0; i < 2; i++) /* a column without any value fits every other */
 		if (s->fields[m->cols[i]].type.id == T_NULL)
 			numeric[i] = numeric[!i];
@@ -75,8 +90,8 @@ static int bind_merge(struct matrix *m, const struct schema *s, struct err *e)
 
 	if (rc < 0)
 		return rc;
-	m->weighted = str_is(about.aggregates, "confusion-matrix weights");
-	if (!m->weighted && !str_is(about.aggregates, "confusion-matrix counts"))
+	m->weighted = str_is(about.aggregates, STATES_OF_WEIGHTS);
+	if (!m->weighted && !str_is(about.aggregates, STATES_OF_COUNTS))
 		return err_set(e, ST_DATA, "the partial states hold -a %.*s, not those of confusion-matrix",
 			       STR_ARG(about.aggregates));
 	for (int i = 0; i < 3; i++) {
@@ -379,43 +394,22 @@ static int row_label(struct matrix *m, const struct work *w, int k, int64_t row,
 	return label_of(m, column_str(&w->text[k], row), w->end[k], ret, e);
 }
 
-static int bad_amount(struct matrix *m, const struct work *w, int64_t row, const char *what, struct err *e)
-{
-	err_set(e, ST_DATA, "%s", what);
-	return batch_err_at(w->b, row, m->cols[2], e);
-}
-
-/* Adds d to a sum, d >= 0 and, as a count, whole. */
-static int add_amount(struct matrix *m, const struct work *w, int64_t row, struct dec d, const struct decpool *from,
-		      struct decsum *weight, int64_t *count, struct err *e)
-{
-	int64_t v;
-
-	if (dec_sign(d, from) < 0)
-		return bad_amount(m, w, row, "a weight or count below zero", e);
-	if (!count)
-		return decsum_add(weight, d, from, &m->decs) ? err_oom(e) : 0;
-	if (!dec_is_int64(d, from, &v) || __builtin_add_overflow(*count, v, count))
-		return bad_amount(m, w, row, "a count must be a whole number, and all of them together below 2^63", e);
-	return 0;
-}
-
-/* The amount of a row; a double counts as the decimal it prints as. */
+/* The amount of a row, added to a sum of weights or counts. */
 static int add_row(struct matrix *m, struct work *w, int64_t row, struct decsum *weight, int64_t *count, struct err *e)
 {
 	struct numbers *n = &w->amounts;
-	char text[32];
 	struct dec d;
+	int64_t v;
+	int rc = amount_at(w->b, m->cols[2], weight != NULL, n, row, &d, e);
 
-	if (n->kind == NUMS_F64) {
-		struct str s = { text, num_print_f64(n->f64[row], text) };
-
-		if (dec_parse(s, &n->pool, &d) != DEC_OK)
-			return bad_amount(m, w, row, "a weight must be a finite number", e);
-	} else if (!numbers_dec(n, row, &d)) {
-		return bad_amount(m, w, row, "a weight must be a finite number", e);
-	}
-	return add_amount(m, w, row, d, &n->pool, weight, count, e);
+	if (rc < 0)
+		return rc;
+	if (weight)
+		return decsum_add(weight, d, &n->pool, &m->decs) ? err_oom(e) : 0;
+	if (dec_is_int64(d, &n->pool, &v) && !__builtin_add_overflow(*count, v, count))
+		return 0;
+	err_set(e, ST_DATA, AMOUNT_NOT_WHOLE);
+	return batch_err_at(w->b, row, m->cols[2], e);
 }
 
 static int add_left_out(struct matrix *m, struct work *w, int64_t row, struct err *e)
@@ -438,8 +432,6 @@ static int count_row(struct matrix *m, struct work *w, int64_t row, struct err *
 
 	if (w->bad.skip && bit_get(w->bad.skip, row))
 		return 0;
-	if (m->cols[2] >= 0 && w->amounts.valid && !bit_get(w->amounts.valid, row))
-		return bad_amount(m, w, row, "a weight or count is missing", e);
 	if (!has_label(m, w, 0, row) || !has_label(m, w, 1, row))
 		return add_left_out(m, w, row, e);
 	if ((rc = row_label(m, w, 0, row, &t, e)) < 0 || (rc = row_label(m, w, 1, row, &p, e)) < 0 ||

@@ -106,6 +106,14 @@ struct matrix {
 	struct ratios macro, micro, mean; /* mean: weighted by support */
 };
 
+/* FIELD[:num|text] of a label; *numeric: labels are compared as numbers. */
+int matrix_field(const char *text, const struct schema *s, int *col, enum key_reading *reading, bool *numeric,
+		 struct err *e) nodiscard;
+/* Equal as numbers; text that is none is equal to nothing. */
+bool matrix_same_number(struct str a, struct str b);
+/* Describes a table of truth, predicted, count as partial states. */
+int matrix_mark(struct schema *s, bool weighted, struct err *e) nodiscard;
+
 /* Binds the fields; in a merge, those of the partial states. */
 int matrix_init(struct matrix *m, const struct schema *s, const struct matrix_opts *o, struct err *e) nodiscard;
 void matrix_free(struct matrix *m);

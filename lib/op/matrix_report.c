@@ -182,7 +182,7 @@ static int class_rows(struct matrix *m, struct report_source *r, struct err *e)
 
 static int summary_fields(struct matrix *m, struct schema *s, struct err *e)
 {
-	static const char *const more[] = { "balanced_accuracy", "kappa", "mcc" };
+	static const char *const more[] = { "balanced_accuracy", "kappa", "mcc", "roc_auc", "average_precision" };
 	const struct type text = TYPE_TEXT, real = TYPE_FLOAT64, amount = amount_type(m);
 	int rc;
 
@@ -190,7 +190,7 @@ static int summary_fields(struct matrix *m, struct schema *s, struct err *e)
 	    (rc = schema_add(s, STR("accuracy"), &real, true, e)) < 0)
 		return rc;
 	rc = schema_add(s, STR("support"), &amount, false, e);
-	for (int i = 0; i < 3 && rc == 0; i++)
+	for (int i = 0; i < (m->scored ? 5 : 3) && rc == 0; i++)
 		rc = schema_add(s, str_of(more[i]), &real, true, e);
 	return rc;
 }
@@ -204,7 +204,9 @@ static int summary_row(struct matrix *m, struct report_source *r, const char *na
 	if ((rc = builder_str(col++, str_of(name), e)) < 0 || (rc = put_ratios(m, &col, v, e)) < 0 ||
 	    (rc = put_ratio(col++, o->accuracy, e)) < 0 || (rc = put_amount(m, col++, &m->total, e)) < 0 ||
 	    (rc = put_ratio(col++, o->balanced, e)) < 0 || (rc = put_ratio(col++, o->kappa, e)) < 0 ||
-	    (rc = put_ratio(col, o->mcc, e)) < 0)
+	    (rc = put_ratio(col++, o->mcc, e)) < 0)
+		return rc;
+	if (m->scored && ((rc = put_ratio(col++, o->roc_auc, e)) < 0 || (rc = put_ratio(col, o->average_precision, e)) < 0))
 		return rc;
 	return end_row(r, e);
 }
@@ -287,10 +289,9 @@ static int pair_rows(struct matrix *m, struct report_source *r, struct err *e)
 
 static int partial_fields(struct matrix *m, struct schema *s, struct err *e)
 {
-	struct partial about = { .aggregates = m->weighted ? STR("confusion-matrix weights") : STR("confusion-matrix counts") };
 	int rc = pair_fields(m, s, e);
 
-	return rc < 0 ? rc : partial_set(s, &about, e);
+	return rc < 0 ? rc : matrix_mark(s, m->weighted, e);
 }
 
 static int partial_rows(struct matrix *m, struct report_source *r, struct err *e)
@@ -457,10 +458,16 @@ static int json_average(const struct matrix *m, struct buf *b, const char *name,
 	return buf_printf(b, ",\n\"%s\":{", name) | json_ratios(m, b, r) | buf_byte(b, '}');
 }
 
-static int json_overall(struct buf *b, const struct overall *o)
+static int json_overall(struct buf *b, const struct matrix *m)
 {
-	return json_ratio(b, "accuracy", o->accuracy) | buf_puts(b, ",\n") | json_ratio(b, "balanced_accuracy", o->balanced) |
-	       buf_puts(b, ",\n") | json_ratio(b, "kappa", o->kappa) | buf_puts(b, ",\n") | json_ratio(b, "mcc", o->mcc);
+	const struct overall *o = &m->overall;
+	int rc = json_ratio(b, "accuracy", o->accuracy) | buf_puts(b, ",\n") | json_ratio(b, "balanced_accuracy", o->balanced) |
+		 buf_puts(b, ",\n") | json_ratio(b, "kappa", o->kappa) | buf_puts(b, ",\n") | json_ratio(b, "mcc", o->mcc);
+
+	if (!m->scored)
+		return rc;
+	return rc | buf_puts(b, ",\n") | json_ratio(b, "roc_auc", o->roc_auc) | buf_puts(b, ",\n") |
+	       json_ratio(b, "average_precision", o->average_precision);
 }
 
 int matrix_json(struct matrix *m, struct buf *b)
@@ -473,7 +480,7 @@ int matrix_json(struct matrix *m, struct buf *b)
 		return -1;
 	if (m->beta)
 		rc = buf_puts(b, "\"beta\":") | dec_canonical(m->beta_value, NULL, b) | buf_puts(b, ",\n");
-	rc |= json_overall(b, &m->overall) | json_average(m, b, "macro", &m->macro) |
+	rc |= json_overall(b, m) | json_average(m, b, "macro", &m->macro) |
 	     json_average(m, b, "micro", &m->micro) | json_average(m, b, "weighted", &m->mean) | buf_puts(b, ",\n\"support\":") |
 	     matrix_print(m, &m->total, b) | buf_puts(b, ",\n\"left_out\":") | matrix_print(m, &m->left_out, b) |
 	     buf_puts(b, "}\n");

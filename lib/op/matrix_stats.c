@@ -48,8 +48,7 @@ static int add_sum(struct matrix *m, struct decsum *to, const struct decsum *s)
 	return s->any ? decsum_add(to, decsum_dec(s), &m->decs.pool, &m->decs) : 0;
 }
 
-/* Equal as numbers; text that is none is equal to nothing. */
-static bool same_number(struct str a, struct str b)
+bool matrix_same_number(struct str a, struct str b)
 {
 	struct decpool pool = { 0 };
 	struct dec x, y;
@@ -63,7 +62,7 @@ static bool same_number(struct str a, struct str b)
 static uint32_t find_label(const struct matrix *m, struct str s)
 {
 	for (uint32_t i = 0; i < m->labels.n; i++)
-		if (str_eq(matrix_label(m, i), s) || (m->numeric && same_number(matrix_label(m, i), s)))
+		if (str_eq(matrix_label(m, i), s) || (m->numeric && matrix_same_number(matrix_label(m, i), s)))
 			return i;
 	return UINT32_MAX;
 }

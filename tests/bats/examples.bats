@@ -42,6 +42,7 @@ setup_file() {
 	gzip -k clicks.csv
 	stook cat clicks.csv -o clicks.arrow
 	printf 'y,yhat\nlow,low\nmid,low\nhigh,high\n' >test.csv
+	printf 'y,p\nno,0.1\nno,0.4\nyes,0.35\nyes,0.8\n' >scored.csv
 	printf 'y,yhat,n\nlow,low,7\nmid,low,2\nhigh,high,5\n' >pairs.csv
 	printf "stook sort -k day,price:num:desc sales.csv -o sorted.csv\n" >nightly.stook
 	printf 'id,updated_at\n1,2015-01-01\n1,2015-01-03\n' >dump.csv
