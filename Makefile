@@ -174,6 +174,7 @@ bench: ## compare with the peers that are installed; TASK=... chooses
 	@$(MAKE) --no-print-directory all
 	@bench/run $(TASK)
 
+MAN5 := man/stook-partial.5
 MAN := $(patsubst %,$(BUILD)/man/stook-%.1,$(TOOLS)) $(BUILD)/man/fanout.1 $(BUILD)/man/stook-get.1
 GENERATE := $(BUILD)/bin-doc/generate
 man: $(MAN) $(BUILD)/man/stook.1 ## generate the manual pages
@@ -196,16 +197,17 @@ $(BUILD)/completion/stook: $(GENERATE)
 	$(Q)$(GENERATE) completion >$@
 
 install: all man completion ## install under $(DESTDIR)$(PREFIX)
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/libexec/stook $(DESTDIR)$(PREFIX)/share/man/man1 \
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/libexec/stook $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man5 \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions
 	install -m 755 $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin
 	install -m 755 $(BUNDLE) $(DESTDIR)$(PREFIX)/libexec/stook
 	install -m 644 $(MAN) $(BUILD)/man/stook.1 $(DESTDIR)$(PREFIX)/share/man/man1
+	install -m 644 $(MAN5) $(DESTDIR)$(PREFIX)/share/man/man5
 	install -m 644 $(BUILD)/completion/stook $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 
 uninstall: ## remove what install put there
 	rm -f $(addprefix $(DESTDIR)$(PREFIX)/bin/,$(notdir $(PROGRAMS))) $(addprefix $(DESTDIR)$(PREFIX)/libexec/stook/,$(notdir $(BUNDLE))) \
-		$(addprefix $(DESTDIR)$(PREFIX)/share/man/man1/,$(notdir $(MAN)) stook.1) \
+		$(addprefix $(DESTDIR)$(PREFIX)/share/man/man1/,$(notdir $(MAN)) stook.1) $(addprefix $(DESTDIR)$(PREFIX)/share/man/man5/,$(notdir $(MAN5))) \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/stook
 	-rmdir $(DESTDIR)$(PREFIX)/libexec/stook 2>/dev/null
 

@@ -1,12 +1,15 @@
 /* stook reduce: group records and aggregate each group. */
 #include "lib/cli/cli.h"
-#include "lib/op/reducer.h"
+#include "lib/op/describer.h"
+#include "lib/op/windows.h"
+#include "lib/table/ahead.h"
 
 struct reduce_args {
 	struct common common;
 	const char *group;
 	struct strv aggs;
-	bool partial, merge, sorted;
+	bool partial, merge, sorted, describe;
+	const char *every;
 };
 
 static const struct opt opts[] = {
@@ -16,6 +19,10 @@ static const struct opt opts[] = {
 	  "what to compute for each group: [OUT=]FUNC[:FIELD[:READING]], for example n=count,total=sum:price" },
 	{ 0, "sorted", OPT_FLAG, ROLE_PLAIN, NULL, offsetof(struct reduce_args, sorted), NULL,
 	  "write groups in the order of their keys instead of first-seen order" },
+	{ 0, "describe", OPT_FLAG, ROLE_PLAIN, NULL, offsetof(struct reduce_args, describe), NULL,
+	  "instead of -a: one record a field, with its count, missing values, smallest, largest, mean, quartiles..." },
+	{ 0, "every", OPT_STR, ROLE_PLAIN, "DUR[:FIELD]", offsetof(struct reduce_args, every), NULL,
+	  "reduce every window of time by itself, results as soon as it is over: by the clock, or by the time in FIELD" },
 	{ 0, "partial", OPT_FLAG, ROLE_PLAIN, NULL, offsetof(struct reduce_args, partial), NULL,
 	  "write partial states for a later --merge instead of results" },
 	{ 0, "merge", OPT_FLAG, ROLE_PLAIN, NULL, offsetof(struct reduce_args, merge), NULL,
@@ -31,11 +38,57 @@ static struct reduce_opts options(const struct reduce_args *a)
 	};
 }
 
+/* "10s" or "10s:FIELD" */
+static int parse_every(const struct reduce_args *a, struct window_opts *w, struct err *e)
+{
+	const char *colon = strchr(a->every, ':');
+	size_t n = colon ? (size_t)(colon - a->every) : strlen(a->every);
+	char length[32] = "";
+
+	if (n < sizeof length)
+		memcpy(length, a->every, n);
+	*w = (struct window_opts){ .field = str_of(colon ? colon + 1 : ""), .reduce = options(a) };
+	if (parse_duration(length, &w->length) && w->length > 0 && !(colon && !colon[1]))
+		return 0;
+	return err_set(e, ST_USAGE, "--every takes a length of time, like 10s or 5m:FIELD, not \"%s\"", a->every);
+}
+
+static int check_describe(const struct reduce_args *a, struct err *e)
+{
+	if (a->group || a->aggs.n || a->partial || a->merge || a->sorted || a->every)
+		return err_set(e, ST_USAGE, "--describe stands alone: it is about all fields of the whole input");
+	return 0;
+}
+
 static int check(void *args, struct err *e)
 {
+	const struct reduce_args *a = args;
 	struct reduce_opts o = options(args);
+	struct window_opts w;
+	int rc;
 
+	if (a->describe)
+		return check_describe(a, e);
+	if (a->every && (a->partial || a->merge))
+		return err_set(e, ST_USAGE, "--every gives results, not partial states: it excludes --partial and --merge");
+	if (a->every && (rc = parse_every(a, &w, e)) < 0)
+		return rc;
 	return reduce_check(&o, e);
+}
+
+/* By the clock a window ends also when nothing comes: the input is read on a thread of its own. */
+static int open_windows(const struct reduce_args *a, struct source *s, struct source **ret, struct err *e)
+{
+	struct window_opts w;
+	int rc;
+
+	if ((rc = parse_every(a, &w, e)) < 0) {
+		source_close(s);
+		return rc;
+	}
+	if (!w.field.n && (rc = source_ahead(s, &s, e)) < 0)
+		return rc;
+	return windows_open(s, &w, ret, e);
 }
 
 static int run(void *args, struct err *e)
@@ -45,7 +98,13 @@ static int run(void *args, struct err *e)
 	struct source *s;
 	int rc = cli_source(&a->common, 0, &s, e);
 
-	if (rc < 0 || (rc = reduce_open(s, &o, &s, e)) < 0)
+	if (rc < 0)
+		return rc;
+	if (a->describe)
+		rc = describe_open(s, &s, e);
+	else
+		rc = a->every ? open_windows(a, s, &s, e) : reduce_open(s, &o, &s, e);
+	if (rc < 0)
 		return rc;
 	return cli_drain(&a->common, s, e);
 }
@@ -56,6 +115,11 @@ static void share(const void *args, struct share_plan *ret)
 	static const char *partial[] = { "--partial" }, *merge[] = { "--merge" };
 	const struct reduce_args *a = args;
 
+	if (a->describe || a->every) {
+		ret->how = SHARE_GATHER;
+		ret->why = a->every ? "a window may span shards" : "--describe sees the whole input at once";
+		return;
+	}
 	ret->how = SHARE_COMBINE;
 	if (!a->partial)
 		ret->remote = (struct strv){ 1, partial };
@@ -75,6 +139,8 @@ static const struct example examples[] = {
 	{ "stook reduce -g k -a sum:v --partial a.csv -o a.arrows && stook reduce -g k -a sum:v --partial b.csv -o "
 		"b.arrows && stook reduce --merge a.arrows b.arrows",
 	  "Aggregate in parts, here or elsewhere, and fold the parts: the result is that of the whole, byte for byte." },
+	{ "stook reduce --describe sales.csv", "What the fields hold: counts, missing and different values, extremes, quartiles." },
+	{ "stook reduce --every 1h:time -g status -a n=count requests.csv", "Requests by hour and status; the log is in the order of time." },
 	{ 0 },
 };
 
@@ -107,7 +173,7 @@ const struct tool tool_reduce = {
 		".It Cm argmin , argmax Ns :FIELD:OTHER\nOTHER of the first record with the smallest or largest FIELD\n"
 		".It Cm median , quantile Ns :FIELD:P , Cm p95\nexact quantiles, interpolated linearly between the closest "
 		"ranks (type 7); p0 .. p100, p99.9\n"
-		".It Cm p95~\npercentile, about (DDSketch, relative error 0.39 %), in at most 64 KiB a group\n"
+		".It Cm p95~\npercentile, about (DDSketch, relative error 0.4 %), in at most 64 KiB a group\n"
 		".It Cm cov , corr Ns :X:Y\ncovariance of a sample, Pearson's correlation, of the records that have both; rounded once\n"
 		".It Cm wmean Ns :FIELD:WEIGHT\nweighted mean, rounded once\n"
 		".It Cm mode\nmost frequent value, of equally frequent ones the first\n"
@@ -118,6 +184,11 @@ const struct tool tool_reduce = {
 		".It Cm list , concat Ns :FIELD:SEPARATOR\nall values as a JSON array, or as text\n"
 		".It Cm any , all\nof a bool field\n"
 		".El\n"
+		".Pp\n.Fl -describe\nreads the input once, in fixed memory for each field. min and max are by value when all values are numbers,\n"
+		"by bytes otherwise; mean, sd and the quartiles (about, relative error 0.4 %) are those of the numbers.\n"
+		".Pp\nWith\n.Fl -every Ar DUR\nthe records that arrive between two multiples of DUR on the clock (UTC) are reduced when that time is over;\n"
+		"with\n.Fl -every Ar DUR:FIELD\nthose whose FIELD lies there, when the first later one comes. The column\n.Ql window\nsays when each begins. "
+		"A record of a window\nthat is over is an error.\n"
 		".Pp\nWith\n.Fl -partial\nthe output is a table of partial states: the key fields,\n.Ql :first\n"
 		"(the place of the group in first-seen order)\nand for each aggregate its state columns. Keep it as an "
 		"Arrow stream or file;\n"

@@ -125,7 +125,7 @@ int agg_reserve(struct agg *a, uint32_t ngroups, struct err *e) nodiscard;
 extern const struct agg_family *const agg_families[]; /* NULL terminated */
 extern const struct agg_family agg_count, agg_sum, agg_mean, agg_min, agg_max, agg_first, agg_last, agg_distinct, agg_latest,
 	agg_argmin, agg_argmax, agg_var, agg_sd, agg_varp, agg_sdp, agg_cov, agg_corr, agg_wmean, agg_median, agg_quantile,
-	agg_pnn, agg_pnn_sketch, agg_mode, agg_hist, agg_distinct_sketch,
+	agg_pnn, agg_pnn_sketch, agg_quartiles_sketch, agg_mode, agg_hist, agg_distinct_sketch,
 	agg_list, agg_concat, agg_any, agg_all;
 int agg_help(struct buf *b); /* one line a family; 0 or -1 */
 

@@ -1,8 +1,8 @@
-/* pNN~: percentiles, about: DDSketch (C. Masson, J. E. Rim, H. K. Lee, "DDSketch: a fast and fully-mergeable quantile sketch with
+/* pNN~, quartiles~: percentiles, about: DDSketch (C. Masson, J. E. Rim, H. K. Lee, "DDSketch: a fast and fully-mergeable quantile sketch with
  * relative-error guarantees", 2019) with the linear mapping to bins and uniform collapsing (I. Epicoco and others, "UDDSketch", 2020).
  *
  * A bin is the sign, the exponent and the upper 7 bits of the mantissa of a double: 128 bins a power of two, so that the harmonic
- * middle of a bin is within 1/257 of all its values. No logarithm is taken. When a group has more than MAX_BINS bins in use, bins
+ * middle of a bin is within 1/257 of all its values; it is rounded to 5 digits. No logarithm is taken. When a group has more than MAX_BINS bins in use, bins
  * 2k and 2k + 1 become one until it has not; how often is a property of the values, whatever their order, so any cut gives the same
  * sketch. The answer is the value of rank floor(p (n - 1)), kept within the exact minimum and maximum; nan is last.
  *
@@ -27,14 +27,41 @@ struct state {
 };
 
 struct sketch_more {
-	struct probability p;
+	int n; /* results */
+	struct probability p[3];
 };
+
+static const char *const quartile_names[] = { "25", "50", "75" };
+
+static int add_percentile(struct agg *a, struct str percent, struct str name, struct err *e)
+{
+	static const char error[] = "relative error 0.4 %; doubled whenever values fill more than 4096 bins, 128 to a power of two";
+	struct sketch_more *more = a->more;
+	int rc = probability_read(a, percent, true, &more->p[more->n++], e);
+
+	if (rc < 0 || (rc = agg_add_result(a, name, TYPE_FLOAT64, true, e)) < 0)
+		return rc;
+	a->results[a->nresult - 1].error = error;
+	return 0;
+}
+
+static int add_percentiles(struct agg *a, struct err *e)
+{
+	struct str func = a->spec.func, name;
+	int rc = 0;
+
+	if (a->family == &agg_pnn_sketch)
+		return add_percentile(a, (struct str){ func.p + 1, func.n - 2 }, a->spec.out, e);
+	for (int i = 0; i < 3 && rc == 0; i++) {
+		name = str_of(arena_printf(&a->arena, "%.*s_p%s", STR_ARG(a->spec.out), quartile_names[i]));
+		rc = name.p ? add_percentile(a, str_of(quartile_names[i]), name, e) : err_oom(e);
+	}
+	return rc;
+}
 
 static int sketch_bind(struct agg *a, bool merge, struct err *e)
 {
-	struct sketch_more *more = a->more;
 	const struct type *t = &a->schema->fields[a->cols[0]].type;
-	struct str func = a->spec.func;
 	int rc = merge ? agg_state_kind(a, states, 1, e) : 0;
 
 	if (rc < 0)
@@ -42,11 +69,7 @@ static int sketch_bind(struct agg *a, bool merge, struct err *e)
 	if (!merge && t->id != T_UTF8 && t->id != T_NULL && !type_is_numeric(t))
 		return agg_bad_type(a, 0, e);
 	a->need[0] = AGG_NUMBERS;
-	if ((rc = probability_read(a, (struct str){ func.p + 1, func.n - 2 }, true, &more->p, e)) < 0 ||
-	    (rc = agg_add_result(a, a->spec.out, TYPE_FLOAT64, true, e)) < 0)
-		return rc;
-	a->results[0].error = "relative error 0.39 %; doubled whenever values fill more than 4096 bins, 128 to a power of two";
-	if ((rc = agg_add_state(a, states[0], TYPE_INT64, false, e)) < 0 ||
+	if ((rc = add_percentiles(a, e)) < 0 || (rc = agg_add_state(a, states[0], TYPE_INT64, false, e)) < 0 ||
 	    (rc = agg_add_state(a, "min", TYPE_FLOAT64, true, e)) < 0 || (rc = agg_add_state(a, "max", TYPE_FLOAT64, true, e)) < 0)
 		return rc;
 	return bins_add_states(a, "bins", e);
@@ -150,6 +173,20 @@ static int sketch_update(struct agg *a, const struct agg_batch *b, struct err *e
 
 /* ---- results ---- */
 
+/* To 5 significant digits: more would only look exact. */
+static double shorten(double v)
+{
+	struct decpool pool = { 0 };
+	struct dec d;
+	int exp;
+
+	frexp(v, &exp);
+	if (v != 0 && dec_from_f64(v, &pool, &d) == 0 && dec_round(d, 4 - (int)floor((exp - 1) * 0.30102999566398120), 'e', &pool, &d) == 0)
+		v = dec_to_f64(d, &pool);
+	decpool_free(&pool);
+	return v;
+}
+
 static double value_at(const struct state *s, int64_t rank)
 {
 	double v;
@@ -161,7 +198,7 @@ static double value_at(const struct state *s, int64_t rank)
 		return (double)NAN;
 	if (bin_is_special(s->bins.v[i].at))
 		return s->bins.v[i].at == BIN_INF ? HUGE_VAL : -HUGE_VAL;
-	v = bin_middle(s->bins.v[i].at, s->shift);
+	v = shorten(bin_middle(s->bins.v[i].at, s->shift));
 	return v < s->min ? s->min : v > s->max ? s->max : v;
 }
 
@@ -173,14 +210,12 @@ static int sketch_finish(struct agg *a, uint32_t from, uint32_t n, struct builde
 	for (uint32_t g = from; g < from + n && rc == 0; g++) {
 		const struct state *s = AGG_STATE(a, struct state, g);
 		int64_t total = bins_total(&s->bins);
-		double v;
 
-		if (!total) {
-			rc = builder_null(out, 1, e);
-			continue;
+		for (int i = 0; i < more->n && rc == 0; i++) {
+			double v = total ? value_at(s, (int64_t)((__int128)(total - 1) * more->p[i].num / more->p[i].den)) : 0;
+
+			rc = total ? builder_fixed(&out[i], &v, e) : builder_null(&out[i], 1, e);
 		}
-		v = value_at(s, (int64_t)((__int128)(total - 1) * more->p.num / more->p.den));
-		rc = builder_fixed(out, &v, e);
 	}
 	return rc;
 }
@@ -272,18 +307,21 @@ static void sketch_drop(struct agg *a)
 		bins_free(&AGG_STATE(a, struct state, g)->bins);
 }
 
+#define SKETCH                                                                                                             \
+	.min_fields = 1, .max_fields = 1, .size = sizeof(struct state), .more = sizeof(struct sketch_more),                 \
+	.bind = sketch_bind, .update = sketch_update, .finish = sketch_finish, .dump = sketch_dump, .load = sketch_load,    \
+	.drop = sketch_drop
+
 const struct agg_family agg_pnn_sketch = {
 	.name = "pNN~",
-	.min_fields = 1,
-	.max_fields = 1,
-	.size = sizeof(struct state),
-	.more = sizeof(struct sketch_more),
 	.signature = "p95~:FIELD",
-	.help = "percentile, about: relative error 0.39 %, in 64 KiB a group at most",
-	.bind = sketch_bind,
-	.update = sketch_update,
-	.finish = sketch_finish,
-	.dump = sketch_dump,
-	.load = sketch_load,
-	.drop = sketch_drop,
+	.help = "percentile, about: relative error 0.4 %, in 64 KiB a group at most",
+	SKETCH,
+};
+
+const struct agg_family agg_quartiles_sketch = {
+	.name = "quartiles~",
+	.signature = "quartiles~:FIELD",
+	.help = "p25~, p50~ and p75~ as three columns, OUT_p25, ...",
+	SKETCH,
 };

@@ -7,6 +7,7 @@
  * counts as its shortest decimal. State columns: k, the digits behind the point, bins and counts (bins.h). */
 #include "lib/agg/bins.h"
 #include "lib/agg/decsum.h"
+#include "lib/base/floor.h"
 
 #include <math.h>
 
@@ -62,11 +63,6 @@ static int hist_bind(struct agg *a, bool merge, struct err *e)
 }
 
 /* ---- units ---- */
-
-static int64_t floor_div(int64_t a, int64_t b)
-{
-	return a / b - (a % b < 0);
-}
 
 static int64_t coarser(int64_t at, int64_t tens)
 {

@@ -3,6 +3,8 @@
  * Fields that no one computed on leave as they came: whole batches share the input's memory, selections are gathered. */
 #include "lib/expr/eval.h"
 
+#include "lib/base/floor.h"
+
 static int load_null(struct eval *ev, const struct slot *s, struct vec *v, struct err *e)
 {
 	int64_t n = ev->lv->nrows;
@@ -34,11 +36,6 @@ static int64_t scaled(int64_t v, int64_t by)
 	if (!__builtin_mul_overflow(v, by, &r))
 		return r;
 	return v < 0 ? INT64_MIN : INT64_MAX;
-}
-
-static int64_t floor_div(int64_t v, int64_t by)
-{
-	return v / by - (v % by < 0);
 }
 
 /* Times and durations of any unit as microseconds. */

@@ -1,12 +1,12 @@
 /* Functions of times: timestamps are microseconds since 1970, UTC; the calendar is the Gregorian one for all years. */
 #include "lib/expr/fn.h"
+
+#include "lib/base/floor.h"
 #include "lib/expr/kernel.h"
 #include "lib/expr/program.h"
 
 #define DAY INT64_C(86400000000)
 
-static int64_t floor_div(int64_t v, int64_t by) { return v / by - (v % by < 0); }
-static int64_t floor_mod(int64_t v, int64_t by) { return v - floor_div(v, by) * by; }
 
 struct civil {
 	int64_t year, days, us; /* us since midnight */

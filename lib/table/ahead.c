@@ -4,6 +4,7 @@
 
 #include <pthread.h>
 #include <stdlib.h>
+#include <time.h>
 
 struct queue {
 	pthread_mutex_t lock;
@@ -146,17 +147,41 @@ static bool start_thread(void *(*run)(void *), void *arg, pthread_t *joinable)
 	return true;
 }
 
+static void start_reading(struct ahead *a)
+{
+	if (a->started)
+		return;
+	atomic_fetch_add(&a->r->users, 1);
+	a->started = start_thread(read_on, a->r, NULL);
+	if (!a->started)
+		atomic_fetch_sub(&a->r->users, 1);
+}
+
+bool source_ahead_wait(struct source *ahead, int64_t until_us)
+{
+	struct ahead *a = (struct ahead *)ahead;
+	struct timespec until = { .tv_sec = until_us / 1000000, .tv_nsec = until_us % 1000000 * 1000 };
+	struct queue *q = &a->r->q;
+	bool ready;
+
+	start_reading(a);
+	if (!a->started)
+		return true;
+	pthread_mutex_lock(&q->lock);
+	while (q->n == 0 && !q->ended && pthread_cond_timedwait(&q->changed, &q->lock, &until) == 0)
+		;
+	ready = q->n || q->ended;
+	pthread_mutex_unlock(&q->lock);
+	return ready;
+}
+
 static int ahead_next(struct source *s, struct batch **ret, struct err *e)
 {
 	struct ahead *a = (struct ahead *)s;
 	struct reader *r = a->r;
 
-	if (a->given_first && !a->started) {
-		atomic_fetch_add(&r->users, 1);
-		a->started = start_thread(read_on, r, NULL);
-		if (!a->started)
-			atomic_fetch_sub(&r->users, 1);
-	}
+	if (a->given_first)
+		start_reading(a);
 	a->given_first = true;
 	if (!a->started)
 		return source_next(r->from, ret, e); /* the first batch, or no thread to be had */

@@ -11,6 +11,10 @@
  * does not wait for a read that blocks: the thread then frees what it holds when it returns, or the process ends first. */
 int source_ahead(struct source *from, struct source **ret, struct err *e) nodiscard;
 
+/* Waits until next() of a source made by source_ahead() would not block, or until the wall clock (CLOCK_REALTIME) shows `until_us`:
+ * true in the first case. */
+bool source_ahead_wait(struct source *ahead, int64_t until_us);
+
 /* A sink that writes to `to` on another thread. An error of `to` is reported by a later write() or by finish(); finish() and fail()
  * first wait until all that was given before has been written. Takes `to`, also when it fails. */
 int sink_behind(struct sink *to, struct sink **ret, struct err *e) nodiscard;

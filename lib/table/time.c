@@ -3,13 +3,10 @@
  * algorithms": years begin in March, so that the leap day is the last. */
 #include "lib/table/reading.h"
 
+#include "lib/base/floor.h"
+
 #define DAY_US 86400000000
 #define MAX_YEAR 5900000 /* int32 days reach a little less far */
-
-static int64_t floor_div(int64_t a, int64_t b)
-{
-	return a / b - (a % b < 0);
-}
 
 static int64_t days_from_civil(int64_t y, int m, int d)
 {

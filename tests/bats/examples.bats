@@ -25,6 +25,7 @@ setup_file() {
 	printf 'user,time\nb,2015-01-02T03:04:05Z\na,2015-01-02T03:04:06Z\n' | stook cat --from csv -o log.arrow
 	printf 'user,name\na,Ann\nb,Bob\n' >users.csv
 	printf '{"time":"2015-01-02T03:04:05Z","status":503,"host":"web1"}\n{"time":"2015-01-02T03:05:05Z","status":200,"host":"web2"}\n' >log.jsonl
+	printf 'time,status\n2015-01-01T00:10:00Z,200\n2015-01-01T01:00:00Z,500\n' >requests.csv
 	printf 'day,user\n2015-01-02,a\n2015-01-01,b\n' >log.csv
 	printf 'The cat and the dog.\nThe end.\n' >book.txt
 	printf 'name,bytes\nx,12\ny,4000\nz,4000000\n' >files.csv

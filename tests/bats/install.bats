@@ -50,7 +50,7 @@ top() { cd "$BATS_TEST_DIRNAME/../.." && pwd; }
 @test "manual pages are sound mdoc and completion is sound bash" {
 	cd "$(top)"
 	make --no-print-directory man completion >/dev/null
-	for page in build/man/*.1; do
+	for page in build/man/*.1 man/*.5; do
 		mandoc -T lint -W warning "$page" | grep -v 'referenced manual not found' >"$BATS_TEST_TMPDIR/lint" || true
 		[ ! -s "$BATS_TEST_TMPDIR/lint" ] || { head "$BATS_TEST_TMPDIR/lint"; false; }
 	done
