@@ -2,6 +2,7 @@
 #include "lib/base/url.h"
 #include "lib/cli/cli.h"
 #include "lib/op/joiner.h"
+#include "lib/table/ahead.h"
 
 struct join_args {
 	struct common common;
@@ -9,6 +10,7 @@ struct join_args {
 	bool kinds[JOIN_ANTI + 1]; /* --inner, --left, ... as given */
 	const char *suffix, *any;
 	int normalize;             /* 0: not asked for, 1: url */
+	int expect;                /* enum join_expect */
 	enum join_kind kind;
 	struct key_spec left, right;
 };
@@ -69,18 +71,27 @@ static int check(void *args, struct err *e)
 	return check_operands(&a->common, e);
 }
 
+/* One of the two inputs, read on a thread of its own. */
+static int open_side(const struct common *c, const char *name, struct source **ret, struct err *e)
+{
+	int rc = cli_input(c, name, ret, e);
+
+	return rc == 0 && cli_threads(c) > 1 ? source_ahead(*ret, ret, e) : rc;
+}
+
 static int run(void *args, struct err *e)
 {
 	const struct join_args *a = args;
 	const struct join_opts o = { .kind = a->kind, .left = &a->left, .right = &a->right, .suffix = a->suffix,
 				     .on_bad = a->common.read.on_bad, .any = a->any != NULL,
-				     .normalize = a->normalize ? url_normalize : NULL };
+				     .normalize = a->normalize ? url_normalize : NULL, .expect = (enum join_expect)a->expect,
+				     .memory = a->common.memory, .tmpdir = a->common.tmpdir };
 	struct source *left, *right, *s;
-	int rc = cli_input(&a->common, a->common.operands[0], &left, e);
+	int rc = open_side(&a->common, a->common.operands[0], &left, e);
 
 	if (rc < 0)
 		return rc;
-	if ((rc = cli_input(&a->common, a->common.operands[1], &right, e)) < 0) {
+	if ((rc = open_side(&a->common, a->common.operands[1], &right, e)) < 0) {
 		source_close(left);
 		return rc;
 	}
@@ -93,8 +104,11 @@ static void share(const void *args, struct share_plan *ret)
 {
 	const struct join_args *a = args;
 
-	ret->how = a->kind == JOIN_RIGHT || a->kind == JOIN_FULL ? SHARE_GATHER : SHARE_RECORD;
-	ret->why = "right rows without a match are known only when the whole left has been seen";
+	if (a->kind == JOIN_RIGHT || a->kind == JOIN_FULL)
+		ret->why = "right rows without a match are known only when the whole left has been seen";
+	else if (a->expect & EXPECT_1M)
+		ret->why = "whether a right row matches twice is known only when the whole left has been seen";
+	ret->how = ret->why ? SHARE_GATHER : SHARE_RECORD;
 	ret->first_operand_only = true;
 }
 
@@ -114,6 +128,8 @@ static const struct opt opts[] = {
 	  "instead of -k: any of several left fields must equal the right one; a pair comes once, and the right field stays" },
 	{ 0, "normalize", OPT_CHOICE, ROLE_PLAIN, "HOW", AT(normalize), "none|url",
 	  "compare keys in one spelling: url, by RFC 3986 (case, default port, dot segments, %XX, no fragment)" },
+	{ 0, "expect", OPT_CHOICE, ROLE_PLAIN, "HOW", AT(expect), "m:m|m:1|1:m|1:1",
+	  "fail (65) when a left record has a second match (m:1, 1:1) or a right one has (1:m, 1:1)" },
 	{ 0, "suffix", OPT_STR, ROLE_PLAIN, "TEXT", AT(suffix), NULL,
 	  "appended to the names of right fields that the left has too (default: _2, or the next number that is free)" },
 	{ 0 },
@@ -138,7 +154,9 @@ const struct tool tool_join = {
 	.description =
 		"Writes the pairs of records of LEFT and RIGHT whose keys are equal: the fields of LEFT, then those of RIGHT that are not\n"
 		"keys. The order is that of LEFT, and for each of its records that of RIGHT; records of RIGHT without a match come last.\n"
-		"RIGHT is held in memory, LEFT streams past it: let the smaller input be RIGHT.\n"
+		"RIGHT is held in memory, LEFT streams past it: let the smaller input be RIGHT. When RIGHT outgrows half of -S, both are cut\n"
+		"into parts by the hash of the key, in compressed, checksummed files without a name in -T or $TMPDIR, and joined part by part;\n"
+		"the result is the same.\n"
 		".Pp\n"
 		"Text is equal when its bytes are, numbers are equal by value (1.0 and 1), and a null equals nothing, not even a null. Text\n"
 		"against a numeric field is an error unless the key says how it is read (id:num or id:text).\n"

@@ -1,8 +1,12 @@
-/* Hash join of two sources.
+/* Joins of two sources.
  *
- * The right source is read whole into a hash table (the build side), the left one streams past it (the probe side). Output order is
- * defined: left order, for each left row its matches in right order; right rows without a match last, in right order. A null in a
- * key equals nothing. Columns: those of the left, then those of the right that are not keys (with `any`: all). */
+ * Output order is defined: left order, for each left row its matches in right order; right rows without a match last, in right
+ * order. A null in a key equals nothing. Columns: those of the left, then those of the right that are not keys (with `any`: all).
+ *
+ * The right source is read whole into a table in memory (the build side), the left one streams past it (the probe side). When
+ * the right one outgrows `memory`, both are cut into partitions on disk by the hash of the key, each is joined by itself, and
+ * the order comes back by merging on row numbers. When both inputs claim to be sorted by the keys, they are merged instead,
+ * and the claim is verified. The result is the same. */
 #ifndef STOOK_OP_JOINER_H
 #define STOOK_OP_JOINER_H
 
@@ -16,6 +20,15 @@ enum join_kind {
 	JOIN_FULL,  /* both */
 	JOIN_SEMI,  /* left rows that have a match, once, left columns only */
 	JOIN_ANTI,  /* left rows that have none */
+	JOIN_CROSS, /* every pair; no keys */
+};
+
+/* How many matches a row may have; violated: ST_DATA naming the key and both places. */
+enum join_expect {
+	EXPECT_ANY,
+	EXPECT_M1 = 1,  /* a left row has at most one match */
+	EXPECT_1M = 2,  /* a right row has at most one match */
+	EXPECT_11 = 3,
 };
 
 struct join_opts {
@@ -25,6 +38,9 @@ struct join_opts {
 	int (*normalize)(struct str text, struct buf *b); /* applied to key text before it is compared: appends, 0 or -1; NULL: none */
 	const char *suffix;  /* for right columns whose name the left has too; NULL: _2, _3, ... whichever is free */
 	enum on_bad on_bad;  /* keys that cannot be read */
+	enum join_expect expect;
+	int64_t memory;      /* bytes to work in; 0: no limit */
+	const char *tmpdir;  /* for what does not fit; NULL: $TMPDIR */
 };
 
 /* PAIR lists of product.md section 4, "a=b,c,d:num": FIELD[=FIELD][:MOD]. Modifiers stand at the end of a pair and apply to both

@@ -516,7 +516,7 @@ static int set_aside(struct reducer *r, struct err *e)
 	int rc = 0;
 
 	if (!r->parts.open && (rc = make_schema(r, true, FIRST_ROW, &r->states, e)) == 0)
-		rc = regroup_open(&r->parts, r->states, r->o.tmpdir, e);
+		rc = regroup_open(&r->parts, r->states, REGROUP_PARTS, r->o.tmpdir, e);
 	if (rc == 0 && (rc = grouper_seal(&r->grouper, e)) == 0)
 		rc = rows_init(&rows, r->states, e);
 	for (uint32_t from = 0; from < n && rc == 0; from += CHUNK)

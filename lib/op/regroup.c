@@ -4,14 +4,14 @@
 
 #define FLUSH_BYTES (128 << 10)
 
-int regroup_open(struct regroup *r, const struct schema *schema, const char *tmpdir, struct err *e)
+int regroup_open(struct regroup *r, const struct schema *schema, int n, const char *tmpdir, struct err *e)
 {
 	int rc = 0;
 
-	*r = (struct regroup){ .schema = schema_ref(schema), .open = true };
-	for (int i = 0; i < REGROUP_PARTS; i++)
+	*r = (struct regroup){ .schema = schema_ref(schema), .n = n, .open = true };
+	for (int i = 0; i < r->n; i++)
 		r->parts[i].fd = -1;
-	for (int i = 0; i < REGROUP_PARTS && rc == 0; i++)
+	for (int i = 0; i < r->n && rc == 0; i++)
 		if ((rc = rows_init(&r->rows[i], schema, e)) == 0)
 			rc = spill_open(&r->parts[i], schema, tmpdir, e);
 	return rc;
@@ -21,7 +21,7 @@ void regroup_close(struct regroup *r)
 {
 	if (!r->open)
 		return;
-	for (int i = 0; i < REGROUP_PARTS; i++) {
+	for (int i = 0; i < r->n; i++) {
 		if (r->rows[i].schema)
 			rows_free(&r->rows[i]);
 		spill_close(&r->parts[i]);
@@ -48,7 +48,7 @@ int regroup_add(struct regroup *r, const struct batch *b, const uint8_t *part, s
 	uint32_t *idx = arena_array(&arena, uint32_t, (size_t)b->nrows + 1);
 	int rc = idx ? 0 : err_oom(e);
 
-	for (int k = 0; k < REGROUP_PARTS && rc == 0; k++) {
+	for (int k = 0; k < r->n && rc == 0; k++) {
 		int64_t n = 0;
 
 		for (int64_t i = 0; i < b->nrows; i++) {
@@ -63,14 +63,25 @@ int regroup_add(struct regroup *r, const struct batch *b, const uint8_t *part, s
 	return rc;
 }
 
+int regroup_seal(struct regroup *r, struct err *e)
+{
+	int rc = 0;
+
+	for (int i = 0; i < r->n && rc == 0; i++)
+		if ((rc = flush(r, i, e)) == 0 && (rc = spill_end(&r->parts[i], e)) == 0)
+			rows_free(&r->rows[i]);
+	return rc;
+}
+
 int regroup_read(struct regroup *r, int part, struct source **ret, struct err *e)
 {
-	int rc = flush(r, part, e);
+	int rc = r->rows[part].schema ? flush(r, part, e) : 0;
 
 	*ret = NULL;
 	if (rc < 0)
 		return rc;
-	rows_free(&r->rows[part]);
+	if (r->rows[part].schema)
+		rows_free(&r->rows[part]);
 	if (!r->parts[part].rows) {
 		spill_close(&r->parts[part]);
 		return 0;

@@ -7,19 +7,24 @@
 #include "lib/op/spill.h"
 
 #define REGROUP_PARTS 16
+#define REGROUP_MOST 32
 
 struct regroup { /* zeroed is closed */
 	const struct schema *schema;
-	struct spill parts[REGROUP_PARTS];
-	struct rows rows[REGROUP_PARTS]; /* on their way to the file */
+	int n;
+	struct spill parts[REGROUP_MOST];
+	struct rows rows[REGROUP_MOST]; /* on their way to the file */
 	bool open;
 };
 
-int regroup_open(struct regroup *r, const struct schema *schema, const char *tmpdir, struct err *e) nodiscard;
-/* Row i of b goes to partition part[i]. */
+/* n <= REGROUP_MOST partitions. */
+int regroup_open(struct regroup *r, const struct schema *schema, int n, const char *tmpdir, struct err *e) nodiscard;
+/* Row i of b goes to partition part[i]; to none if there is no such. */
 int regroup_add(struct regroup *r, const struct batch *b, const uint8_t *part, struct err *e) nodiscard;
 /* Partition `part` as a source; *ret = NULL: it is empty. Each once, after the last regroup_add(). */
 int regroup_read(struct regroup *r, int part, struct source **ret, struct err *e) nodiscard;
+/* Writes what is on its way: after the last regroup_add(), to give the memory back before the partitions are read. */
+int regroup_seal(struct regroup *r, struct err *e) nodiscard;
 void regroup_close(struct regroup *r);
 
 #endif

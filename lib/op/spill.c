@@ -36,24 +36,55 @@ int spill_write(struct spill *s, struct batch *b, struct err *e)
 	return s->sink->write(s->sink, b, e);
 }
 
-int spill_read(struct spill *s, struct source **ret, struct err *e)
+int spill_end(struct spill *s, struct err *e)
+{
+	int rc;
+
+	if (!s->sink)
+		return 0;
+	if ((rc = s->sink->finish(s->sink, e)) == 0) {
+		meter_add(&meter.spills, 1);
+		meter_add(&meter.spilled, lseek(s->fd, 0, SEEK_CUR));
+	}
+	sink_close(s->sink);
+	s->sink = NULL;
+	return rc;
+}
+
+static int read_fd(int fd, struct source **ret, struct err *e)
 {
 	struct read_opts r = { 0 };
 	struct in *in;
-	int fd = s->fd, rc = s->sink->finish(s->sink, e);
+	int rc;
 
-	sink_close(s->sink);
-	s->sink = NULL;
-	if (rc < 0)
+	if (lseek(fd, 0, SEEK_SET) < 0) {
+		rc = err_sys(e, ST_IO, errno, "temporary file");
+		close(fd);
 		return rc;
-	meter_add(&meter.spills, 1);
-	meter_add(&meter.spilled, lseek(fd, 0, SEEK_CUR));
-	if (lseek(fd, 0, SEEK_SET) < 0)
-		return err_sys(e, ST_IO, errno, "temporary file");
-	s->fd = -1;
+	}
 	if ((rc = in_open_fd(&in, fd, "temporary file", e)) < 0)
 		return rc;
 	return format_arrow.read(in, &r, ret, e);
+}
+
+int spill_read(struct spill *s, struct source **ret, struct err *e)
+{
+	int fd = s->fd, rc = spill_end(s, e);
+
+	if (rc < 0)
+		return rc;
+	s->fd = -1;
+	return read_fd(fd, ret, e);
+}
+
+int spill_again(struct spill *s, struct source **ret, struct err *e)
+{
+	int fd, rc = spill_end(s, e);
+
+	if (rc < 0)
+		return rc;
+	fd = fcntl(s->fd, F_DUPFD_CLOEXEC, 3);
+	return fd < 0 ? err_sys(e, ST_OSERR, errno, "temporary file") : read_fd(fd, ret, e);
 }
 
 void spill_close(struct spill *s)

@@ -20,7 +20,9 @@ struct spill {
 
 int spill_open(struct spill *s, const struct schema *schema, const char *tmpdir, struct err *e) nodiscard;
 int spill_write(struct spill *s, struct batch *b, struct err *e) nodiscard;
-int spill_read(struct spill *s, struct source **ret, struct err *e) nodiscard; /* ends the writing */
+int spill_end(struct spill *s, struct err *e) nodiscard;   /* ends the writing; the others do it too */
+int spill_read(struct spill *s, struct source **ret, struct err *e) nodiscard;
+int spill_again(struct spill *s, struct source **ret, struct err *e) nodiscard; /* to be read again: one source at a time */
 void spill_close(struct spill *s); /* what has not been turned into a source is gone */
 
 #endif

@@ -1,0 +1,408 @@
+/* A join whose right side does not fit: both sides go to partitions on disk by the hash of their keys (Grace hash join: Kitsuregawa,
+ * Tanaka, Moto-oka 1983), and each pair of partitions is joined by itself, cut again by other bits when it is still too large. Where
+ * cutting does not help, because one key has most of the rows, or does not work, because a left row has several keys, the right
+ * rows come in blocks and the left ones pass each of them; what a left row has found in earlier blocks is kept in a file beside it.
+ * Every part's result is in order and tagged with row numbers; merging by them gives the order of the whole.
+ * Invariant: a pair of rows comes out of exactly one pass. */
+#include "lib/base/hash.h"
+#include "lib/op/joinwork.h"
+#include "lib/op/merger.h"
+
+#define MOST_OUTS 48     /* results merged at once */
+#define CURSOR 8         /* memory that merging takes for each, in batches (as in sorter.c) */
+#define MAX_LEVEL 6
+#define NO_PART 255
+
+struct parts {
+	struct source source;
+	struct join *j;
+	struct schema *tagged[2];
+	struct key order;        /* :l, :r */
+	struct key_bound columns[2];
+	struct source *outs[MOST_OUTS];
+	int nouts;
+	struct source *merged;
+};
+
+static void parts_close(struct source *s)
+{
+	struct parts *p = (struct parts *)s;
+
+	while (p->nouts)
+		source_close(p->outs[--p->nouts]);
+	source_close(p->merged);
+	schema_unref(p->tagged[LEFT]);
+	schema_unref(p->tagged[RIGHT]);
+	schema_unref(s->schema);
+	free(p);
+}
+
+/* Results. */
+
+static int64_t out_batch_bytes(const struct parts *p)
+{
+	int64_t size = p->j->opts.memory / (CURSOR * MOST_OUTS);
+
+	return size > BATCH_BYTES ? BATCH_BYTES : size ? size : 1;
+}
+
+static int merge_outs(struct parts *p, int64_t batch_bytes, struct source **ret, struct err *e)
+{
+	struct merge_opts o = { .limit = -1, .batch_bytes = batch_bytes };
+	int n = p->nouts;
+
+	p->nouts = 0;
+	return merge_open(p->outs, n, p->j->tagged_out, &p->order, &o, ret, e);
+}
+
+/* Too many results for one merge: they become one. */
+static int collapse(struct parts *p, struct err *e)
+{
+	struct source *merged;
+	int rc;
+
+	if (p->nouts < MOST_OUTS)
+		return 0;
+	if ((rc = merge_outs(p, out_batch_bytes(p), &merged, e)) < 0)
+		return rc;
+	rc = spill_source(merged, p->j->opts.tmpdir, &p->outs[0], e);
+	source_close(merged);
+	p->nouts = rc == 0;
+	return rc;
+}
+
+/* One pass; its result is put away. */
+static int run_pass(struct parts *p, struct build *b, struct feed *left, struct pass_opts o, struct err *e)
+{
+	struct source *s, *stored;
+	int rc = collapse(p, e);
+
+	o.tagged = true;
+	o.batch_bytes = out_batch_bytes(p);
+	if (rc < 0 || (rc = pass_open(b, left, &o, &s, e)) < 0)
+		return rc;
+	rc = spill_source(s, p->j->opts.tmpdir, &stored, e);
+	source_close(s);
+	if (rc == 0)
+		p->outs[p->nouts++] = stored;
+	return rc;
+}
+
+/* Blocks of the right against all of the left. */
+
+static int one_block(struct parts *p, struct build *b, struct spill *left, struct pass_opts o, struct err *e)
+{
+	struct source *s;
+	struct feed feed = { 0 };
+	int rc = spill_again(left, &s, e);
+
+	if (rc == 0 && (rc = feed_open(&feed, p->j, LEFT, true, s, e)) == 0)
+		rc = run_pass(p, b, &feed, o, e);
+	feed_close(&feed);
+	return rc;
+}
+
+static int open_seen(struct parts *p, struct spill *to, struct err *e)
+{
+	cleanup_schema struct schema *s = schema_new();
+	int rc = s ? schema_add(s, STR(":seen"), &TYPE_INT64, false, e) : err_oom(e);
+
+	return rc < 0 ? rc : spill_open(to, s, p->j->opts.tmpdir, e);
+}
+
+/* The block that b holds, and then all others of `right`. *full: there may be others. */
+static int all_blocks(struct parts *p, struct build *b, struct feed *right, bool full, struct spill *left, struct err *e)
+{
+	struct source *seen = NULL;
+	int rc = 0;
+
+	for (bool more = true; more && rc == 0;) {
+		struct spill to = { .fd = -1 };
+		struct pass_opts o = { .final = !full, .seen = seen, .to = full ? &to : NULL };
+
+		if (full)
+			rc = open_seen(p, &to, e);
+		if (rc == 0)
+			rc = one_block(p, b, left, o, e);
+		source_close(seen);
+		seen = NULL;
+		more = full;
+		if (rc == 0 && full && (rc = spill_read(&to, &seen, e)) == 0) {
+			build_clear(b);
+			rc = build_fill(b, right, &full, e);
+		}
+		spill_close(&to);
+	}
+	source_close(seen);
+	return rc;
+}
+
+/* Partitions. */
+
+/* The hash that cuts sees what the table sees: short keys as their word. */
+static uint64_t cut_hash(const struct feed *f, int64_t i, bool null, uint64_t seed)
+{
+	int64_t row = feed_row(f, i);
+	struct key_view k;
+
+	if (null)
+		return hash64(&row, sizeof row, seed);
+	k = key_view(keys_at(&f->keys[0], i));
+	return k.all.n ? hash64(k.all.p, k.all.n, seed) : hash64(&k.word, sizeof k.word, seed);
+}
+
+/* Do rows come out that can have no match? */
+static bool wants_unmatched(const struct feed *f)
+{
+	return f->side == RIGHT ? join_wants_rest(f->j) : join_pads_left(f->j) || f->j->opts.kind == JOIN_ANTI;
+}
+
+/* Where rows of the feed's batch go, those that are not done yet. */
+static void place_rows(const struct feed *f, int nparts, int level, uint8_t *part)
+{
+	uint64_t seed = 0x9e3779b97f4a7c15u * (uint64_t)(level + 1);
+	bool all = wants_unmatched(f) || f->j->opts.any;
+
+	memset(part, NO_PART, (size_t)f->batch->nrows);
+	for (int64_t i = f->at; i < f->n; i++) {
+		bool null = feed_null(f, 0, i);
+
+		if (!feed_skipped(f, i) && (all || !null))
+			part[i] = nparts == 1 ? 0 : (uint8_t)(cut_hash(f, i, null, seed) % (uint64_t)nparts);
+	}
+}
+
+static int put_batch(struct parts *p, struct regroup *to, struct feed *f, int level, struct err *e)
+{
+	cleanup_batch struct batch *b = NULL;
+	uint8_t *part = arena_alloc(&f->arena, (size_t)f->batch->nrows);
+	int rc = part ? feed_tag(f, p->tagged[f->side], &b, e) : err_oom(e);
+
+	if (rc < 0)
+		return rc;
+	place_rows(f, to->n, level, part);
+	return regroup_add(to, b, part, e);
+}
+
+static int put_feed(struct parts *p, struct regroup *to, struct feed *f, int level, struct err *e)
+{
+	int rc = 0;
+
+	for (;;) {
+		if (f->batch && (rc = put_batch(p, to, f, level, e)) < 0)
+			return rc;
+		if (f->failed) {
+			*e = f->failure;
+			f->base += f->n;
+			return -e->status;
+		}
+		if ((rc = feed_next(f, e)) < 0 || !f->batch)
+			return rc;
+	}
+}
+
+/* Everything that is left of a feed. An error of the left input comes after the rows before it. */
+static int put_all(struct parts *p, struct regroup *to, struct feed *f, int level, struct err *e)
+{
+	int rc = put_feed(p, to, f, level, e);
+
+	if (rc < 0 && !f->tagged && f->side == LEFT) {
+		join_stop(p->j, f->base, e);
+		rc = 0;
+	}
+	return rc < 0 ? rc : regroup_seal(to, e);
+}
+
+/* Rows [from, from + n) of a build as the batch of a feed. */
+static int build_batch(struct build *b, int64_t from, int64_t n, struct feed *f, struct err *e)
+{
+	uint32_t *hits;
+
+	batch_unref(f->batch);
+	f->batch = NULL;
+	arena_reset(&f->arena);
+	hits = arena_alloc(&f->arena, (size_t)n * sizeof *hits);
+	if (!hits)
+		return err_oom(e);
+	for (int64_t i = 0; i < n; i++)
+		hits[i] = (uint32_t)(from + i);
+	f->numbers = b->numbers ? b->numbers + from : NULL;
+	f->places = b->places ? b->places + from : NULL;
+	f->base = b->base + from;
+	f->n = n;
+	if (build_keys(b, from, n, &f->arena, &f->keys[0], e) < 0)
+		return -e->status;
+	return build_payload(b, hits, n, &f->batch, e);
+}
+
+/* The rows of a build that has become too large, in their order. */
+static int put_build(struct parts *p, struct regroup *to, struct build *b, int level, struct err *e)
+{
+	struct feed f;
+	int64_t step = rows_per_batch(b->data, b->n, 0);
+	int rc = feed_open(&f, p->j, RIGHT, true, NULL, e);
+
+	for (int64_t from = 0; from < b->n && rc == 0; from += step)
+		if ((rc = build_batch(b, from, b->n - from < step ? b->n - from : step, &f, e)) == 0)
+			rc = put_batch(p, to, &f, level, e);
+	feed_close(&f);
+	build_free(b);
+	return rc;
+}
+
+static int join_part(struct parts *p, int level, struct regroup *right, struct regroup *left, int part, struct err *e);
+
+struct cut {
+	struct regroup side[2];
+};
+
+/* Cuts what is in the build, the rest of `right` and all of `left`, and joins the parts. */
+static int cut(struct parts *p, int level, struct build *b, struct feed *right, struct feed *left, struct err *e)
+{
+	struct cut *c = calloc(1, sizeof *c);
+	int rc = c ? regroup_open(&c->side[RIGHT], p->tagged[RIGHT], JOIN_PARTS, p->j->opts.tmpdir, e) : err_oom(e);
+
+	if (rc == 0 && (rc = put_build(p, &c->side[RIGHT], b, level, e)) == 0 &&
+	    (rc = put_all(p, &c->side[RIGHT], right, level, e)) == 0 &&
+	    (rc = regroup_open(&c->side[LEFT], p->tagged[LEFT], JOIN_PARTS, p->j->opts.tmpdir, e)) == 0)
+		rc = put_all(p, &c->side[LEFT], left, level, e);
+	for (int i = 0; i < JOIN_PARTS && rc == 0; i++)
+		rc = join_part(p, level, &c->side[RIGHT], &c->side[LEFT], i, e);
+	if (c) {
+		regroup_close(&c->side[LEFT]);
+		regroup_close(&c->side[RIGHT]);
+	}
+	free(c);
+	return rc;
+}
+
+/* A part whose right side does not fit: cut again, or block by block. */
+static int large_part(struct parts *p, int level, struct build *b, struct feed *right, struct spill *left, struct err *e)
+{
+	struct source *s;
+	struct feed feed = { 0 };
+	int rc;
+
+	if (level >= MAX_LEVEL || build_is_one_key(b))
+		return all_blocks(p, b, right, true, left, e);
+	if ((rc = spill_again(left, &s, e)) == 0 && (rc = feed_open(&feed, p->j, LEFT, true, s, e)) == 0)
+		rc = cut(p, level + 1, b, right, &feed, e);
+	feed_close(&feed);
+	return rc;
+}
+
+static int join_part(struct parts *p, int level, struct regroup *right, struct regroup *left, int part, struct err *e)
+{
+	struct spill *l = &left->parts[part];
+	struct source *s = NULL;
+	struct feed feed = { 0 };
+	struct build b;
+	bool full;
+	int rc = regroup_read(right, part, &s, e);
+
+	build_init(&b, p->j, true);
+	if (rc == 0 && (l->rows || (s && join_wants_rest(p->j))) && (rc = feed_open(&feed, p->j, RIGHT, true, s, e)) == 0) {
+		s = NULL;
+		if ((rc = build_fill(&b, &feed, &full, e)) == 0)
+			rc = full ? large_part(p, level, &b, &feed, l, e) : one_block(p, &b, l, (struct pass_opts){ .final = true }, e);
+	}
+	source_close(s);
+	feed_close(&feed);
+	build_free(&b);
+	spill_close(l);
+	return rc;
+}
+
+/* The whole. */
+
+/* Rows of a left row with several keys cannot be cut by one. */
+static int in_blocks(struct parts *p, struct build *b, struct feed *right, struct feed *left, struct err *e)
+{
+	struct regroup *r = calloc(1, sizeof *r);
+	int rc = r ? regroup_open(r, p->tagged[LEFT], 1, p->j->opts.tmpdir, e) : err_oom(e);
+
+	if (rc == 0 && (rc = put_all(p, r, left, 0, e)) == 0)
+		rc = all_blocks(p, b, right, true, &r->parts[0], e);
+	if (r)
+		regroup_close(r);
+	free(r);
+	return rc;
+}
+
+/* Without the tags; *cut: from some row on an error comes instead. */
+static int without_tags(struct parts *p, struct batch *b, bool *stop, struct batch **ret, struct err *e)
+{
+	const struct column *l = &b->cols[p->columns[0].col];
+	int64_t n = 0;
+	struct batch *kept, *out;
+	int rc;
+
+	while (n < b->nrows && !(p->j->stopped && (column_is_null(l, n) || column_i64(l, n) >= p->j->stop_row)))
+		n++;
+	*stop = n < b->nrows;
+	if (n == 0)
+		return 0;
+	if ((rc = batch_slice(b, 0, n, &kept, e)) < 0)
+		return rc;
+	out = batch_new(p->source.schema, n);
+	for (int i = 0; out && i < out->schema->nfields; i++) {
+		out->cols[i] = kept->cols[i];
+		out->cols[i].type = &out->schema->fields[i].type;
+	}
+	if (out)
+		batch_keep(out, kept);
+	batch_unref(kept);
+	*ret = out;
+	return out ? 0 : err_oom(e);
+}
+
+static int parts_next(struct source *s, struct batch **ret, struct err *e)
+{
+	struct parts *p = (struct parts *)s;
+	cleanup_batch struct batch *b = NULL;
+	bool stop = false;
+	int rc = p->merged ? source_next(p->merged, &b, e) : 0;
+
+	if (rc < 0 || (b && (rc = without_tags(p, b, &stop, ret, e)) < 0))
+		return rc;
+	if (*ret && stop) { /* the error comes with the next call */
+		source_close(p->merged);
+		p->merged = NULL;
+	}
+	if (*ret || !p->j->stopped)
+		return 0;
+	*e = p->j->failure;
+	return -e->status;
+}
+
+static int join_all(struct parts *p, struct build *b, struct feed *right, struct feed *left, struct err *e)
+{
+	const struct join *j = p->j;
+	int rc;
+
+	for (int i = 0; i < 2; i++)
+		p->columns[i].col = j->nleft + j->nright + i;
+	p->order = (struct key){ .n = 2, .parts = p->columns };
+	if ((rc = feed_tagged_schema(j, LEFT, &p->tagged[LEFT], e)) < 0 || (rc = feed_tagged_schema(j, RIGHT, &p->tagged[RIGHT], e)) < 0)
+		return rc;
+	rc = j->opts.any ? in_blocks(p, b, right, left, e) : cut(p, 0, b, right, left, e);
+	build_free(b);
+	return rc == 0 && p->nouts ? merge_outs(p, 0, &p->merged, e) : rc;
+}
+
+int parts_open(struct join *j, struct build *b, struct feed *right, struct feed *left, struct source **ret, struct err *e)
+{
+	struct parts *p = calloc(1, sizeof *p);
+	int rc;
+
+	if (!p)
+		return err_oom(e);
+	p->j = j;
+	p->source = (struct source){ schema_ref(j->out), parts_next, parts_close };
+	if ((rc = join_all(p, b, right, left, e)) < 0) {
+		parts_close(&p->source);
+		return rc;
+	}
+	*ret = &p->source;
+	return 0;
+}

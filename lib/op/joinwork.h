@@ -1,0 +1,190 @@
+/* The parts of a join; for join*.c and asof.c alone.
+ *
+ *     join        what is known before the first row: keys, columns
+ *     feed        one side, batch by batch, with encoded keys and row numbers
+ *     build       rows of the right side in memory, found by key
+ *     pass        a left feed against a build: a source of joined rows
+ *     parts       both sides on disk, cut by the hash of the key, when the right one does not fit
+ *
+ * Rows that leave memory are tagged: behind their columns stand `:row`, the row's number in its input, `:key`, its encoded keys
+ * (null: equals nothing), and `:place`, the line it came from when that is wanted. Joined rows that leave memory carry `:l` and
+ * `:r`, the numbers of both rows (null: none): ordering by them is the defined order of a join. */
+#ifndef STOOK_OP_JOINWORK_H
+#define STOOK_OP_JOINWORK_H
+
+#include "lib/op/joiner.h"
+
+#include "lib/op/order.h"
+#include "lib/op/pick.h"
+#include "lib/op/regroup.h"
+#include "lib/op/rowstore.h"
+
+#define NO_MATCH UINT32_MAX
+#define JOIN_PARTS 32
+#define JOIN_NAMES 256
+
+enum join_side { LEFT, RIGHT };
+
+struct join {
+	struct join_opts opts;
+	struct arena arena;         /* of the bound keys, the maps and the names */
+	struct key key[2];
+	int nalts;                  /* 1, or with `any` as many as the left key has parts */
+	int nleft, nright;          /* output columns of each side */
+	const struct schema *left;  /* borrowed from the source */
+	struct schema *payload;     /* right columns that go out, then (for right-only rows) those of the key */
+	int *payload_col;           /* their indices in the right input */
+	int *rest_from;             /* right-only rows: left column i takes this payload column, or -1 */
+	struct schema *out;         /* the result's */
+	struct schema *tagged_out;  /* with :l and :r */
+	const char *names[JOIN_NAMES]; /* of inputs, for places */
+	int nnames;
+	bool stopped;               /* the rows from left row stop_row on do not come out, `failure` does */
+	int64_t stop_row;
+	struct err failure;
+};
+
+static inline bool join_wants_rest(const struct join *j)
+{
+	return j->opts.kind == JOIN_RIGHT || j->opts.kind == JOIN_FULL;
+}
+
+static inline bool join_pads_left(const struct join *j)
+{
+	return j->opts.kind == JOIN_LEFT || j->opts.kind == JOIN_FULL;
+}
+
+static inline bool join_left_only(const struct join *j)
+{
+	return j->opts.kind == JOIN_SEMI || j->opts.kind == JOIN_ANTI;
+}
+
+/* Columns (joincols.c). */
+int join_columns(struct join *j, const struct schema *left, const struct schema *right, struct err *e) nodiscard;
+void join_free(struct join *j);
+
+/* Rows idx[0 .. n) of b, as cheaply as can be: itself, a slice, or gathered. */
+int join_rows(struct batch *b, const uint32_t *idx, int64_t n, struct batch **ret, struct err *e) nodiscard;
+
+/* n joined rows. left NULL: rows of the right alone; payload NULL: left columns only. l, r: row numbers for a tagged result (r < 0, l < 0:
+ * none), NULL: plain. */
+int join_compose(const struct join *j, struct batch *left, struct batch *payload, int64_t n, const int64_t *l, const int64_t *r,
+		 struct batch **ret, struct err *e) nodiscard;
+
+/* Notes that the error `e` comes instead of left row `row` and all after it. */
+void join_stop(struct join *j, int64_t row, const struct err *e);
+
+/* Feeds (joinfeed.c). */
+struct feed {
+	struct join *j;
+	enum join_side side;
+	bool tagged;
+	struct source *from;
+	struct batch *batch;    /* left: the input's columns; right: the payload's. NULL: at the end */
+	struct arena arena;
+	struct keys *keys;      /* one an alternative */
+	const int64_t *numbers; /* tagged; else row i is base + i */
+	const int64_t *places;  /* with opts.expect */
+	int64_t base, n, at;    /* n: rows before a bad one; at: for who takes rows piece by piece */
+	struct bad_values bad;
+	struct order *order;    /* check that keys ascend; NULL: no */
+	bool failed;            /* after row n comes `failure` */
+	struct err failure;
+};
+
+/* Takes `from`, also when it fails. */
+int feed_open(struct feed *f, struct join *j, enum join_side side, bool tagged, struct source *from, struct err *e) nodiscard;
+int feed_next(struct feed *f, struct err *e) nodiscard; /* the next batch that is not empty */
+void feed_close(struct feed *f);
+
+static inline int64_t feed_row(const struct feed *f, int64_t i)
+{
+	return f->numbers ? f->numbers[i] : f->base + i;
+}
+
+static inline bool feed_skipped(const struct feed *f, int64_t i)
+{
+	return f->bad.skip && bit_get(f->bad.skip, i);
+}
+
+static inline bool feed_null(const struct feed *f, int alt, int64_t i)
+{
+	return f->keys[alt].has_null && f->keys[alt].has_null[i];
+}
+
+/* The schema of tagged rows of a side; its current batch with the tags. */
+int feed_tagged_schema(const struct join *j, enum join_side side, struct schema **ret, struct err *e) nodiscard;
+int feed_tag(struct feed *f, const struct schema *tagged, struct batch **ret, struct err *e) nodiscard;
+
+/* The cardinality is not as expected: record `second` of `side` shows it, `first` is the one before; `row` is the left row at hand
+ * and `alt` the field (of `any`) that matched. Fills *e, returns -ST_DATA. */
+int join_unexpected(const struct feed *left, int64_t row, int alt, enum join_side side, int64_t first, int64_t second, struct err *e);
+
+/* Build side (joinbuild.c). */
+struct build {
+	struct join *j;
+	struct rowstore store;    /* the payload */
+	struct entry *v;          /* one a row, in right order */
+	uint32_t *next;           /* the next row of the same key */
+	uint8_t *matched;         /* right and full: one byte a row */
+	int64_t *numbers;         /* tagged rows; else row i is base + i */
+	int64_t *places;          /* with opts.expect: of the row; */
+	int64_t *left_place;      /* of the first left row that matched it */
+	int64_t n, cap, base;
+	bool tagged;
+	struct build_slot {
+		uint32_t tag, row; /* row + 1; 0: free */
+	} *slots;
+	uint64_t mask, seed;
+	int64_t data;             /* bytes of the payload, as columns: how large a row is */
+};
+
+void build_init(struct build *b, struct join *j, bool tagged);
+void build_clear(struct build *b); /* forgets the rows; the next one follows them */
+void build_free(struct build *b);
+
+/* Takes rows from the feed until it ends (*full = false) or opts.memory is used up; then indexes them. */
+int build_fill(struct build *b, struct feed *f, bool *full, struct err *e) nodiscard;
+
+/* found[i] = the first row with the key of row i of alternative `alt`, or NO_MATCH. */
+void build_find(const struct build *b, const struct feed *left, int alt, uint32_t *found);
+
+/* Rows hits[0 .. n) of the payload, NO_MATCH as nulls. */
+int build_payload(const struct build *b, const uint32_t *hits, int64_t n, struct batch **ret, struct err *e) nodiscard;
+
+/* Keys of rows [from, from + n) as bytes that are looked up alike. */
+int build_keys(const struct build *b, int64_t from, int64_t n, struct arena *a, struct keys *ret, struct err *e) nodiscard;
+
+/* Is most of what is there of one key? Then cutting by the hash of the key would not help. */
+bool build_is_one_key(const struct build *b);
+
+static inline int64_t build_row(const struct build *b, int64_t i)
+{
+	return b->numbers ? b->numbers[i] : b->base + i;
+}
+
+/* Passes (joinpass.c). Rows of the left that are seen again against another build carry the place of their first match, or 0. */
+struct pass_opts {
+	bool tagged;               /* joined rows get :l and :r */
+	bool final;                /* the right side ends with this build: left rows that found nothing come out */
+	struct source *seen;       /* of the passes before; NULL: this is the first. Borrowed */
+	struct spill *to;          /* where to note it for the next pass; NULL: there is none */
+	int64_t batch_bytes;       /* 0: the usual */
+};
+
+/* Borrows build and feed. */
+int pass_open(struct build *b, struct feed *left, const struct pass_opts *o, struct source **ret, struct err *e) nodiscard;
+
+#define SEEN_RECORD 1 /* the place of a first match whose place is not kept */
+
+/* Both sides on disk (joinpart.c): called when `b` is full and the rest of the right side is still in `right`. Borrows all. */
+int parts_open(struct join *j, struct build *b, struct feed *right, struct feed *left, struct source **ret, struct err *e) nodiscard;
+
+/* Merge join (joinmerge.c): both inputs claim an order that has the keys first. *ret = false: they do not. Reorders the keys. */
+int merge_join_applies(struct join *j, const struct schema *left, const struct schema *right, bool *ret, struct err *e) nodiscard;
+int merge_join_open(struct join *j, struct source *left, struct source *right, struct source **ret, struct err *e) nodiscard;
+
+/* Every left row with every right row (joincross.c). */
+int cross_open(struct join *j, struct source *left, struct source *right, struct source **ret, struct err *e) nodiscard;
+
+#endif
