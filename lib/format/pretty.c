@@ -3,7 +3,9 @@
  * A table is streamed. The widths of its columns are those of the first SCREEN rows; a terminal sees the first batch at once,
  * so that a live stream lives. Too wide a table is fitted by lowering the widest columns to a common width; when even that is
  * not enough, the last columns are left out and named below. A later cell that is wider than its column may use what is free
- * on its line, and is cut with an ellipsis otherwise. Nulls are shown as a dim sign, numbers stand right. */
+ * on its line, and is cut with an ellipsis otherwise. Nulls are shown as a dim sign. Numbers stand right: columns of numeric types,
+ * and of text whose measured values all read as numbers, as those of CSV do. */
+#include "lib/base/dec.h"
 #include "lib/format/format.h"
 #include "lib/io/term.h"
 
@@ -24,6 +26,7 @@
 struct shown {
 	int col;       /* of the schema */
 	bool right;    /* numbers */
+	bool numbers, others; /* among the values measured */
 	int width;     /* cells */
 };
 
@@ -69,19 +72,21 @@ static int measure(struct pretty *t, struct str s, int most, int *cells)
 	return 0;
 }
 
-/* Raises *width to what row's value takes. */
-static int widen(struct pretty *t, const struct column *c, int64_t row, int *width)
+/* Raises the width to what row's value takes; notes whether it is a number. */
+static int widen(struct pretty *t, const struct column *c, int64_t row, struct shown *s)
 {
+	bool null = column_is_null(c, row);
+	double number;
 	int cells;
 
-	if (column_is_null(c, row)) {
-		if (measure(t, t->null, t->width, &cells))
-			return -1;
-	} else if (print_value(t, c, row) || measure(t, buf_view(&t->value), t->width, &cells)) {
+	if (!null && print_value(t, c, row))
 		return -1;
-	}
-	if (cells > *width)
-		*width = cells;
+	if (measure(t, null ? t->null : buf_view(&t->value), t->width, &cells))
+		return -1;
+	if (!null)
+		*(num_parse_f64(buf_view(&t->value), &number) == DEC_OK ? &s->numbers : &s->others) = true;
+	if (cells > s->width)
+		s->width = cells;
 	return 0;
 }
 
@@ -95,11 +100,12 @@ static int natural_width(struct pretty *t, struct shown *s)
 		const struct batch *b = t->held[k];
 
 		for (int64_t row = 0; row < b->nrows && left; row++, left--)
-			if (widen(t, &b->cols[s->col], row, &s->width))
+			if (widen(t, &b->cols[s->col], row, s))
 				return -1;
 	}
 	if (s->width == 0)
 		s->width = 1;
+	s->right |= s->numbers && !s->others && type_is_text(&t->schema->fields[s->col].type);
 	return 0;
 }
 
@@ -299,7 +305,7 @@ static int write_table(struct sink *sink, struct batch *b, struct err *e)
 static int put_hidden(struct pretty *t)
 {
 	cleanup_buf struct buf line = { 0 };
-	int cells;
+	int cells, room = t->width > 3 ? t->width - 3 : 0;
 	size_t used;
 
 	if (buf_printf(&line, "%d more column%s:", t->hidden, t->hidden == 1 ? "" : "s"))
@@ -311,7 +317,7 @@ static int put_hidden(struct pretty *t)
 			return -1;
 	}
 	if (styled(t, &t->text, DIM) || buf_puts(&t->text, ELLIPSIS " ") ||
-	    term_safe_fit(&t->text, buf_view(&line), t->width - 3, &cells, &used) || (used < line.n && buf_puts(&t->text, ELLIPSIS)))
+	    term_safe_fit(&t->text, buf_view(&line), room, &cells, &used) || (used < line.n && buf_puts(&t->text, ELLIPSIS)))
 		return -1;
 	return styled(t, &t->text, PLAIN) || buf_byte(&t->text, '\n') ? -1 : 0;
 }
@@ -330,11 +336,11 @@ static int finish_table(struct sink *sink, struct err *e)
 	return out_commit(t->out, e);
 }
 
-/* One cell of a Markdown table (GitHub Flavored Markdown, "Tables"): on one line, with bars and tags taken literally. */
+/* One cell of a Markdown table (GitHub Flavored Markdown, "Tables"): on one line, with bars, backslashes and tags taken literally. */
 static int put_markdown(struct buf *b, struct str s)
 {
 	for (size_t i = 0, from = 0; i <= s.n; i++) {
-		const char *as = i == s.n ? "" : s.p[i] == '|' ? "\\|" : s.p[i] == '<' ? "&lt;" : s.p[i] == '\n' ? "<br>" : NULL;
+		const char *as = i == s.n ? "" : s.p[i] == '|' ? "\\|" : s.p[i] == '\\' ? "\\\\" : s.p[i] == '<' ? "&lt;" : s.p[i] == '\n' ? "<br>" : NULL;
 
 		if (!as)
 			continue;
