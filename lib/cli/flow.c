@@ -1,7 +1,6 @@
 /* The usual beginning and end of a tool: operands -> source, source -> output; and counting what passes. */
 #include "lib/cli/cli.h"
 
-#include "lib/cli/limits.h"
 #include "lib/cli/progress.h"
 #include "lib/io/meter.h"
 #include "lib/table/ahead.h"
@@ -65,7 +64,7 @@ int cli_input(const struct common *c, char *name, struct source **ret, struct er
 
 int cli_threads(const struct common *c)
 {
-	return c->threads > 0 ? (int)c->threads : limits_threads();
+	return c->read.threads;
 }
 
 int cli_source(const struct common *c, int skip, struct source **ret, struct err *e)

@@ -127,6 +127,8 @@ int input_open(const char *name, const struct read_opts *o, struct source **ret,
 	if (rc < 0)
 		return rc;
 	in_count(in, !o->like);
+	if (o->threads > 1)
+		in_set_ahead(in);
 	if ((rc = find_reader(in, o, &f, e)) < 0) {
 		in_close(in);
 		return rc;

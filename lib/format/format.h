@@ -28,6 +28,7 @@ struct read_opts {
 	struct out *side_out;      /* the open side file, when several inputs share it; NULL: each opens `side` itself */
 	int64_t max_field;         /* --max-field SIZE; 0 = 1 GiB */
 	int64_t chunk;             /* bytes read at a time; 0 = the format's own choice (the result does not depend on it) */
+	int threads;               /* -j: how many may parse (the result does not depend on it); 0, 1: only the caller's */
 	bool latency;              /* emit what there is within 100 ms when the input is slow (default on) */
 };
 

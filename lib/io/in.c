@@ -10,6 +10,7 @@
 #include "lib/io/helper.h"
 #include "lib/io/meter.h"
 #include "lib/io/name.h"
+#include "lib/io/pump.h"
 #include "lib/io/recode.h"
 
 #include <errno.h>
@@ -21,6 +22,7 @@
 
 #define RAW_SIZE ((size_t)256 << 10)
 #define PEEK_MAX ((size_t)64 << 10)
+#define PUMP_AFTER ((int64_t)1 << 20) /* plain bytes: what is smaller needs no thread */
 
 struct in {
 	char *name;
@@ -29,7 +31,7 @@ struct in {
 	bool counted; /* in the meter */
 	bool waits; /* may have to wait for bytes: not a regular file */
 	int64_t size;
-	int64_t taken; /* raw bytes that have left `raw` */
+	_Atomic int64_t taken; /* raw bytes that have left `raw` */
 	int64_t plain; /* plain bytes given out */
 
 	uint8_t *space; /* RAW_SIZE bytes under raw; NULL: memory */
@@ -41,6 +43,12 @@ struct in {
 	const struct codec_row *codec; /* NULL: plain */
 	const struct decoder *decoder;
 	void *state; /* of the decoder */
+	const char *bad; /* what is wrong behind the bytes that it gave */
+
+	bool pumps;          /* decoding may have a thread of its own */
+	struct pump *pump;   /* it has: what is above, but the name and what was detected, is that thread's */
+	struct pump *within; /* the same, as the thread sees it */
+	int64_t decoded;     /* before there was one */
 
 	struct recode *recode; /* NULL: bytes as they are */
 	bool recode_end;
@@ -162,6 +170,7 @@ void in_close(struct in *in)
 {
 	if (!in)
 		return;
+	pump_stop(in->pump);
 	if (in->state)
 		in->decoder->free(in->state);
 	recode_close(in->recode);
@@ -204,6 +213,8 @@ static ssize_t read_raw(struct in *in, void *p, size_t n, int timeout_ms, struct
 		if (ready <= 0)
 			return ready < 0 ? read_failed(in, errno, e) : IN_LATER;
 	}
+	if (in->waits && in->within && pump_wait(in->within, in->fd) < 0)
+		return read_failed(in, errno, e);
 	got = fd_read(in->fd, p, n);
 	if (got < 0)
 		return read_failed(in, errno, e);
@@ -293,10 +304,10 @@ static ssize_t read_plain(struct in *in, void *p, size_t n, int timeout_ms, stru
 	return got;
 }
 
-static int damaged(struct in *in, const char *why, struct err *e)
+static int damaged(struct in *in, struct err *e)
 {
 	err_set(e, ST_DATA, "the %s data is damaged before byte %lld of the compressed file: %s", in->codec->name,
-		(long long)in->taken + 1, why);
+		(long long)in->taken + 1, in->bad);
 	return err_at(e, in->name, 0, 0);
 }
 
@@ -312,8 +323,10 @@ static ssize_t decode_some(struct in *in, void *p, size_t n, struct err *e)
 	step = in->decoder->step(in->state, &f, &why);
 	in->taken += (int64_t)in->raw.n - (int64_t)f.nsrc;
 	in->raw = (struct str){ (const char *)f.src, f.nsrc };
-	if (step == STEP_BAD)
-		return damaged(in, why, e);
+	if (step == STEP_BAD) {
+		in->bad = why;
+		return f.ndst < n ? (ssize_t)(n - f.ndst) : damaged(in, e);
+	}
 	if (step == STEP_NOMEM)
 		return err_oom(e);
 	if (step == STEP_MEMBER)
@@ -336,6 +349,8 @@ static ssize_t read_decoded(struct in *in, void *p, size_t n, int timeout_ms, st
 	ssize_t got;
 
 	for (;;) {
+		if (in->bad)
+			return damaged(in, e);
 		if (!in->inside && in->codec->padding)
 			skip_padding(in);
 		if (in->raw.n || in->pending) {
@@ -351,13 +366,37 @@ static ssize_t read_decoded(struct in *in, void *p, size_t n, int timeout_ms, st
 	}
 }
 
+static ssize_t read_on(void *arg, struct pump *pump, void *to, size_t n, struct err *e)
+{
+	struct in *in = arg;
+
+	in->within = pump;
+	return read_decoded(in, to, n, IN_WAIT, e);
+}
+
+/* Decodes here until it is clear that there is enough for a thread to do. */
+static ssize_t read_codec(struct in *in, void *p, size_t n, int timeout_ms, struct err *e)
+{
+	ssize_t got;
+
+	if (in->pumps && !in->pump && in->decoded >= PUMP_AFTER) {
+		in->pump = pump_start(read_on, in);
+		in->pumps = in->pump != NULL;
+	}
+	if (in->pump)
+		return pump_take(in->pump, p, n, timeout_ms, e);
+	got = read_decoded(in, p, n, timeout_ms, e);
+	in->decoded += got > 0 ? got : 0;
+	return got;
+}
+
 static ssize_t read_bytes(struct in *in, void *p, size_t n, int timeout_ms, struct err *e)
 {
 	ssize_t got;
 
 	if (!in->detected && (got = detect(in, timeout_ms, e)) <= 0)
 		return got;
-	return in->codec ? read_decoded(in, p, n, timeout_ms, e) : read_plain(in, p, n, timeout_ms, e);
+	return in->codec ? read_codec(in, p, n, timeout_ms, e) : read_plain(in, p, n, timeout_ms, e);
 }
 
 static ssize_t read_recoded(struct in *in, void *p, size_t n, int timeout_ms, struct err *e)
@@ -384,6 +423,11 @@ static ssize_t read_below(struct in *in, void *p, size_t n, int timeout_ms, stru
 
 	in->end = got == 0;
 	return got;
+}
+
+void in_set_ahead(struct in *in)
+{
+	in->pumps = !in->helper; /* whose process is busy meanwhile as it is */
 }
 
 int in_set_encoding(struct in *in, const char *encoding, struct err *e)

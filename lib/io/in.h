@@ -32,6 +32,9 @@ int in_open_fd(struct in **ret, int fd, const char *name, struct err *e) nodisca
 int in_open_mem(struct in **ret, const void *p, size_t n, const char *name, struct err *e) nodiscard;
 void in_close(struct in *in); /* NULL is fine */
 
+/* A compressed input that is not small may be decoded by a thread of its own, a little ahead of who reads. */
+void in_set_ahead(struct in *in);
+
 /* What has not been read yet is text in `encoding` (any iconv name): from here on it is given out as UTF-8. ST_USAGE when the
  * encoding is unknown; bytes that are not of it are ST_DATA later on. */
 int in_set_encoding(struct in *in, const char *encoding, struct err *e) nodiscard;

@@ -299,6 +299,75 @@ TEST(short_reads_from_a_pipe)
 	}
 }
 
+static ssize_t decode_ahead(const struct buf *z, size_t n, bool ahead, struct buf *b, struct err *e)
+{
+	struct in *in;
+	ssize_t rc;
+
+	if (in_open_mem(&in, z->p, n, "z", e) < 0)
+		abort();
+	if (ahead)
+		in_set_ahead(in);
+	rc = read_all(in, 70000, b, e);
+	in_close(in);
+	return rc;
+}
+
+/* A thread that decodes gives the same bytes and, behind them, the same error with the same offset. How much a library gives out
+ * before an error depends on the room it had. */
+TEST(decoding_ahead_changes_nothing)
+{
+	for (size_t c = 0; c < NCODECS; c++) {
+		cleanup_buf struct buf plain = sample(3000000), z = packed(codecs[c], 1, 1, &plain, plain.n);
+
+		for (int i = 0; i < 8; i++) {
+			cleanup_buf struct buf a = { 0 }, b = { 0 };
+			size_t n = i == 0 ? z.n : CODEC_HEAD + next_random() % (z.n - CODEC_HEAD);
+			struct err ea = { 0 }, eb = { 0 };
+			ssize_t rc;
+
+			if (i > 4)
+				z.p[n - 1] ^= 0x10;
+			rc = decode_ahead(&z, i > 4 ? z.n : n, false, &a, &ea);
+			CHECK_I64(decode_ahead(&z, i > 4 ? z.n : n, true, &b, &eb), rc);
+			CHECK(memcmp(a.p, b.p, a.n < b.n ? a.n : b.n) == 0);
+			CHECK_STR(str_of(ea.msg), eb.msg);
+			CHECK(i ? rc == -ST_DATA : rc == 0 && a.n == plain.n);
+			if (i > 4)
+				z.p[n - 1] ^= 0x10;
+		}
+	}
+}
+
+/* A thread that waits for a pipe that gives nothing more ends with its input; while it waits, time limits hold. */
+TEST(decoding_ahead_from_a_silent_pipe)
+{
+	cleanup_buf struct buf plain = sample(3000000), z = compressed(CODEC_GZIP, &plain, plain.n), b = { 0 };
+	int p[2];
+	struct feeder f;
+	pthread_t thread;
+	struct in *in;
+	struct err e;
+	ssize_t got;
+
+	CHECK(pipe(p) == 0);
+	z.n -= 100;
+	f = (struct feeder){ dup(p[1]), &z };
+	CHECK(in_open_fd(&in, p[0], "pipe", &e) == 0);
+	in_set_ahead(in);
+	CHECK(pthread_create(&thread, NULL, feed, &f) == 0);
+	CHECK(buf_reserve(&b, 1 << 20) == 0);
+	for (size_t have = 0; have < 2000000; have += (size_t)got)
+		if ((got = in_read(in, b.p, 1 << 20, IN_WAIT, &e)) <= 0)
+			abort();
+	while ((got = in_read(in, b.p, 1 << 20, 300, &e)) > 0)
+		;
+	CHECK(got == IN_LATER);
+	in_close(in);
+	pthread_join(thread, NULL);
+	close(p[1]);
+}
+
 TEST(peeking_takes_nothing_away)
 {
 	struct err e = { 0 };
@@ -626,7 +695,8 @@ int main(void)
 		       T1(packing_from_text), T1(members_follow_one_another),
 		       T1(every_truncation_is_seen), T1(flipped_bits_are_seen), T1(garbage_behind_a_member_is_an_error),
 		       T1(zero_padding_behind_gzip_is_none), T1(text_that_begins_like_a_codec_is_text),
-		       T1(short_reads_from_a_pipe), T1(peeking_takes_nothing_away), T1(a_time_limit_ends_the_wait),
+		       T1(short_reads_from_a_pipe), T1(decoding_ahead_changes_nothing), T1(decoding_ahead_from_a_silent_pipe),
+		       T1(peeking_takes_nothing_away), T1(a_time_limit_ends_the_wait),
 		       T1(what_cannot_be_opened), T1(a_named_output_appears_at_commit),
 		       T1(an_output_replaces_its_input_and_keeps_the_mode), T1(an_aborted_output_leaves_what_was_there),
 		       T1(a_link_is_followed), T1(strays_are_reclaimed), T1(codecs_on_outputs), T1(a_cut_below_the_magic),
