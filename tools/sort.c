@@ -44,7 +44,8 @@ static int check(void *args, struct err *e)
 static struct sort_opts options(const struct sort_args *a)
 {
 	return (struct sort_opts){ .key = &a->spec, .on_bad = a->common.read.on_bad, .unique = a->unique, .limit = a->limit,
-				   .memory = a->common.memory, .tmpdir = a->common.tmpdir };
+				   .memory = a->common.memory, .tmpdir = a->common.tmpdir,
+				   .threads = cli_threads(&a->common) };
 }
 
 static int run_check(const struct sort_args *a, const struct sort_opts *o, struct err *e)

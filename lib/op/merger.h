@@ -2,12 +2,13 @@
 #ifndef STOOK_OP_MERGER_H
 #define STOOK_OP_MERGER_H
 
+#include "lib/op/piece.h"
 #include "lib/table/key.h"
 #include "lib/table/stream.h"
 
 struct merge_opts {
 	enum on_bad on_bad;
-	bool unique;    /* the first row of each key */
+	enum unique unique; /* one row of each key */
 	int64_t limit;  /* the first rows only; < 0: all */
 	int64_t batch_bytes; /* size of the batches given out; 0: the usual one */
 };

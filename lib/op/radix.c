@@ -7,18 +7,18 @@
 #define SMALL 24
 
 /* Order of two keys that agree in depth + 8 bytes. */
-static int tail_cmp(const struct rowstore *s, const struct entry *a, const struct entry *b, size_t depth)
+static int tail_cmp(const struct entry *a, const struct entry *b, size_t depth)
 {
-	return str_cmp(str_from(rowstore_key(s, a), depth + 8), str_from(rowstore_key(s, b), depth + 8));
+	return str_cmp(str_from(row_key(a->row), depth + 8), str_from(row_key(b->row), depth + 8));
 }
 
-static void insertion_sort(const struct rowstore *s, struct entry *v, int64_t n, size_t depth)
+static void insertion_sort(struct entry *v, int64_t n, size_t depth)
 {
 	for (int64_t i = 1; i < n; i++) {
 		struct entry x = v[i];
 		int64_t j = i;
 
-		while (j > 0 && (v[j - 1].word > x.word || (v[j - 1].word == x.word && tail_cmp(s, &v[j - 1], &x, depth) > 0))) {
+		while (j > 0 && (v[j - 1].word > x.word || (v[j - 1].word == x.word && tail_cmp(&v[j - 1], &x, depth) > 0))) {
 			v[j] = v[j - 1];
 			j--;
 		}
@@ -37,17 +37,15 @@ static uint64_t differing(const struct entry *v, int64_t n)
 }
 
 /* Loads the next 8 bytes of every key; false: all keys had ended, they are equal. */
-static bool next_words(const struct rowstore *s, struct entry *v, int64_t n, size_t depth)
+static bool next_words(struct entry *v, int64_t n, size_t depth)
 {
 	bool more = false;
 
-	if (rowstore_key(s, &v[0]).n == 0) /* keys that agree in a whole word are all short, or all long */
-		return false;
 	for (int64_t i = 0; i < n; i++) {
-		struct str key = rowstore_key(s, &v[i]);
+		struct str key = row_key(v[i].row);
 
 		if (i + 16 < n)
-			__builtin_prefetch(s->blocks[v[i + 16].block].p + v[i + 16].at);
+			__builtin_prefetch(v[i + 16].row);
 		more |= key.n > depth;
 		v[i].word = key_word(key, depth);
 	}
@@ -74,7 +72,7 @@ static void scatter(struct entry *v, struct entry *tmp, int64_t n, int shift, in
 
 /* Recursion goes into the smaller buckets, the largest is the next turn of the loop: the stack stays below log2(n) frames whatever
  * the keys are. */
-static void sort_bucket(const struct rowstore *s, struct entry *v, struct entry *tmp, int64_t n, size_t depth)
+static void sort_bucket(struct entry *v, struct entry *tmp, int64_t n, size_t depth)
 {
 	int64_t start[257];
 	uint64_t diff;
@@ -84,7 +82,7 @@ static void sort_bucket(const struct rowstore *s, struct entry *v, struct entry 
 
 		while (!(diff = differing(v, n))) {
 			depth += 8;
-			if (!next_words(s, v, n, depth))
+			if (!next_words(v, n, depth))
 				return;
 		}
 		scatter(v, tmp, n, (63 - __builtin_clzll(diff)) & ~7, start);
@@ -93,15 +91,15 @@ static void sort_bucket(const struct rowstore *s, struct entry *v, struct entry 
 				largest = i;
 		for (int i = 0; i < 256; i++)
 			if (i != largest && start[i + 1] - start[i] > 1)
-				sort_bucket(s, v + start[i], tmp + start[i], start[i + 1] - start[i], depth);
+				sort_bucket(v + start[i], tmp + start[i], start[i + 1] - start[i], depth);
 		v += start[largest];
 		tmp += start[largest];
 		n = start[largest + 1] - start[largest];
 	}
-	insertion_sort(s, v, n, depth);
+	insertion_sort(v, n, depth);
 }
 
-void radix_sort(struct entry *v, struct entry *tmp, int64_t n, const struct rowstore *s)
+void radix_sort(struct entry *v, struct entry *tmp, int64_t n)
 {
-	sort_bucket(s, v, tmp, n, 0);
+	sort_bucket(v, tmp, n, 0);
 }

@@ -4,8 +4,7 @@
 
 #include "lib/op/rowstore.h"
 
-/* Sorts v[0 .. n), whose rows lie in s, stably by whole keys. tmp has room for n entries. Afterwards the words of rows whose keys
- * are kept in the store are undefined. */
-void radix_sort(struct entry *v, struct entry *tmp, int64_t n, const struct rowstore *s);
+/* Sorts v[0 .. n) stably by the rows' whole keys. tmp has room for n entries. Afterwards the words are undefined. */
+void radix_sort(struct entry *v, struct entry *tmp, int64_t n);
 
 #endif

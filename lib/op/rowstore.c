@@ -1,14 +1,13 @@
 /* Packing and unpacking rows: see rowstore.h. Both go row by row and column by column, so that a row is touched once; short values
- * are moved as 16 bytes whatever their length. */
+ * are moved as 16 bytes whatever their length. Rows are packed by the strip: room for all of it is made first. */
 #include "lib/op/rowstore.h"
 
 #include "lib/op/grow.h"
-#include "lib/op/pages.h"
 
 #define FIRST_BLOCK ((size_t)64 << 10)
 #define LARGEST_BLOCK ((size_t)2 << 20)
-#define PADDING 16
-#define AHEAD 16   /* rows whose memory is asked for in advance */
+#define STRIP 128  /* rows packed between two looks at the room left */
+#define AHEAD 12   /* rows whose memory is asked for in advance */
 
 enum { CODE_LONG = 253, CODE_NULL = 254 };
 
@@ -17,17 +16,10 @@ void rowstore_init(struct rowstore *s, const struct schema *schema)
 	*s = (struct rowstore){ .schema = schema };
 }
 
-void rowstore_clear(struct rowstore *s)
-{
-	for (uint32_t i = 0; i < s->nblocks; i++)
-		pages_free(s->blocks[i].p, s->blocks[i].cap);
-	s->nblocks = 0;
-	s->bytes = 0;
-}
-
 void rowstore_free(struct rowstore *s)
 {
-	rowstore_clear(s);
+	for (uint32_t i = 0; i < s->nblocks; i++)
+		free(s->blocks[i].p);
 	free(s->blocks);
 	buf_free(&s->nested);
 	*s = (struct rowstore){ 0 };
@@ -40,8 +32,8 @@ static int add_block(struct rowstore *s, size_t need, struct err *e)
 
 	if (size > LARGEST_BLOCK)
 		size = LARGEST_BLOCK;
-	while (size < need)
-		size *= 2;
+	if (size < need)
+		size = need;
 	if (s->nblocks == s->cap) {
 		uint32_t cap = s->cap ? s->cap * 2 : 16;
 		int rc = GROW(s->blocks, cap, e);
@@ -51,36 +43,33 @@ static int add_block(struct rowstore *s, size_t need, struct err *e)
 		s->cap = cap;
 	}
 	b = &s->blocks[s->nblocks];
-	*b = (struct store_block){ .p = pages_resize(NULL, 0, size), .cap = size };
+	*b = (struct store_block){ .p = malloc(size), .cap = size };
 	if (!b->p)
 		return err_oom(e);
-	if (size >= LARGEST_BLOCK)
-		(void)madvise(b->p, size, MADV_HUGEPAGE); /* rows are read in random order: fewer TLB misses */
 	s->nblocks++;
 	s->bytes += (int64_t)size;
 	return 0;
 }
 
-/* Room for a row of at most n bytes: where to write it. */
-static int make_room(struct rowstore *s, size_t n, uint8_t **ret, struct err *e)
+/* The block where n further bytes of rows have room. */
+static int make_room(struct rowstore *s, size_t n, struct store_block **ret, struct err *e)
 {
 	struct store_block *b = s->nblocks ? &s->blocks[s->nblocks - 1] : NULL;
 	int rc;
 
-	if (n > UINT32_MAX - PADDING)
-		return err_set(e, ST_OSERR, "a record of more than 4 GiB");
-	if (!b || b->cap - b->n < n + PADDING) {
-		if ((rc = add_block(s, n + PADDING, e)) < 0)
+	if (!b || b->cap - b->n < n + ROW_PADDING) {
+		if ((rc = add_block(s, n + ROW_PADDING, e)) < 0)
 			return rc;
 		b = &s->blocks[s->nblocks - 1];
 	}
-	*ret = b->p + b->n;
+	*ret = b;
 	return 0;
 }
 
 /* Packing. */
 
-static uint8_t *put_bytes(uint8_t *p, const void *from, size_t n)
+/* `roomy`: 16 bytes can be read from `from` whatever n is. 16 can always be written. */
+static inline uint8_t *put_bytes(uint8_t *p, const void *from, size_t n, bool roomy)
 {
 	uint32_t n32 = (uint32_t)n;
 
@@ -91,7 +80,9 @@ static uint8_t *put_bytes(uint8_t *p, const void *from, size_t n)
 		memcpy(p, &n32, 4);
 		p += 4;
 	}
-	if (n)
+	if (n <= 16 && roomy)
+		memcpy(p, from, 16);
+	else if (n)
 		memcpy(p, from, n);
 	return p + n;
 }
@@ -181,20 +172,27 @@ static int gather_nested(struct rowstore *s, const struct batch *b, int64_t i, s
 	return 0;
 }
 
-/* Most bytes that row i can take. */
-static size_t row_bound(const struct rowstore *s, const struct batch *b, int64_t i, struct str key)
+/* Most bytes that rows [from, to) can take, keys and nested columns not counted. */
+static size_t rows_bound(const struct batch *b, int64_t from, int64_t to)
 {
-	size_t n = 16 + key.n + (size_t)s->schema->nfields * 5 + s->nested.n;
+	size_t n = (size_t)(to - from) * (10 + (size_t)b->schema->nfields * 5) + ROW_PADDING;
 
-	for (int c = 0; c < s->schema->nfields; c++) {
+	for (int c = 0; c < b->schema->nfields; c++) {
 		const struct column *col = &b->cols[c];
 
 		if (col->type->layout == LAY_VAR)
-			n += (size_t)(col->offsets[i + 1] - col->offsets[i]);
+			n += (size_t)(col->offsets[to] - col->offsets[from]);
 		else if (col->type->layout == LAY_FIXED)
-			n += (size_t)col->type->width;
+			n += (size_t)col->type->width * (size_t)(to - from);
 	}
 	return n;
+}
+
+static inline uint8_t *put_text(uint8_t *p, const struct column *c, int64_t i)
+{
+	int32_t at = c->offsets[i];
+
+	return put_bytes(p, c->values + at, (size_t)(c->offsets[i + 1] - at), at + 16 <= c->offsets[c->length]);
 }
 
 static uint8_t *put_column(uint8_t *p, const struct column *c, int64_t i, const uint8_t **nested)
@@ -203,7 +201,7 @@ static uint8_t *put_column(uint8_t *p, const struct column *c, int64_t i, const 
 
 	if (is_nested(c->type)) {
 		memcpy(&n, *nested, 4);
-		p = put_bytes(p, *nested + 4, n);
+		p = put_bytes(p, *nested + 4, n, false);
 		*nested += 4 + n;
 		return p;
 	}
@@ -213,7 +211,7 @@ static uint8_t *put_column(uint8_t *p, const struct column *c, int64_t i, const 
 	}
 	switch (c->type->layout) {
 	case LAY_VAR:
-		return put_bytes(p, c->values + c->offsets[i], (size_t)(c->offsets[i + 1] - c->offsets[i]));
+		return put_text(p, c, i);
 	case LAY_FIXED:
 		*p++ = 0;
 		memcpy(p, c->values + i * c->type->width, (size_t)c->type->width);
@@ -234,46 +232,66 @@ static bool has_nested(const struct schema *s)
 	return any;
 }
 
-int rowstore_add(struct rowstore *s, const struct batch *b, int64_t i, struct str key, struct entry *ret, struct err *e)
+/* Row i at p, where it has room; returns its end. */
+static uint8_t *pack_row(const struct rowstore *s, const struct batch *b, int64_t i, const struct keys *k, uint8_t *row)
 {
-	struct store_block *block;
-	const uint8_t *nested;
-	uint8_t *row, *p;
+	const uint8_t *nested = s->nested.p;
+	struct str key = keys_at(k, i);
+	uint8_t *p = put_bytes(row + 4, key.p, key.n, k->offsets[i] + 16 <= k->offsets[k->n]);
 	uint32_t size;
-	int rc;
 
-	if (has_nested(s->schema) && (rc = gather_nested(s, b, i, e)) < 0)
-		return rc;
-	if ((rc = make_room(s, row_bound(s, b, i, key), &row, e)) < 0)
-		return rc;
-	nested = s->nested.p;
-	p = put_bytes(row + 4, key.p, key.n > KEY_WORD ? key.n : 0);
-	for (int c = 0; c < s->schema->nfields; c++)
-		p = put_column(p, &b->cols[c], i, &nested);
+	for (int c = 0; c < s->schema->nfields; c++) {
+		const struct column *col = &b->cols[c];
+
+		p = col->type->layout == LAY_VAR && !col->valid ? put_text(p, col, i) : put_column(p, col, i, &nested);
+	}
 	size = (uint32_t)(p - row);
 	memcpy(row, &size, 4);
-	block = &s->blocks[s->nblocks - 1];
-	*ret = (struct entry){ key_word(key, 0), s->nblocks - 1, (uint32_t)block->n };
-	block->n += size;
+	return p;
+}
+
+/* Rows idx[0 .. n), n > 0, next to each other when idx is NULL (then from `from`). */
+static int add_strip(struct rowstore *s, const struct batch *b, const uint32_t *idx, int64_t from, int64_t n, const struct keys *k,
+		     struct entry *ret, struct err *e)
+{
+	size_t need = s->nested.n;
+	struct store_block *block;
+	int rc;
+
+	if (!idx)
+		need += rows_bound(b, from, from + n);
+	for (int64_t i = 0; i < n; i++) {
+		int64_t row = idx ? idx[i] : from + i;
+
+		need += (size_t)(k->offsets[row + 1] - k->offsets[row]) + (idx ? rows_bound(b, row, row + 1) : 0);
+	}
+	if (need / (size_t)n > UINT32_MAX - ROW_PADDING)
+		return err_set(e, ST_OSERR, "a record of more than 4 GiB");
+	if ((rc = make_room(s, need, &block, e)) < 0)
+		return rc;
+	for (int64_t i = 0; i < n; i++) {
+		int64_t row = idx ? idx[i] : from + i;
+		uint8_t *to = block->p + block->n;
+
+		block->n = (size_t)(pack_row(s, b, row, k, to) - block->p);
+		ret[i] = (struct entry){ key_word(keys_at(k, row), 0), to };
+	}
 	return 0;
 }
 
-int rowstore_copy(struct rowstore *s, const struct rowstore *from, const struct entry *x, struct entry *ret, struct err *e)
+int rowstore_add(struct rowstore *s, const struct batch *b, const uint32_t *idx, int64_t n, const struct keys *keys, struct entry *ret,
+		 struct err *e)
 {
-	const uint8_t *row = from->blocks[x->block].p + x->at;
-	struct str key = rowstore_key(from, x);
-	uint64_t word = key.n ? key_word(key, 0) : x->word;
-	uint32_t size;
-	uint8_t *p;
-	int rc;
+	bool nested = has_nested(s->schema);
+	int64_t step = nested ? 1 : STRIP;
+	int rc = 0;
 
-	memcpy(&size, row, 4);
-	if ((rc = make_room(s, size, &p, e)) < 0)
-		return rc;
-	memcpy(p, row, size);
-	*ret = (struct entry){ word, s->nblocks - 1, (uint32_t)s->blocks[s->nblocks - 1].n };
-	s->blocks[s->nblocks - 1].n += size;
-	return 0;
+	for (int64_t i = 0; i < n && rc == 0; i += step) {
+		if (nested && (rc = gather_nested(s, b, idx ? idx[i] : i, e)) < 0)
+			break;
+		rc = add_strip(s, b, idx ? idx + i : NULL, i, step < n - i ? step : n - i, keys, ret + i, e);
+	}
+	return rc;
 }
 
 /* Unpacking. Builders of flat columns are filled directly: room is made first, nulls are noted as they come. */
@@ -291,7 +309,7 @@ static const uint8_t *get_length(const uint8_t *p, uint32_t *n)
 /* Appends n bytes to the values; the source may be read 16 bytes on. */
 static int append(struct buf *b, const uint8_t *p, uint32_t n)
 {
-	if (buf_reserve(b, (size_t)n + PADDING))
+	if (buf_reserve(b, (size_t)n + ROW_PADDING))
 		return -1;
 	if (n <= 16)
 		memcpy(b->p + b->n, p, 16);
@@ -389,32 +407,27 @@ static int unpack_column(struct builder *b, const uint8_t **p, struct err *e)
 	return rc;
 }
 
-static const uint8_t *row_at(const struct rowstore *s, const struct entry *x)
+static int unpack_row(const uint8_t *row, struct rows *to, struct err *e)
 {
-	return s->blocks[x->block].p + x->at;
-}
-
-static int unpack_row(const struct rowstore *s, const struct entry *x, struct rows *to, struct err *e)
-{
-	struct str key = rowstore_key(s, x);
+	struct str key = row_key(row);
 	const uint8_t *p = (const uint8_t *)key.p + key.n;
 	int rc = 0;
 
-	for (int c = 0; c < s->schema->nfields && rc == 0; c++)
+	for (int c = 0; c < to->schema->nfields && rc == 0; c++)
 		rc = unpack_column(&to->cols[c], &p, e);
 	return rc;
 }
 
-int rowstore_rows(const struct rowstore *s, const struct entry *v, int64_t n, struct rows *to, struct err *e)
+int rows_unpack(const struct entry *v, int64_t n, struct rows *to, struct err *e)
 {
 	int rc = 0;
 
 	for (int64_t i = 0; i < n && rc == 0; i++) {
 		if (i + AHEAD < n) {
-			__builtin_prefetch(row_at(s, &v[i + AHEAD]));
-			__builtin_prefetch(row_at(s, &v[i + AHEAD]) + 64);
+			__builtin_prefetch(v[i + AHEAD].row);
+			__builtin_prefetch(v[i + AHEAD].row + 64);
 		}
-		rc = unpack_row(s, &v[i], to, e);
+		rc = unpack_row(v[i].row, to, e);
 	}
 	to->n += n;
 	return rc;

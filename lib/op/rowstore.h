@@ -1,24 +1,25 @@
-/* Rows packed one after another: what a sort keeps in memory. A row lies in one piece, so moving it costs one or two cache misses
- * however many columns it has, and the batches it came from can go.
+/* Rows packed one after another: what a sort keeps in memory and in its temporary files. A row lies in one piece, so moving it costs
+ * one or two cache misses however many columns it has, and the batches it came from can go.
  *
  *     row      u32 size of all of it | key | column | column ...
- *     key      its length as below and its bytes; a key of at most 8 bytes is not kept (length 0): the entry's word says it all
+ *     key      its length as below and its bytes
  *     column   code 0 .. 252: so many bytes follow (fixed-width values and bools: 0, then the value)
  *              253: u32 length, then so many bytes      254: null
  *     nested   their bytes are their elements, packed in the same way
  *
- * Blocks begin small and grow to 2 MiB; they end in padding, so that 16 bytes can be loaded anywhere in a row. */
+ * Rows follow each other without gaps inside a block. Where rows lie, ROW_PADDING bytes behind the last one may be read. */
 #ifndef STOOK_OP_ROWSTORE_H
 #define STOOK_OP_ROWSTORE_H
 
 #include "lib/table/batch.h"
+#include "lib/table/key.h"
 
-#define KEY_WORD 8 /* bytes of a key that an entry holds itself */
+#define ROW_PADDING 16
 
-/* One row: the first 8 bytes of its key as a big-endian number, zero padded, and where it is. */
+/* One row: 8 bytes of its key as a big-endian number, zero padded, and where it is. */
 struct entry {
 	uint64_t word;
-	uint32_t block, at;
+	const uint8_t *row;
 };
 
 struct rowstore {
@@ -33,17 +34,15 @@ struct rowstore {
 };
 
 void rowstore_init(struct rowstore *s, const struct schema *schema);
-void rowstore_clear(struct rowstore *s); /* forgets all rows, gives the memory back */
 void rowstore_free(struct rowstore *s);
 
-/* Appends row i of b under `key`; fills *ret, word included. */
-int rowstore_add(struct rowstore *s, const struct batch *b, int64_t i, struct str key, struct entry *ret, struct err *e) nodiscard;
+/* Appends rows idx[0 .. n) of b (idx NULL: rows 0 .. n) under their keys; fills ret[0 .. n), the words with the keys' first 8 bytes.
+ * Rows stay where they are until the store is freed. */
+int rowstore_add(struct rowstore *s, const struct batch *b, const uint32_t *idx, int64_t n, const struct keys *keys, struct entry *ret,
+		 struct err *e) nodiscard;
 
-/* Appends a copy of a row of another store of the same schema; the word of a key that is kept is made anew. */
-int rowstore_copy(struct rowstore *s, const struct rowstore *from, const struct entry *x, struct entry *ret, struct err *e) nodiscard;
-
-/* Unpacks rows v[0 .. n) into builders of the store's schema. */
-int rowstore_rows(const struct rowstore *s, const struct entry *v, int64_t n, struct rows *to, struct err *e) nodiscard;
+/* Unpacks the rows of v[0 .. n) into builders of the schema that they were packed with. */
+int rows_unpack(const struct entry *v, int64_t n, struct rows *to, struct err *e) nodiscard;
 
 /* The 8 bytes of a key from `depth`, zero padded. Keys of one spec are prefix-free (lib/table/key.h), so padding never makes two
  * different ones equal. */
@@ -60,28 +59,17 @@ static inline uint64_t key_word(struct str key, size_t depth)
 	return w;
 }
 
-/* A key as entries have it: its word and, if it is longer than that, all its bytes. */
-struct key_view {
-	uint64_t word;
-	struct str all;
-};
-
-static inline struct key_view key_view(struct str key)
+static inline uint32_t row_size(const uint8_t *row)
 {
-	return (struct key_view){ key_word(key, 0), key.n > KEY_WORD ? key : (struct str){ "", 0 } };
+	uint32_t n;
+
+	memcpy(&n, row, 4);
+	return n;
 }
 
-static inline int key_cmp(struct key_view a, struct key_view b)
+static inline struct str row_key(const uint8_t *row)
 {
-	if (a.word != b.word)
-		return a.word < b.word ? -1 : 1;
-	return str_cmp(a.all, b.all);
-}
-
-/* The kept key of a row: n = 0 when it is no longer than its word. */
-static inline struct str rowstore_key(const struct rowstore *s, const struct entry *x)
-{
-	const uint8_t *p = s->blocks[x->block].p + x->at + 4;
+	const uint8_t *p = row + 4;
 	uint32_t n = *p++;
 
 	if (n >= 253) {
@@ -89,6 +77,30 @@ static inline struct str rowstore_key(const struct rowstore *s, const struct ent
 		p += 4;
 	}
 	return (struct str){ (const char *)p, n };
+}
+
+/* The first 8 bytes of a row's key: a load, where ROW_PADDING bytes may be read behind it. */
+static inline uint64_t row_word(const uint8_t *row)
+{
+	struct str key = row_key(row);
+	uint64_t w;
+
+	memcpy(&w, key.p, 8);
+	w = __builtin_bswap64(w);
+	return key.n >= 8 ? w : key.n ? w & ~(uint64_t)0 << (64 - 8 * key.n) : 0;
+}
+
+static inline struct entry row_entry(const uint8_t *row)
+{
+	return (struct entry){ row_word(row), row };
+}
+
+/* Order of two rows by their keys. */
+static inline int entry_cmp(const struct entry *a, const struct entry *b)
+{
+	if (a->word != b->word)
+		return a->word < b->word ? -1 : 1;
+	return str_cmp(row_key(a->row), row_key(b->row));
 }
 
 #endif

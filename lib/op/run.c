@@ -1,199 +1,196 @@
-/* Runs: rows are packed as they come (rowstore.h), entries of 16 bytes are what is sorted; rows move once more, when they are given
- * out. Invariant: v is in order of arrival until it is sorted, so a stable sort keeps equal keys so. */
+/* Collecting a run: batches are grouped into pieces of some MiB, each sorted by a job while the next ones are read. Pieces keep the
+ * order of the input, so that equal keys can. */
 #include "lib/op/run.h"
 
-#include "lib/op/pages.h"
-#include "lib/op/pick.h"
-#include "lib/op/radix.h"
+#include "lib/op/grow.h"
 
 #include <stdlib.h>
 
-static void run_close(struct source *s)
-{
-	struct run *r = (struct run *)s;
+#define WORK_FACTOR 3 /* memory of a piece being made besides its batches, in times their data */
 
-	rowstore_free(&r->store);
-	pages_free(r->v, (size_t)r->cap * sizeof *r->v);
-	buf_free(&r->last_key);
-	buf_free(&r->bound_key);
-	arena_free(&r->arena);
-	schema_unref(s->schema);
-	free(r);
-}
-
-static int run_next(struct source *s, struct batch **ret, struct err *e)
-{
-	struct run *r = (struct run *)s;
-	int64_t n = rows_per_batch(r->data, r->rows, r->batch_bytes);
-	struct rows rows;
-	int rc;
-
-	if (n > r->n - r->at)
-		n = r->n - r->at;
-	if (n == 0)
-		return 0;
-	rc = rows_init(&rows, s->schema, e);
-	if (rc == 0)
-		rc = rowstore_rows(&r->store, r->v + r->at, n, &rows, e);
-	if (rc == 0)
-		rc = rows_take(&rows, ret, e);
-	r->at += n;
-	rows_free(&rows);
-	return rc;
-}
-
-int run_open(const struct schema *schema, const struct key *key, struct run **ret, struct err *e)
+int run_open(const struct schema *schema, const struct key *key, struct pool *pool, int window, int64_t piece_bytes, struct run **ret,
+	     struct err *e)
 {
 	struct run *r = calloc(1, sizeof *r);
 
 	if (!r)
 		return err_oom(e);
-	r->source = (struct source){ schema_ref(schema), run_next, run_close };
-	r->key = *key;
-	r->limit = -1;
-	r->ascending = true;
-	rowstore_init(&r->store, schema);
+	r->rules = (struct piece_rules){ .schema = schema_ref(schema), .key = *key, .limit = -1 };
+	r->pool = pool;
+	r->window = window;
+	r->piece_bytes = piece_bytes;
 	*ret = r;
 	return 0;
 }
 
-int64_t run_bytes(const struct run *r)
+/* Waits for the oldest piece that is being made and counts it. */
+static int settle_one(struct run *r, struct err *e)
 {
-	return r->store.bytes + (int64_t)sizeof(struct entry) * (r->cap + (r->ascending ? 0 : r->n));
-}
+	struct piece *p = r->pieces[r->settled];
 
-static int grow_entries(struct run *r, int64_t more, struct err *e)
-{
-	int64_t cap = r->cap ? r->cap : 4096;
-	void *v;
-
-	while (cap < r->n + more)
-		cap += cap / 4;
-	if (cap == r->cap)
-		return 0;
-	v = pages_resize(r->v, (size_t)r->cap * sizeof *r->v, (size_t)cap * sizeof *r->v);
-	if (!v)
-		return err_oom(e);
-	r->v = v;
-	r->cap = cap;
+	pool_wait(r->pool, &p->job);
+	r->settled++;
+	if (p->rc < 0) {
+		*e = p->e;
+		return p->rc;
+	}
+	r->n += p->sorted.n;
+	r->bytes += (int64_t)(p->sorted.mapped + (size_t)p->sorted.nindex * sizeof *p->sorted.index);
 	return 0;
 }
 
-/* A view whose bytes are our own, in `b`. */
-static int keep_view(struct key_view *to, struct key_view v, struct buf *b, struct err *e)
+void run_free(struct run *r)
 {
-	b->n = 0;
-	if (buf_str(b, v.all))
-		return err_oom(e);
-	*to = (struct key_view){ v.word, buf_view(b) };
+	if (!r)
+		return;
+	while (r->settled < r->given)
+		pool_wait(r->pool, &r->pieces[r->settled++]->job);
+	for (int i = 0; i < r->npieces; i++)
+		piece_free(r->pieces[i]);
+	free(r->pieces);
+	buf_free(&r->rules.bound);
+	schema_unref(r->rules.schema);
+	free(r);
+}
+
+static int add_piece(struct run *r, struct err *e)
+{
+	int rc;
+
+	if (r->npieces == r->cap) {
+		int cap = r->cap ? r->cap * 2 : 16;
+
+		if ((rc = GROW(r->pieces, cap, e)) < 0)
+			return rc;
+		r->cap = cap;
+	}
+	if ((rc = piece_new(&r->rules, &r->pieces[r->npieces], e)) < 0)
+		return rc;
+	r->npieces++;
 	return 0;
 }
 
-static struct key_view entry_view(const struct run *r, const struct entry *x)
+/* The last piece has all its batches. */
+static int give(struct run *r, struct err *e)
 {
-	struct str all = rowstore_key(&r->store, x);
-
-	return all.n ? key_view(all) : (struct key_view){ x->word, all };
-}
-
-/* Is this row wanted? Skipped ones and those behind the bound are not. */
-static bool wanted(const struct run *r, const struct bad_values *bad, int64_t row, struct key_view key)
-{
-	return !(bad->skip && bit_get(bad->skip, row)) && !(r->bounded && key_cmp(key, r->bound) >= 0);
-}
-
-static int add_rows(struct run *r, const struct batch *b, const struct keys *k, const struct bad_values *bad, struct err *e)
-{
-	int64_t before = r->n;
 	int rc = 0;
 
-	for (int64_t i = 0; i < k->n && rc == 0; i++) {
-		struct str key = keys_at(k, i);
-		struct key_view view = key_view(key);
-
-		if (!wanted(r, bad, i, view))
-			continue;
-		if (r->ascending && r->n && key_cmp(r->last, view) > 0)
-			r->ascending = false;
-		r->last = view;
-		rc = rowstore_add(&r->store, b, i, key, &r->v[r->n++], e);
-	}
-	return rc < 0 || r->n == before ? rc : keep_view(&r->last, r->last, &r->last_key, e);
+	while (r->given - r->settled >= r->window && rc == 0)
+		rc = settle_one(r, e);
+	if (rc == 0)
+		pool_give(r->pool, &r->pieces[r->given++]->job);
+	return rc;
 }
 
 int run_add(struct run *r, struct batch *b, struct err *e)
 {
-	struct bad_values bad = { .policy = r->on_bad, .bad_row = -1 };
-	struct keys keys;
+	struct piece *p;
 	int rc;
 
-	if (b->nrows == 0)
-		return 0;
-	arena_reset(&r->arena);
-	if ((rc = grow_entries(r, b->nrows, e)) < 0 || (rc = keys_encode(&r->key, b, &bad, &r->arena, &keys, e)) < 0)
+	if (r->npieces == r->given && (rc = add_piece(r, e)) < 0)
 		return rc;
-	if (bad.bad_row >= 0)
-		return -e->status;
+	p = r->pieces[r->npieces - 1];
+	r->data -= p->data;
+	if ((rc = piece_add(p, b, e)) < 0)
+		return rc;
 	r->rows += b->nrows;
-	r->data += batch_bytes(b);
-	return add_rows(r, b, &keys, &bad, e);
+	r->data += p->data;
+	return p->data >= r->piece_bytes ? give(r, e) : 0;
 }
 
-static void drop_equal(struct run *r)
+int run_settle(struct run *r, struct err *e)
 {
-	int64_t n = 0;
-
-	for (int64_t i = 0; i < r->n; i++)
-		if (n == 0 || key_cmp(entry_view(r, &r->v[n - 1]), entry_view(r, &r->v[i])) != 0)
-			r->v[n++] = r->v[i];
-	r->n = n;
-}
-
-int run_sort(struct run *r, struct err *e)
-{
-	size_t bytes = (size_t)r->n * sizeof *r->v;
-	struct entry *tmp;
-
-	if (!r->ascending) {
-		tmp = pages_resize(NULL, 0, bytes);
-		if (!tmp)
-			return err_oom(e);
-		radix_sort(r->v, tmp, r->n, &r->store);
-		pages_free(tmp, bytes);
-	}
-	if (r->unique)
-		drop_equal(r);
-	if (r->limit >= 0 && r->n > r->limit)
-		r->n = r->limit;
-	r->ascending = true;
-	return r->n ? keep_view(&r->last, entry_view(r, &r->v[r->n - 1]), &r->last_key, e) : 0;
-}
-
-/* The store with only the rows that v names, in that order. */
-static int compact(struct run *r, struct err *e)
-{
-	struct rowstore fresh;
 	int rc = 0;
 
-	rowstore_init(&fresh, r->source.schema);
-	for (int64_t i = 0; i < r->n && rc == 0; i++)
-		rc = rowstore_copy(&fresh, &r->store, &r->v[i], &r->v[i], e);
-	rowstore_free(rc < 0 ? &fresh : &r->store);
-	if (rc == 0)
-		r->store = fresh;
+	if (r->given < r->npieces && r->given == r->settled) { /* nothing to be gained from another thread */
+		r->pieces[r->given]->job.run(&r->pieces[r->given]->job);
+		r->pieces[r->given++]->job.done = true;
+	} else if (r->given < r->npieces) {
+		rc = give(r, e);
+	}
+	while (r->settled < r->given && rc == 0)
+		rc = settle_one(r, e);
 	return rc;
+}
+
+int64_t run_bytes(const struct run *r)
+{
+	int64_t sum = r->bytes;
+
+	for (int i = r->settled; i < r->npieces; i++)
+		sum += r->pieces[i]->held + r->pieces[i]->data * WORK_FACTOR;
+	return sum;
+}
+
+/* All rows of all pieces, in the order of the pieces. */
+static struct entry *list_rows(const struct run *r)
+{
+	struct entry *v = malloc((size_t)(r->n ? r->n : 1) * sizeof *v), *to = v;
+
+	for (int i = 0; v && i < r->npieces; i++) {
+		const uint8_t *row = r->pieces[i]->sorted.p;
+
+		for (int64_t k = 0; k < r->pieces[i]->sorted.n; k++, row += row_size(row))
+			*to++ = row_entry(row);
+	}
+	return v;
+}
+
+/* One piece instead of all. */
+static void replace_pieces(struct run *r, const struct sorted *s)
+{
+	for (int i = 1; i < r->npieces; i++)
+		piece_free(r->pieces[i]);
+	sorted_free(&r->pieces[0]->sorted);
+	r->pieces[0]->sorted = *s;
+	r->npieces = r->given = r->settled = 1;
+	r->n = s->n;
+	r->bytes = (int64_t)(s->mapped + (size_t)s->nindex * sizeof *s->index);
+}
+
+static int set_bound(struct run *r, struct entry last, struct err *e)
+{
+	struct str key = row_key(last.row);
+
+	r->rules.bound.n = 0;
+	if (buf_str(&r->rules.bound, key))
+		return err_oom(e);
+	r->rules.bound_word = key_word(key, 0);
+	r->rules.bounded = true;
+	return 0;
+}
+
+static int shrink_to(struct run *r, struct entry *v, int64_t n, struct err *e)
+{
+	struct sorted s;
+	int rc;
+
+	if (r->rules.limit >= 0 && n >= r->rules.limit) {
+		n = r->rules.limit;
+		if (n && (rc = set_bound(r, v[n - 1], e)) < 0)
+			return rc;
+	}
+	if ((rc = sorted_make(v, n, &s, e)) < 0)
+		return rc;
+	replace_pieces(r, &s);
+	return 0;
 }
 
 int run_shrink(struct run *r, struct err *e)
 {
-	int rc = run_sort(r, e);
+	struct entry *v;
+	int64_t n;
+	int rc = run_settle(r, e);
 
-	if (rc < 0 || (rc = compact(r, e)) < 0)
+	if (rc < 0 || r->npieces == 0)
 		return rc;
-	r->bounded = r->limit >= 0 && r->n == r->limit;
-	if (!r->bounded || r->n == 0)
-		return 0;
-	return keep_view(&r->bound, r->last, &r->bound_key, e);
+	v = list_rows(r);
+	if (!v)
+		return err_oom(e);
+	n = entries_sort(v, r->n, r->rules.unique, e);
+	rc = n < 0 ? (int)n : shrink_to(r, v, n, e);
+	free(v);
+	return rc;
 }
 
 int schema_sorted(const struct schema *from, const struct key *key, struct schema **ret, struct err *e)

@@ -11,7 +11,8 @@
 
 #define FAN_IN 64   /* runs merged at once */
 #define CURSOR 8    /* memory that merging takes for each, in batches: of its own, compressed, with keys, waiting */
-#define TOP_SLACK 65536
+#define TOP_SLACK 4096
+#define LARGEST_PIECE ((int64_t)4 << 20)
 
 struct sorter {
 	struct source source;
@@ -19,6 +20,7 @@ struct sorter {
 	struct sort_opts opts;
 	struct arena arena;     /* of the key */
 	struct key key;
+	struct pool *pool;
 	struct run *run;        /* being filled */
 	struct source **runs;   /* put away */
 	int nruns, runs_cap;
@@ -45,26 +47,36 @@ static void sorter_close(struct source *s)
 	struct sorter *o = (struct sorter *)s;
 
 	source_close(o->from);
-	if (o->run)
-		source_close(&o->run->source);
+	run_free(o->run);
 	for (int i = 0; i < o->nruns; i++)
 		source_close(o->runs[i]);
 	free(o->runs);
 	source_close(o->result);
+	pool_close(o->pool);
 	schema_unref(s->schema);
 	arena_free(&o->arena);
 	free(o);
 }
 
+/* Batches that make a piece: so many that the pieces being made at once, WORK_FACTOR times as large, take a small part of the memory. */
+static int64_t piece_bytes(const struct sort_opts *o)
+{
+	int64_t size = o->memory > 0 ? o->memory / (32 * (o->threads + 2)) : LARGEST_PIECE;
+
+	if (size > LARGEST_PIECE)
+		size = LARGEST_PIECE;
+	return o->limit >= 0 ? 1 : size; /* a bound soon, and little work before there is one */
+}
+
 static int fresh_run(struct sorter *s, struct err *e)
 {
-	int rc = run_open(s->source.schema, &s->key, &s->run, e);
+	int rc = run_open(s->source.schema, &s->key, s->pool, s->opts.threads + 1, piece_bytes(&s->opts), &s->run, e);
 
 	if (rc < 0)
 		return rc;
-	s->run->on_bad = s->opts.on_bad;
-	s->run->unique = s->opts.unique;
-	s->run->limit = s->opts.limit;
+	s->run->rules.on_bad = s->opts.on_bad;
+	s->run->rules.unique = s->opts.unique;
+	s->run->rules.limit = s->opts.limit;
 	return 0;
 }
 
@@ -126,14 +138,17 @@ static int collapse(struct sorter *s, struct err *e)
 /* Sorts the run in memory and puts it away. */
 static int put_away(struct sorter *s, struct err *e)
 {
-	struct source *stored;
-	int rc = run_sort(s->run, e);
+	struct source *sorted, *stored;
+	struct run *r = s->run;
+	int rc = run_settle(r, e);
 
-	s->run->batch_bytes = spilled_batch_bytes(s);
-	if (rc == 0)
-		rc = spill_source(&s->run->source, s->opts.tmpdir, &stored, e);
-	source_close(&s->run->source);
+	if (rc < 0)
+		return rc;
 	s->run = NULL;
+	if ((rc = run_source(r, s->source.schema, &sorted, e)) < 0)
+		return rc;
+	rc = spill_source(sorted, s->opts.tmpdir, &stored, e);
+	source_close(sorted);
 	if (rc == 0)
 		rc = add_run(s, stored, e);
 	if (rc == 0 && s->nruns - s->ncollapsed == FAN_IN)
@@ -161,15 +176,34 @@ static int make_room(struct sorter *s, struct err *e)
 	return put_away(s, e);
 }
 
+/* So many rows give a bound that is tighter than the one there is. */
+static int64_t enough_for_top(const struct sorter *s)
+{
+	int64_t limit = s->opts.limit;
+
+	return !s->run->rules.bounded && limit < TOP_SLACK ? limit : limit > INT64_MAX / 2 - TOP_SLACK ? INT64_MAX : 2 * limit + TOP_SLACK;
+}
+
 static int take_batch(struct sorter *s, struct batch *b, struct err *e)
 {
 	int rc = run_add(s->run, b, e);
 
 	if (rc < 0)
 		return rc;
-	if (s->opts.limit >= 0 && s->run->n / 2 >= s->opts.limit + TOP_SLACK / 2)
+	if (s->opts.limit >= 0 && s->run->n >= enough_for_top(s))
 		return run_shrink(s->run, e);
 	return s->opts.memory > 0 && run_bytes(s->run) > run_budget(s) ? make_room(s, e) : 0;
+}
+
+/* The input failed: a value that cannot be read in the rows before is told first, as without threads. */
+static int earlier_error(struct sorter *s, int rc, struct err *e)
+{
+	struct err before;
+	int first = run_settle(s->run, &before);
+
+	if (first < 0)
+		*e = before;
+	return first < 0 ? first : rc;
 }
 
 static int read_all(struct sorter *s, struct err *e)
@@ -179,8 +213,11 @@ static int read_all(struct sorter *s, struct err *e)
 	for (;;) {
 		cleanup_batch struct batch *b = NULL;
 
-		if ((rc = source_next(s->from, &b, e)) < 0 || !b)
-			return rc;
+		rc = source_next(s->from, &b, e);
+		if (rc < 0)
+			return earlier_error(s, rc, e);
+		if (!b)
+			return 0;
 		if ((rc = take_batch(s, b, e)) < 0)
 			return rc;
 	}
@@ -189,12 +226,15 @@ static int read_all(struct sorter *s, struct err *e)
 /* What has been collected becomes the result: the last run straight from memory, behind those put away. */
 static int finish(struct sorter *s, struct err *e)
 {
-	struct source *last = &s->run->source;
-	int rc = run_sort(s->run, e);
+	struct source *last;
+	int rc = run_settle(s->run, e);
 
 	if (rc < 0)
 		return rc;
+	rc = run_source(s->run, s->source.schema, &last, e);
 	s->run = NULL;
+	if (rc < 0)
+		return rc;
 	if (!s->nruns) {
 		s->result = last;
 		return 0;
@@ -237,7 +277,11 @@ static int sorter_new(const struct schema *schema, const struct sort_opts *o, st
 	s->source.next = sorter_next;
 	s->source.close = sorter_close;
 	s->opts = *o;
-	rc = sort_bind(o->key, schema, &s->arena, &s->key, e);
+	if (o->threads < 1)
+		s->opts.threads = 1;
+	rc = pool_open(&s->pool, s->opts.threads, e);
+	if (rc == 0)
+		rc = sort_bind(o->key, schema, &s->arena, &s->key, e);
 	if (rc == 0 && (rc = schema_sorted(schema, &s->key, &sorted, e)) == 0) {
 		s->source.schema = sorted;
 		*ret = s;

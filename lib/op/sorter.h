@@ -2,16 +2,18 @@
 #ifndef STOOK_OP_SORTER_H
 #define STOOK_OP_SORTER_H
 
+#include "lib/op/piece.h"
 #include "lib/table/key.h"
 #include "lib/table/stream.h"
 
 struct sort_opts {
 	const struct key_spec *key; /* n = 0: whole rows, column by column */
 	enum on_bad on_bad;         /* values of the key that cannot be read */
-	bool unique;                /* the first row of each key only */
+	enum unique unique;         /* one row of each key only */
 	int64_t limit;              /* the first rows only, in memory for so many; < 0: all */
 	int64_t memory;             /* bytes to work in; 0: no limit */
 	const char *tmpdir;         /* for what does not fit; NULL: $TMPDIR */
+	int threads;                /* that work at once; 0: one */
 };
 
 /* The rows of `from` in order; reads it to its end at the first next(). The result's schema carries stook.sorted. Takes `from`,

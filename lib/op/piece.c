@@ -1,0 +1,252 @@
+/* Making a piece: its batches are packed row by row as they lie, the entries sorted, and the rows copied once more into their order,
+ * all inside the processor's cache. What comes later reads them from front to back. */
+#include "lib/op/piece.h"
+
+#include "lib/op/grow.h"
+#include "lib/op/pages.h"
+#include "lib/op/pick.h"
+#include "lib/op/radix.h"
+
+#define AHEAD 16 /* rows whose memory is asked for in advance */
+
+void sorted_free(struct sorted *s)
+{
+	pages_free(s->p, s->mapped);
+	free(s->index);
+	*s = (struct sorted){ 0 };
+}
+
+/* Room for rows of `bytes` bytes; n of them. */
+static int sorted_room(struct sorted *s, size_t bytes, int64_t n, struct err *e)
+{
+	*s = (struct sorted){ .mapped = bytes + ROW_PADDING };
+	s->index = malloc((size_t)(n / INDEX_STEP + 1) * sizeof *s->index);
+	s->p = pages_resize(NULL, 0, s->mapped);
+	if (s->p && s->index) {
+		(void)madvise(s->p, s->mapped, MADV_HUGEPAGE); /* fewer faults, fewer TLB misses */
+		return 0;
+	}
+	if (!s->p)
+		s->mapped = 0;
+	sorted_free(s);
+	return err_oom(e);
+}
+
+int sorted_make(const struct entry *v, int64_t n, struct sorted *ret, struct err *e)
+{
+	size_t bytes = 0;
+	uint8_t *to;
+	int rc;
+
+	for (int64_t i = 0; i < n; i++)
+		bytes += row_size(v[i].row);
+	if ((rc = sorted_room(ret, bytes, n, e)) < 0)
+		return rc;
+	to = ret->p;
+	for (int64_t i = 0; i < n; i++) {
+		size_t size = row_size(v[i].row);
+
+		if (i + AHEAD < n)
+			__builtin_prefetch(v[i + AHEAD].row);
+		memcpy(to, v[i].row, size);
+		if (i % INDEX_STEP == 0)
+			ret->index[ret->nindex++] = row_entry(to);
+		to += size;
+	}
+	ret->bytes = bytes;
+	ret->n = n;
+	return 0;
+}
+
+static void piece_run(struct job *job);
+
+int piece_new(const struct piece_rules *rules, struct piece **ret, struct err *e)
+{
+	struct piece *p = calloc(1, sizeof *p);
+
+	if (!p)
+		return err_oom(e);
+	p->rules = rules;
+	p->job.run = piece_run;
+	*ret = p;
+	return 0;
+}
+
+static void drop_batches(struct piece *p)
+{
+	for (int i = 0; i < p->nbatches; i++)
+		batch_unref(p->batches[i]);
+	free(p->batches);
+	p->batches = NULL;
+	p->nbatches = p->cap = 0;
+}
+
+void piece_free(struct piece *p)
+{
+	if (!p)
+		return;
+	drop_batches(p);
+	sorted_free(&p->sorted);
+	free(p);
+}
+
+int piece_add(struct piece *p, struct batch *b, struct err *e)
+{
+	if (p->nbatches == p->cap) {
+		int cap = p->cap ? p->cap * 2 : 4, rc = GROW(p->batches, cap, e);
+
+		if (rc < 0)
+			return rc;
+		p->cap = cap;
+	}
+	p->batches[p->nbatches++] = batch_ref(b);
+	p->rows += b->nrows;
+	p->data += batch_bytes(b);
+	p->held += (int64_t)b->arena.total;
+	return 0;
+}
+
+/* Only rows that are not skipped and may come under the bound. */
+static bool wanted(const struct piece_rules *r, const struct bad_values *bad, const struct keys *k, int64_t row)
+{
+	uint64_t word;
+	int c;
+
+	if (bad->skip && bit_get(bad->skip, row))
+		return false;
+	if (!r->bounded)
+		return true;
+	word = key_word(keys_at(k, row), 0);
+	if (word != r->bound_word)
+		return word < r->bound_word;
+	c = str_cmp(keys_at(k, row), buf_view(&r->bound));
+	return c < 0 || (c == 0 && r->unique == UNIQUE_LAST);
+}
+
+static int64_t choose(const struct piece_rules *r, const struct bad_values *bad, const struct keys *k, uint32_t *idx)
+{
+	int64_t n = 0;
+
+	for (int64_t i = 0; i < k->n; i++)
+		if (wanted(r, bad, k, i))
+			idx[n++] = (uint32_t)i;
+	return n;
+}
+
+/* A batch's rows into the store; v grows by *n. */
+static int pack_batch(const struct piece *p, const struct batch *b, struct rowstore *store, struct entry *v, int64_t *n, struct arena *a,
+		      struct err *e)
+{
+	struct bad_values bad = { .policy = p->rules->on_bad, .bad_row = -1 };
+	uint32_t *idx = NULL;
+	struct keys keys;
+	int rc;
+
+	*n = 0;
+	if (b->nrows == 0)
+		return 0;
+	arena_reset(a);
+	if ((rc = keys_encode(&p->rules->key, b, &bad, a, &keys, e)) < 0)
+		return rc;
+	if (bad.bad_row >= 0)
+		return -e->status;
+	*n = keys.n;
+	if (bad.skip || p->rules->bounded) {
+		idx = arena_alloc(a, (size_t)keys.n * sizeof *idx);
+		if (!idx)
+			return err_oom(e);
+		*n = choose(p->rules, &bad, &keys, idx);
+	}
+	return rowstore_add(store, b, idx, *n, &keys, v, e);
+}
+
+enum order { ASCENDING, DESCENDING, MIXED };
+
+/* DESCENDING: strictly, so that turning it round is stable. */
+static enum order order_of(const struct entry *v, int64_t n)
+{
+	int64_t i = 1;
+
+	while (i < n && entry_cmp(&v[i - 1], &v[i]) <= 0)
+		i++;
+	if (i >= n)
+		return ASCENDING;
+	if (i > 1)
+		return MIXED;
+	while (i < n && entry_cmp(&v[i - 1], &v[i]) > 0)
+		i++;
+	return i >= n ? DESCENDING : MIXED;
+}
+
+static void reverse(struct entry *v, int64_t n)
+{
+	for (int64_t i = 0, j = n - 1; i < j; i++, j--) {
+		struct entry x = v[i];
+
+		v[i] = v[j];
+		v[j] = x;
+	}
+}
+
+/* One row of each key, in place. */
+static int64_t drop_equal(struct entry *v, int64_t n, enum unique unique)
+{
+	int64_t kept = 0;
+
+	for (int64_t i = 0; i < n; i++) {
+		if (kept == 0 || !str_eq(row_key(v[kept - 1].row), row_key(v[i].row)))
+			v[kept++] = v[i];
+		else if (unique == UNIQUE_LAST)
+			v[kept - 1] = v[i];
+	}
+	return kept;
+}
+
+int64_t entries_sort(struct entry *v, int64_t n, enum unique unique, struct err *e)
+{
+	enum order order = order_of(v, n);
+	struct entry *tmp;
+
+	if (order == DESCENDING)
+		reverse(v, n);
+	if (order == MIXED) {
+		tmp = malloc((size_t)n * sizeof *tmp);
+		if (!tmp)
+			return err_oom(e);
+		radix_sort(v, tmp, n);
+		free(tmp);
+	}
+	return unique ? drop_equal(v, n, unique) : n;
+}
+
+static int make(struct piece *p, struct rowstore *store, struct entry *v, struct err *e)
+{
+	cleanup_arena struct arena a = { 0 };
+	int64_t n = 0, more;
+	int rc;
+
+	for (int i = 0; i < p->nbatches; i++) {
+		if ((rc = pack_batch(p, p->batches[i], store, v + n, &more, &a, e)) < 0)
+			return rc;
+		n += more;
+	}
+	drop_batches(p);
+	if ((n = entries_sort(v, n, p->rules->unique, e)) < 0)
+		return (int)n;
+	if (p->rules->limit >= 0 && n > p->rules->limit)
+		n = p->rules->limit;
+	return n ? sorted_make(v, n, &p->sorted, e) : 0;
+}
+
+static void piece_run(struct job *job)
+{
+	struct piece *p = (struct piece *)job;
+	struct entry *v = malloc((size_t)(p->rows ? p->rows : 1) * sizeof *v);
+	struct rowstore store;
+
+	rowstore_init(&store, p->rules->schema);
+	p->rc = v ? make(p, &store, v, &p->e) : err_oom(&p->e);
+	rowstore_free(&store);
+	free(v);
+	drop_batches(p);
+}
