@@ -124,11 +124,11 @@ static bool same_value(const struct column *a, int64_t i, const struct column *b
 	}
 }
 
-/* Keys of many lengths, short and long, and their order. */
+/* Keys of many lengths, short and long, none the beginning of another: all end in their only zero. */
 static void make_keys(struct keys *k, int64_t n, struct arena *a, struct rng *r)
 {
 	uint32_t *offsets = arena_alloc(a, (size_t)(n + 1) * sizeof *offsets);
-	uint8_t *bytes = arena_calloc(a, (size_t)n, 400);
+	uint8_t *bytes = arena_calloc(a, (size_t)n, 401);
 	uint32_t at = 0;
 
 	for (int64_t i = 0; i < n; i++) {
@@ -136,7 +136,8 @@ static void make_keys(struct keys *k, int64_t n, struct arena *a, struct rng *r)
 
 		offsets[i] = at;
 		for (uint32_t c = 0; c < len; c++)
-			bytes[at++] = (uint8_t)rng_below(r, 256);
+			bytes[at++] = (uint8_t)(1 + rng_below(r, 255));
+		bytes[at++] = 0;
 	}
 	offsets[n] = at;
 	*k = (struct keys){ .n = n, .bytes = bytes, .offsets = offsets };
