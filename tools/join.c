@@ -72,7 +72,7 @@ static int check(void *args, struct err *e)
 }
 
 /* One of the two inputs, read on a thread of its own. */
-static int open_side(const struct common *c, const char *name, struct source **ret, struct err *e)
+static int open_side(const struct common *c, char *name, struct source **ret, struct err *e)
 {
 	int rc = cli_input(c, name, ret, e);
 
