@@ -1,7 +1,7 @@
 /* The build side. Rows are packed one after another with their keys (rowstore.h); a row is an entry of 16 bytes, the first 8 bytes of
  * its key and where it lies. Once all rows are there, the table is made at its final size, last row first, so that each slot ends at
- * the first row of its key and `next` leads on in right order. A probe costs a slot, an entry, and (keys of more than 8 bytes, or a
- * match) the row, each asked for ahead in groups.
+ * the first row of its key and `next` leads on in right order. A probe costs a slot, an entry and the row, each asked for ahead in
+ * groups.
  * Invariant: a slot's row is the first of its key; next[] ascends; rows whose key has a null are in no list (next = UNLISTED). */
 #include "lib/base/hash.h"
 #include "lib/op/grow.h"
@@ -11,7 +11,9 @@
 #include <sys/random.h>
 
 #define GROUP 32      /* keys looked up together */
-#define FEW_ROWS 16   /* so few are taken whatever the memory */
+#define MOST_AT_ONCE 1024 /* rows added between two looks at the memory, */
+#define STEP_BYTES (64 << 10) /* or so many bytes, */
+#define FEW_ROWS 16   /* but never fewer than these */
 #define END UINT32_MAX
 #define UNLISTED (UINT32_MAX - 1)
 
@@ -32,7 +34,8 @@ static void free_slots(struct build *b)
 
 void build_clear(struct build *b)
 {
-	rowstore_clear(&b->store);
+	rowstore_free(&b->store);
+	rowstore_init(&b->store, b->j->payload);
 	free_slots(b);
 	b->base += b->n;
 	b->n = b->data = 0;
@@ -72,19 +75,19 @@ static bool is_full(const struct build *b)
 {
 	int64_t limit = b->j->opts.memory / 2;
 
-	if (!limit || b->n < FEW_ROWS || b->n % FEW_ROWS)
+	if (!limit || b->n < FEW_ROWS)
 		return false;
 	return b->store.bytes + b->cap * row_bytes(b) + (int64_t)(slots_for(b->n) * sizeof *b->slots) > limit;
 }
 
-/* Steps of an eighth: nearly nothing is wasted, and what is large grows without a copy (mremap). */
+/* Room for a step. In eighths: nearly nothing is wasted, and what is large grows without a copy (mremap). */
 static int reserve(struct build *b, struct err *e)
 {
 	int64_t cap = b->cap + b->cap / 8 + 4096;
 	void *v;
 	int rc;
 
-	if (b->n < b->cap)
+	if (b->n + MOST_AT_ONCE <= b->cap)
 		return 0;
 	if (cap >= UNLISTED)
 		return err_set(e, ST_OSERR, "more than 2^32 rows of the right input at once: a smaller -S cuts it into parts");
@@ -100,71 +103,86 @@ static int reserve(struct build *b, struct err *e)
 	return 0;
 }
 
-static int add_row(struct build *b, const struct feed *f, int64_t i, struct err *e)
+/* How many rows of the feed's batch are added between two looks at the memory. */
+static int64_t step_rows(const struct build *b, const struct feed *f)
 {
-	bool null = feed_null(f, 0, i);
-	int rc = reserve(b, e);
+	int64_t each = batch_bytes(f->batch) / f->batch->nrows + 1, limit = b->j->opts.memory / 16;
+	int64_t n = (limit && limit < STEP_BYTES ? limit : STEP_BYTES) / each;
 
-	if (rc < 0)
-		return rc;
-	b->next[b->n] = null ? UNLISTED : END;
-	if (b->matched)
-		b->matched[b->n] = 0;
-	if (b->tagged)
-		b->numbers[b->n] = feed_row(f, i);
-	if (b->j->opts.expect) {
-		b->places[b->n] = f->places[i];
-		b->left_place[b->n] = 0;
-	}
-	rc = rowstore_add(&b->store, f->batch, i, null ? (struct str){ "", 0 } : keys_at(&f->keys[0], i), &b->v[b->n], e);
-	b->n += rc == 0;
-	return rc;
+	return n > MOST_AT_ONCE ? MOST_AT_ONCE : n > FEW_ROWS ? n : FEW_ROWS;
 }
 
-/* Rows of the feed's batch while there is room. Those whose key has a null are of use only where rows without a match go out. */
+static void note_row(struct build *b, const struct feed *f, int64_t i)
+{
+	int64_t k = b->n++;
+
+	b->next[k] = feed_null(f, 0, i) ? UNLISTED : END;
+	if (b->matched)
+		b->matched[k] = 0;
+	if (b->tagged)
+		b->numbers[k] = feed_row(f, i);
+	if (b->j->opts.expect) {
+		b->places[k] = f->places[i];
+		b->left_place[k] = 0;
+	}
+}
+
+/* The next rows of the feed's batch, at most n. Those whose key has a null are of use only where rows without a match go out. */
+static int add_step(struct build *b, struct feed *f, int64_t n, struct err *e)
+{
+	uint32_t idx[MOST_AT_ONCE];
+	int64_t k = 0;
+	int rc = reserve(b, e);
+
+	for (; rc == 0 && f->at < f->n && k < n; f->at++)
+		if (!feed_skipped(f, f->at) && (join_wants_rest(b->j) || !feed_null(f, 0, f->at)))
+			idx[k++] = (uint32_t)f->at;
+	if (rc < 0 || (rc = rowstore_add(&b->store, f->batch, idx, k, &f->keys[0], b->v + b->n, e)) < 0)
+		return rc;
+	for (int64_t i = 0; i < k; i++)
+		note_row(b, f, idx[i]);
+	return 0;
+}
+
+/* Rows of the feed's batch while there is room. */
 static int add_rows(struct build *b, struct feed *f, bool *full, struct err *e)
 {
+	int64_t step = f->batch ? step_rows(b, f) : 0;
 	int rc = 0;
 
-	for (; f->at < f->n && rc == 0 && !(*full = is_full(b)); f->at++)
-		if (!feed_skipped(f, f->at) && (join_wants_rest(b->j) || !feed_null(f, 0, f->at)))
-			rc = add_row(b, f, f->at, e);
+	while (f->at < f->n && rc == 0 && !(*full = is_full(b)))
+		rc = add_step(b, f, step, e);
 	return rc;
 }
 
 /* The table. */
 
-static struct key_view row_view(const struct build *b, const struct entry *x)
+static uint64_t hash_key(const struct build *b, struct str key)
 {
-	return (struct key_view){ x->word, rowstore_key(&b->store, x) };
+	return hash64(key.p, key.n, b->seed);
 }
 
-static uint64_t hash_view(const struct build *b, struct key_view k)
-{
-	return k.all.n ? hash64(k.all.p, k.all.n, b->seed) : hash64(&k.word, sizeof k.word, b->seed);
-}
-
-static bool same_key(const struct build *b, uint32_t row, struct key_view k)
+static bool same_key(const struct build *b, uint32_t row, uint64_t word, struct str key)
 {
 	const struct entry *x = &b->v[row];
 
-	return x->word == k.word && str_eq(rowstore_key(&b->store, x), k.all);
+	return x->word == word && str_eq(row_key(x->row), key);
 }
 
 /* The slot of key k: where it stands, or the free one where it belongs. */
-static struct build_slot *find_slot(const struct build *b, uint64_t hash, struct key_view k)
+static struct build_slot *find_slot(const struct build *b, uint64_t hash, uint64_t word, struct str key)
 {
 	uint32_t tag = (uint32_t)(hash >> 32);
 	uint64_t i = hash & b->mask;
 
-	while (b->slots[i].row && !(b->slots[i].tag == tag && same_key(b, b->slots[i].row - 1, k)))
+	while (b->slots[i].row && !(b->slots[i].tag == tag && same_key(b, b->slots[i].row - 1, word, key)))
 		i = (i + 1) & b->mask;
 	return &b->slots[i];
 }
 
 static void put_row(struct build *b, uint32_t row, uint64_t hash)
 {
-	struct build_slot *slot = find_slot(b, hash, row_view(b, &b->v[row]));
+	struct build_slot *slot = find_slot(b, hash, b->v[row].word, row_key(b->v[row].row));
 
 	b->next[row] = slot->row ? slot->row - 1 : END;
 	*slot = (struct build_slot){ (uint32_t)(hash >> 32), row + 1 };
@@ -177,7 +195,7 @@ static void put_group(struct build *b, int64_t to, int n)
 
 	for (int i = 0; i < n; i++)
 		if (b->next[to - i] != UNLISTED) {
-			hash[i] = hash_view(b, row_view(b, &b->v[to - i]));
+			hash[i] = hash_key(b, row_key(b->v[to - i].row));
 			__builtin_prefetch(&b->slots[hash[i] & b->mask], 1);
 		}
 	for (int i = 0; i < n; i++)
@@ -226,8 +244,8 @@ int build_fill(struct build *b, struct feed *f, bool *full, struct err *e)
 /* Looking up. */
 
 struct probe_key {
-	struct key_view key;
-	uint64_t hash;
+	struct str key;
+	uint64_t hash, word;
 	bool null;
 };
 
@@ -235,8 +253,9 @@ static void approach(const struct build *b, const struct feed *left, int alt, in
 {
 	for (int i = 0; i < n; i++) {
 		p[i].null = feed_null(left, alt, from + i);
-		p[i].key = key_view(keys_at(&left->keys[alt], from + i));
-		p[i].hash = hash_view(b, p[i].key);
+		p[i].key = keys_at(&left->keys[alt], from + i);
+		p[i].word = key_word(p[i].key, 0);
+		p[i].hash = hash_key(b, p[i].key);
 		__builtin_prefetch(&b->slots[p[i].hash & b->mask]);
 	}
 	for (int i = 0; i < n; i++) {
@@ -248,11 +267,8 @@ static void approach(const struct build *b, const struct feed *left, int alt, in
 	for (int i = 0; i < n; i++) {
 		const struct build_slot *slot = &b->slots[p[i].hash & b->mask];
 
-		if (slot->row && slot->tag == (uint32_t)(p[i].hash >> 32)) {
-			const struct entry *x = &b->v[slot->row - 1];
-
-			__builtin_prefetch(b->store.blocks[x->block].p + x->at);
-		}
+		if (slot->row && slot->tag == (uint32_t)(p[i].hash >> 32))
+			__builtin_prefetch(b->v[slot->row - 1].row);
 	}
 }
 
@@ -265,7 +281,7 @@ void build_find(const struct build *b, const struct feed *left, int alt, uint32_
 
 		approach(b, left, alt, from, n, p);
 		for (int i = 0; i < n; i++) {
-			uint32_t row = p[i].null ? 0 : find_slot(b, p[i].hash, p[i].key)->row;
+			uint32_t row = p[i].null ? 0 : find_slot(b, p[i].hash, p[i].word, p[i].key)->row;
 
 			found[from + i] = row ? row - 1 : NO_MATCH;
 			if (row)
@@ -278,23 +294,16 @@ int build_keys(const struct build *b, int64_t from, int64_t n, struct arena *a, 
 {
 	uint32_t *offsets = arena_array(a, uint32_t, (size_t)n + 1);
 	uint8_t *null = arena_calloc(a, (size_t)n, 1), *bytes;
-	size_t at = 0;
 
-	for (int64_t i = 0; offsets && i < n; i++) {
-		struct str k = rowstore_key(&b->store, &b->v[from + i]);
-
-		offsets[i + 1] = offsets[i] + (uint32_t)(k.n ? k.n : KEY_WORD);
-	}
-	bytes = offsets ? arena_alloc(a, offsets[n]) : NULL;
+	for (int64_t i = 0; offsets && i < n; i++)
+		offsets[i + 1] = offsets[i] + (uint32_t)row_key(b->v[from + i].row).n;
+	bytes = offsets ? arena_alloc(a, offsets[n] + 8) : NULL;
 	if (!bytes || !null)
 		return err_oom(e);
 	for (int64_t i = 0; i < n; i++) {
-		const struct entry *x = &b->v[from + i];
-		struct str k = rowstore_key(&b->store, x);
-		uint64_t word = __builtin_bswap64(x->word);
+		struct str key = row_key(b->v[from + i].row);
 
-		memcpy(bytes + at, k.n ? (const void *)k.p : &word, k.n ? k.n : sizeof word);
-		at = offsets[i + 1];
+		memcpy(bytes + offsets[i], key.p, key.n);
 		null[i] = b->next[from + i] == UNLISTED;
 	}
 	*ret = (struct keys){ .n = n, .bytes = bytes, .offsets = offsets, .has_null = null };
@@ -352,7 +361,7 @@ static int unpack(const struct build *b, const uint32_t *hits, int64_t n, struct
 			v[i] = b->v[hits[i]];
 	for (int64_t i = 0, k; i < n && rc == 0; i += k) {
 		k = same_kind(hits, i, n);
-		rc = hits[i] == NO_MATCH ? payload_nulls(rows, k, e) : rowstore_rows(&b->store, v + i, k, rows, e);
+		rc = hits[i] == NO_MATCH ? payload_nulls(rows, k, e) : rows_unpack(v + i, k, rows, e);
 	}
 	free(v);
 	return rc;

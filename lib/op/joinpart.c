@@ -139,16 +139,12 @@ static int all_blocks(struct parts *p, struct build *b, struct feed *right, bool
 
 /* Partitions. */
 
-/* The hash that cuts sees what the table sees: short keys as their word. */
 static uint64_t cut_hash(const struct feed *f, int64_t i, bool null, uint64_t seed)
 {
 	int64_t row = feed_row(f, i);
-	struct key_view k;
+	struct str key = null ? (struct str){ (const char *)&row, sizeof row } : keys_at(&f->keys[0], i);
 
-	if (null)
-		return hash64(&row, sizeof row, seed);
-	k = key_view(keys_at(&f->keys[0], i));
-	return k.all.n ? hash64(k.all.p, k.all.n, seed) : hash64(&k.word, sizeof k.word, seed);
+	return hash64(key.p, key.n, seed);
 }
 
 /* Do rows come out that can have no match? */

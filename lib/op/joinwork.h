@@ -152,7 +152,7 @@ void build_find(const struct build *b, const struct feed *left, int alt, uint32_
 /* Rows hits[0 .. n) of the payload, NO_MATCH as nulls. */
 int build_payload(const struct build *b, const uint32_t *hits, int64_t n, struct batch **ret, struct err *e) nodiscard;
 
-/* Keys of rows [from, from + n) as bytes that are looked up alike. */
+/* Keys of rows [from, from + n), copied. */
 int build_keys(const struct build *b, int64_t from, int64_t n, struct arena *a, struct keys *ret, struct err *e) nodiscard;
 
 /* Is most of what is there of one key? Then cutting by the hash of the key would not help. */
