@@ -6,9 +6,8 @@
 #include "lib/io/helper.h"
 #include "lib/io/term.h"
 
-#include <curl/curl.h>
-#include <locale.h>
 #include <errno.h>
+#include <locale.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -82,8 +81,6 @@ static int run(void)
 
 int main(int argc, char **argv)
 {
-	int status;
-
 	(void)argv;
 	if (argc > 1 || isatty(STDIN_FILENO)) {
 		term_err(STR(usage));
@@ -92,9 +89,5 @@ int main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN);
 	setlocale(LC_CTYPE, "C.UTF-8"); /* libarchive converts names by it */
-	if (curl_global_init(CURL_GLOBAL_DEFAULT))
-		return ST_OSERR;
-	status = run();
-	curl_global_cleanup();
-	return status;
+	return run();
 }

@@ -297,7 +297,7 @@ static int set_range(struct fetch *f, struct web_call *c)
 static void set_options(struct fetch *f, const struct web_call *c)
 {
 	CURL *u = f->curl;
-	const char *url = (const char *)c->url.p;
+	const char *url = (const char *)c->url.p, *authorities = getenv("SSL_CERT_FILE");
 
 	curl_easy_setopt(u, CURLOPT_URL, url);
 	curl_easy_setopt(u, CURLOPT_HTTPHEADER, c->headers);
@@ -310,6 +310,8 @@ static void set_options(struct fetch *f, const struct web_call *c)
 	curl_easy_setopt(u, CURLOPT_REDIR_PROTOCOLS_STR, strncasecmp(url, "https:", 6) == 0 ? "https" : "http,https");
 	curl_easy_setopt(u, CURLOPT_FOLLOWLOCATION, f->w->follow ? 1L : 0L);
 	curl_easy_setopt(u, CURLOPT_MAXREDIRS, 10L);
+	if (authorities && *authorities)
+		curl_easy_setopt(u, CURLOPT_CAINFO, authorities);
 	curl_easy_setopt(u, CURLOPT_ERRORBUFFER, f->curl_says);
 	curl_easy_setopt(u, CURLOPT_HEADERFUNCTION, on_header);
 	curl_easy_setopt(u, CURLOPT_HEADERDATA, f);

@@ -127,12 +127,16 @@ static char *next_part(struct arena *a, const char **name)
 	return part;
 }
 
-/* Adds what a part of a list stands for; 0 names: there is no such thing. */
-static int add_part(struct names *to, const char *part, struct err *e)
+/* Whether there is such an input: 1, 0, or an error. What lies far away is taken to be there. */
+static int is_there(struct arena *a, const char *part, struct err *e)
 {
-	if (exists(part) || name_is_far(part))
-		return name_is_pattern(part) && !exists(part) ? pattern_matches(to, part, e) : add(to, str_of(part), e);
-	return name_is_pattern(part) ? pattern_matches(to, part, e) : 0;
+	struct names found = { .arena = a };
+	int rc;
+
+	if (exists(part) || name_is_far(part) || strcmp(part, "-") == 0)
+		return 1;
+	rc = name_is_pattern(part) ? pattern_matches(&found, part, e) : 0;
+	return rc < 0 ? rc : found.n > 0;
 }
 
 static int part_missing(const char *part, const char *list, struct err *e)
@@ -142,29 +146,42 @@ static int part_missing(const char *part, const char *list, struct err *e)
 	return err_hint(e, "it is part of the list %.150s; a comma that belongs to a name is written \\,", list);
 }
 
-/* A list whose parts all exist adds them. One that begins with a URL, or of which nothing exists, may as well be one name: it adds
- * nothing. */
-static int add_list(struct names *to, const char *name, struct err *e)
+/* Whether a name is a list: 1 when all its parts are there; 0 when none is, or when it begins with a URL or a member, whose names may have
+ * commas of their own; else an error. */
+static int is_list(struct arena *a, const char *name, struct err *e)
 {
 	const char *rest = name, *missing = NULL;
-	int before = to->n, rc = 0;
+	int there = 0;
 
-	while (*rest && rc == 0) {
-		char *part = next_part(to->arena, &rest);
-		int n = to->n;
+	while (*rest) {
+		char *part = next_part(a, &rest);
+		int rc = part ? is_there(a, part, e) : err_oom(e);
+
+		if (rc < 0)
+			return rc;
+		there += rc;
+		if (!rc)
+			missing = part;
+	}
+	if (!missing)
+		return 1;
+	return there && !name_is_far(name) ? part_missing(missing, name, e) : 0;
+}
+
+static int add_list(struct names *to, const char *name, struct err *e)
+{
+	int rc = is_list(to->arena, name, e);
+
+	if (rc <= 0)
+		return rc;
+	for (rc = 0; *name && rc == 0;) {
+		const char *part = next_part(to->arena, &name);
 
 		if (!part)
 			return err_oom(e);
-		rc = add_part(to, part, e);
-		if (rc == 0 && to->n == n)
-			missing = part;
+		rc = name_is_pattern(part) && !exists(part) ? pattern_matches(to, part, e) : add(to, str_of(part), e);
 	}
-	if (rc < 0 || !missing || to->n == before)
-		return rc;
-	if (!name_is_url(name))
-		return part_missing(missing, name, e);
-	to->n = before;
-	return 0;
+	return rc;
 }
 
 static int add_operand(struct names *to, const char *name, struct err *e)
