@@ -74,7 +74,7 @@ static int check(void *args, struct err *e)
 /* One of the two inputs, read on a thread of its own. */
 static int open_side(const struct common *c, char *name, struct source **ret, struct err *e)
 {
-	int rc = cli_input(c, name, ret, e);
+	int rc = cli_input(c, name, cli_threads(c), ret, e);
 
 	return rc == 0 && cli_threads(c) > 1 ? source_ahead(*ret, ret, e) : rc;
 }

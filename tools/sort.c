@@ -60,11 +60,11 @@ static int run_check(const struct sort_args *a, const struct sort_opts *o, struc
 	return rc;
 }
 
-/* Every input is a source of its own. */
+/* Every input is a source of its own; there may be thousands, so none gets threads. */
 static int open_all(const struct common *c, char **names, struct source **v, int n, struct err *e)
 {
 	for (int i = 0; i < n; i++) {
-		int rc = cli_input(c, names[i], &v[i], e);
+		int rc = cli_input(c, names[i], 1, &v[i], e);
 
 		if (rc < 0) {
 			while (i-- > 0)

@@ -22,8 +22,8 @@ int tool_main(const struct tool *t, int argc, char **argv);
 /* A source whose rows count as rows that were read. Takes `from`, also when it fails. */
 int cli_count_in(const struct common *c, struct source *from, struct source **ret, struct err *e) nodiscard;
 
-/* What one operand stands for, a pattern or a list too, as one source, its rows counted. */
-int cli_input(const struct common *c, char *name, struct source **ret, struct err *e) nodiscard;
+/* What one operand stands for, a pattern or a list too, as one source, parsed on `threads` threads, its rows counted. */
+int cli_input(const struct common *c, char *name, int threads, struct source **ret, struct err *e) nodiscard;
 
 /* The file operands from `skip` on as one source (none: stdin). */
 int cli_source(const struct common *c, int skip, struct source **ret, struct err *e) nodiscard;

@@ -54,11 +54,14 @@ int cli_count_in(const struct common *c, struct source *from, struct source **re
 	return count(from, NULL, ret, e);
 }
 
-int cli_input(const struct common *c, char *name, struct source **ret, struct err *e)
+int cli_input(const struct common *c, char *name, int threads, struct source **ret, struct err *e)
 {
+	struct read_opts o = c->read;
 	struct source *s;
-	int rc = inputs_open(1, &name, &c->read, &s, e);
+	int rc;
 
+	o.threads = threads;
+	rc = inputs_open(1, &name, &o, &s, e);
 	return rc < 0 ? rc : cli_count_in(c, s, ret, e);
 }
 

@@ -102,6 +102,9 @@ size_t csv_unquote(const struct dialect *d, struct str raw, uint8_t *dst);
  * must keep the text and `name`. */
 int csv_origin(struct origin *o, const struct dialect *d, int ncols, int64_t line, struct arena *a, struct err *e) nodiscard;
 
+/* Such a batch was not the first: before it came rows and lines. Only before the batch is shared. */
+void csv_origin_move(struct origin *o, int64_t rows, int64_t lines);
+
 /* Unique, non-empty names from a header: empty ones become c3 (their number), repeated ones x_2, x_3. names[0 .. n) are
  * replaced; what is new is allocated in `a`. 0 or -1. */
 int csv_unique_names(struct str *names, int n, struct arena *a);

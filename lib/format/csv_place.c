@@ -75,3 +75,12 @@ int csv_origin(struct origin *o, const struct dialect *d, int ncols, int64_t lin
 	o->locate = locate;
 	return 0;
 }
+
+void csv_origin_move(struct origin *o, int64_t rows, int64_t lines)
+{
+	struct context *c = (struct context *)(uintptr_t)o->context;
+
+	o->row += rows;
+	o->line += lines;
+	c->line += lines;
+}

@@ -13,7 +13,7 @@
 
 /* ---- text ---- */
 
-static int new_carrier(struct reader *r, size_t cap, struct err *e)
+int csv_new_carrier(struct reader *r, size_t cap, struct err *e)
 {
 	struct batch *b = batch_new(r->none, 0);
 	uint8_t *text = b ? arena_alloc(&b->arena, cap + TEXT_SLACK) : NULL;
@@ -54,7 +54,7 @@ static int make_room(struct reader *r, struct err *e)
 		err_set(e, ST_DATA, "a record is longer than 2 GiB");
 		return err_at(e, in_name(r->in), r->line, 1);
 	}
-	return new_carrier(r, cap, e);
+	return csv_new_carrier(r, cap, e);
 }
 
 static int64_t now_ms(void)
@@ -65,33 +65,55 @@ static int64_t now_ms(void)
 	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-/* Reads until the chunk is full, the input ends, or 100 ms have gone since the first byte came. */
-int csv_more_text(struct reader *r, struct err *e)
+/* How long to wait for more. */
+static int patience(const struct reader *r, bool wait)
 {
-	int64_t until = 0;
-	int timeout = IN_WAIT, rc;
-	ssize_t got;
+	int64_t left = r->until - now_ms();
+
+	if (!wait)
+		return 0;
+	return !r->until ? IN_WAIT : left > 0 ? (int)left : 0;
+}
+
+bool csv_text_is_due(const struct reader *r)
+{
+	return r->until && now_ms() >= r->until;
+}
+
+/* What the crew has read comes first. */
+static ssize_t read_text(struct reader *r, uint8_t *to, size_t n, int timeout, struct err *e)
+{
+	ssize_t got = r->crew ? csv_crew_text(r->crew, to, n, e) : 0;
+
+	return got ? got : in_read(r->in, to, n, timeout, e);
+}
+
+int csv_some_text(struct reader *r, bool wait, struct err *e)
+{
+	ssize_t got = 1;
+	int rc;
 
 	if ((rc = make_room(r, e)) < 0)
 		return rc;
-	while (r->n < r->cap) {
-		got = in_read(r->in, r->text + r->n, r->cap - r->n, timeout, e);
-		if (got == IN_LATER)
-			break;
-		if (got < 0)
-			return (int)got;
-		r->last = got == 0;
-		if (r->last)
-			break;
-		r->n += (size_t)got;
-		if (!until)
-			until = now_ms() + LATENCY_MS;
-		timeout = (int)(until - now_ms());
-		if (timeout <= 0)
-			break;
+	while (r->n < r->cap && got > 0 && !csv_text_is_due(r)) {
+		got = read_text(r, r->text + r->n, r->cap - r->n, patience(r, wait), &r->broken);
+		if (got > 0)
+			r->n += (size_t)got;
+		if (got > 0 && !r->until)
+			r->until = now_ms() + LATENCY_MS;
 	}
+	r->last = got == 0;
 	memset(r->text + r->n, 0, TEXT_SLACK);
 	return 0;
+}
+
+int csv_more_text(struct reader *r, struct err *e)
+{
+	r->until = 0;
+	if (!r->broken.status)
+		return csv_some_text(r, true, e);
+	*e = r->broken;
+	return -e->status;
 }
 
 /* ---- errors ---- */
@@ -219,8 +241,7 @@ static void step_over(struct reader *r)
 	r->at += r->fields.used;
 }
 
-/* Scans what is there. 1: there is a batch, or a fault; 0: it takes more text. */
-static int scan(struct reader *r, struct err *e)
+int csv_scan_text(struct reader *r, struct err *e)
 {
 	bool pad = r->on_bad == BAD_NULL;
 	int rc = csv_scan(&r->d, r->text + r->at, r->n - r->at, r->last, r->source.schema->nfields, pad, &r->fields, &r->fault,
@@ -292,14 +313,14 @@ int csv_next(struct source *s, struct batch **ret, struct err *e)
 		if (r->fault.fault != FAULT_NONE && (rc = pass_fault(r, e)) < 0)
 			return rc;
 		if (r->at < r->n) {
-			if ((rc = scan(r, e)) < 0)
+			if ((rc = csv_scan_text(r, e)) < 0)
 				return rc;
 			if (rc)
 				continue;
 		}
 		if (r->last && r->at >= r->n)
 			return finish(r, e);
-		if ((rc = csv_more_text(r, e)) < 0)
+		if ((rc = csv_crew_fits(r) ? csv_crew_next(r, e) : csv_more_text(r, e)) < 0)
 			return rc;
 	}
 }
@@ -308,6 +329,7 @@ void csv_close(struct source *s)
 {
 	struct reader *r = (struct reader *)s;
 
+	csv_crew_close(r->crew);
 	batch_unref(r->ready);
 	batch_unref(r->carrier);
 	schema_unref(r->none);

@@ -1,4 +1,5 @@
-/* The CSV source, shared by csv_open.c (options, names, types), csv_read.c (text, records, batches) and csv_values.c. */
+/* The CSV source, shared by csv_open.c (options, names, types), csv_read.c (text, records, batches), csv_values.c and csv_crew.c
+ * (all of that on several threads). */
 #ifndef STOOK_FORMAT_CSV_READER_H
 #define STOOK_FORMAT_CSV_READER_H
 
@@ -22,6 +23,9 @@ struct reader {
 	size_t chunk;
 	bool shared; /* some batch uses the carrier */
 	bool last;   /* the input ends at n */
+	int64_t until;     /* when the text that has come must be made into rows, in ms; 0: none has come */
+	struct err broken; /* status != 0: reading failed at n */
+	struct crew *crew; /* parses ahead of `at`; NULL: nobody does */
 
 	int64_t row, line; /* records before text[at], and its line */
 	struct fields fields;
@@ -33,9 +37,30 @@ struct reader {
 	struct err later; /* status != 0: what comes behind ready */
 };
 
+/* A carrier with room for cap bytes; text[at .. n) moves into it. */
+int csv_new_carrier(struct reader *r, size_t cap, struct err *e) nodiscard;
+
 /* More text behind what is left; r->last when the input has ended. Returns when a chunk is full, or 100 ms after the first
  * byte. */
 int csv_more_text(struct reader *r, struct err *e) nodiscard;
+
+/* The same, waiting until r->until at most, with !wait not at all. A failure to read is left in r->broken: the text before it
+ * comes first. */
+int csv_some_text(struct reader *r, bool wait, struct err *e) nodiscard;
+bool csv_text_is_due(const struct reader *r);
+
+/* Scans text[at .. n) and steps over its records. 1: there is a batch or a fault; 0: it takes more text. */
+int csv_scan_text(struct reader *r, struct err *e) nodiscard;
+
+/* Parsing ahead on `threads` threads. */
+int csv_crew_open(struct reader *r, int threads, struct err *e) nodiscard;
+void csv_crew_close(struct crew *c); /* NULL is fine */
+/* Whether the crew can go on where r stands. */
+bool csv_crew_fits(const struct reader *r);
+/* r's next rows or its next text. */
+int csv_crew_next(struct reader *r, struct err *e) nodiscard;
+/* Text that the crew has read, not to be parsed by it: like in_read(); 0: there is none left. */
+ssize_t csv_crew_text(struct crew *c, uint8_t *to, size_t n, struct err *e) nodiscard;
 
 /* The error that r->fault describes. */
 int csv_fault_error(struct reader *r, struct err *e);

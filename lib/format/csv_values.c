@@ -14,6 +14,7 @@ static int side_row(struct reader *r, const uint8_t *text, int64_t i, struct err
 	for (size_t k = 0; k < ncols; k++)
 		if (f->begin1[first + k] != FIELD_ABSENT)
 			end = f->end[first + k];
+	end -= f->cr && end > begin && text[end - 1] == '\r';
 	return csv_to_side(r, text + begin, end - begin, e);
 }
 

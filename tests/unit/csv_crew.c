@@ -1,0 +1,160 @@
+/* CSV on several threads is CSV on one: rows, places, errors and side files of random texts, whatever the number of threads and
+ * the size of the pieces. */
+#include "lib/format/csv.h"
+#include "tests/unit/test.h"
+
+#include <stdint.h>
+
+static uint64_t state = 1442695040888963407u;
+
+static uint32_t below(uint32_t n)
+{
+	state ^= state << 13;
+	state ^= state >> 7;
+	state ^= state << 17;
+	return (uint32_t)((state >> 32) % n);
+}
+
+static const char *const kinds[][14] = {
+	{ "a", "bc", "1.50", "", "x", NULL },
+	{ "a", "\"q\"", "\"two\nlines\"", "\"a \"\" b\"", "\"\"", "\"x,y\"", NULL },
+	{ "a", "5\" pipe", "\"q\"", "it's", "\"\n\n\n\"", "\"\"\"\"", NULL },
+	{ "a", "#", "\"\r\n\"", "b\rc", "\xc3\xa9", "\\\"", "'", NULL },
+	{ "a", "\xff", "12", "x\"y\"", "\"\n,\n\"", "\"z\"", NULL },
+};
+
+static void add(struct buf *b, const char *s)
+{
+	if (buf_puts(b, s))
+		abort();
+}
+
+/* Records of three fields, but for some; the lines end one way or several ways. */
+static void random_text(struct buf *b, int64_t records, bool faults)
+{
+	static const char *const ends[] = { "\n", "\n", "\n", "\r\n", "\r", "\n\n", "\n#c \"\n" };
+	const char *const *pieces = kinds[below(5)];
+	uint32_t npieces = 0, nends = below(3) ? 1 : 7;
+
+	while (pieces[npieces])
+		npieces++;
+	add(b, "p,q,r\n");
+	for (int64_t i = 0; i < records; i++) {
+		uint32_t fields = faults && below(200) == 0 ? 2 + below(3) : 3;
+
+		for (uint32_t k = 0; k < fields; k++) {
+			add(b, k ? "," : "");
+			add(b, pieces[below(npieces)]);
+		}
+		add(b, ends[below(nends)]);
+	}
+	if (faults && below(4) == 0)
+		add(b, "x,\"open");
+}
+
+/* Every value with its place, the side file, and how it ended. */
+static struct buf reading(const struct buf *text, struct read_opts o)
+{
+	struct buf got = { 0 }, side = { 0 };
+	struct source *s;
+	struct batch *b;
+	struct in *in;
+	struct err e = { 0 };
+	int rc;
+
+	if (in_open_mem(&in, text->p, text->n, "t", &e) < 0 || out_open_mem(&o.side_out, &side, &e) < 0)
+		abort();
+	rc = format_csv.read(in, &o, &s, &e);
+	for (b = NULL; rc == 0 && (rc = source_next(s, &b, &e)) == 0 && b; batch_unref(b))
+		for (int64_t i = 0; i < b->nrows; i++) {
+			int64_t row = b->origin.row + i, line = 0, column = 0;
+
+			if (row < 100 || row % 1000 == 0)
+				b->origin.locate(&b->origin, i, 1, &line, &column);
+			if (buf_printf(&got, "%lld %lld:%lld", (long long)row, (long long)line, (long long)column))
+				abort();
+			for (int c = 0; c < b->schema->nfields; c++) {
+				struct str v = column_is_null(&b->cols[c], i) ? STR("~") : column_str(&b->cols[c], i);
+
+				if (buf_byte(&got, '|') || buf_str(&got, v))
+					abort();
+			}
+			add(&got, "\n");
+		}
+	if (buf_printf(&got, "%d %lld:%lld %lld %s\n", e.status, (long long)e.line, (long long)e.column, (long long)e.row, e.msg) ||
+	    out_commit(o.side_out, &e) < 0 || buf_str(&got, buf_view(&side)))
+		abort();
+	source_close(s);
+	out_close(o.side_out);
+	buf_free(&side);
+	return got;
+}
+
+static bool same(const struct buf *a, const struct buf *b)
+{
+	return a->n == b->n && memcmp(a->p, b->p, a->n) == 0;
+}
+
+static void compare(const struct buf *text, struct read_opts o, const int64_t *chunks, size_t nchunks)
+{
+	cleanup_buf struct buf one = reading(text, o);
+
+	for (size_t i = 0; i < nchunks; i++)
+		for (int threads = 1; threads <= 8; threads += threads) {
+			cleanup_buf struct buf many = { 0 };
+
+			o.chunk = chunks[i];
+			o.threads = threads;
+			many = reading(text, o);
+			CHECK(same(&one, &many));
+		}
+}
+
+static const enum on_bad policies[] = { BAD_FAIL, BAD_SKIP, BAD_NULL };
+
+TEST(small_texts)
+{
+	static const int64_t chunks[] = { 1, 7, 64, 300 };
+
+	for (int i = 0; i < 300; i++) {
+		cleanup_buf struct buf text = { 0 };
+
+		random_text(&text, below(60), i & 1);
+		compare(&text, (struct read_opts){ .on_bad = policies[below(3)], .comment = "#", .escape = i % 5 ? NULL : "\\" }, chunks, 4);
+	}
+}
+
+TEST(large_texts)
+{
+	static const int64_t chunks[] = { 1000, 16384, 0 };
+
+	for (int i = 0; i < 12; i++) {
+		cleanup_buf struct buf text = { 0 };
+
+		random_text(&text, 10000 + below(40000), i % 3 == 0);
+		compare(&text, (struct read_opts){ .on_bad = policies[i % 3], .comment = i % 4 ? NULL : "#" }, chunks, 3);
+	}
+}
+
+TEST(a_field_over_many_pieces)
+{
+	static const int64_t chunks[] = { 50, 4096 };
+
+	for (int i = 0; i < 20; i++) {
+		cleanup_buf struct buf text = { 0 };
+
+		random_text(&text, 50, false);
+		add(&text, "a,b,\"");
+		for (uint32_t k = 0; k < 3000; k++)
+			add(&text, below(2) ? "x\n" : "a,b,c\n");
+		add(&text, i % 4 ? "\"\n1,2,3\n" : "");
+		for (uint32_t k = 0; k < 300; k++)
+			add(&text, "4,5,6\n");
+		compare(&text, (struct read_opts){ .max_field = i % 3 ? 0 : 5000 }, chunks, 2);
+	}
+}
+
+int main(void)
+{
+	return RUN_TABLE(T1(small_texts), T1(large_texts), T1(a_field_over_many_pieces));
+}
