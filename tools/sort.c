@@ -9,7 +9,8 @@
 struct sort_args {
 	struct common common;
 	struct strv keys;
-	bool merge, check, unique;
+	bool merge, check;
+	const char *unique;   /* NULL, "", "first" or "last" */
 	int64_t limit;
 	struct key_spec spec; /* of keys */
 };
@@ -41,9 +42,14 @@ static int check(void *args, struct err *e)
 	return cli_keys(&a->keys, &a->common.arena, &a->spec, e);
 }
 
+static enum unique unique_of(const struct sort_args *a)
+{
+	return !a->unique ? UNIQUE_NONE : strcmp(a->unique, "last") == 0 ? UNIQUE_LAST : UNIQUE_FIRST;
+}
+
 static struct sort_opts options(const struct sort_args *a)
 {
-	return (struct sort_opts){ .key = &a->spec, .on_bad = a->common.read.on_bad, .unique = a->unique, .limit = a->limit,
+	return (struct sort_opts){ .key = &a->spec, .on_bad = a->common.read.on_bad, .unique = unique_of(a), .limit = a->limit,
 				   .memory = a->common.memory, .tmpdir = a->common.tmpdir,
 				   .threads = cli_threads(&a->common) };
 }
@@ -125,7 +131,8 @@ static const struct opt opts[] = {
 	{ 'k', "key", OPT_LIST, ROLE_PLAIN, "KEYS", AT(keys), NULL,
 	  "order by KEYS: field[:num|text|nat|fold|time][:desc][:nullsfirst],... (default: all fields, left to right)" },
 	{ 'n', "limit", OPT_COUNT, ROLE_PLAIN, "N", AT(limit), NULL, "give the first N records only, in memory for about N" },
-	{ 'u', "unique", OPT_FLAG, ROLE_PLAIN, NULL, AT(unique), NULL, "give the first record of each key only" },
+	{ 'u', "unique", OPT_OPTSTR, ROLE_PLAIN, "first|last", AT(unique), "first|last",
+	  "give one record of each key only: the first of the input (default) or the last" },
 	{ 'm', "merge", OPT_FLAG, ROLE_PLAIN, NULL, AT(merge), NULL, "merge inputs that are sorted already; verified while reading" },
 	{ 'c', "check", OPT_FLAG, ROLE_PLAIN, NULL, AT(check), NULL,
 	  "write nothing; exit 1 naming the first record out of order (with -u: or repeated), if there is one" },
@@ -138,6 +145,8 @@ static const struct example examples[] = {
 	{ "stook sort -k shop,price:num:desc sales.csv", "By shop, in each the dearest first." },
 	{ "stook sort -k n:num:desc -n 20 words.csv", "The twenty largest." },
 	{ "stook sort -k id,ts:desc -u -S 1G dump.csv.gz -o orders.csv", "One record for each pair of id and time, larger than memory." },
+	{ "stook sort -k id -u last changes.csv -o current.csv", "One record for each id, the latest in the input." },
+	{ "stook sort -k id,ts:desc dump.csv | stook take -n 1 -g id -o newest.csv", "One record for each id, the one of the latest time." },
 	{ "stook sort --merge -k time part-1.arrow part-2.arrow -o all.arrow", "Sorted parts into one." },
 	{ "stook sort --check -k id:num ids.csv", "Is it sorted? The exit status says so." },
 	{ 0 },
@@ -152,6 +161,10 @@ const struct tool tool_sort = {
 		"columns and text read with :num compare by exact value, of any length. :nat orders file2 before file10, :fold ignores case,\n"
 		":time compares instants. Nulls come last, also with :desc, unless :nullsfirst. The sort is stable: records with equal keys\n"
 		"keep their order. Without -k, whole records are compared, field by field.\n"
+		".Pp\n"
+		"-u keeps one record of each key: the first of the input, or with \\-u last the last. So duplicates leave without an\n"
+		"aggregate: equal records with no -k, the newest change of an id with -k id -u last when changes lie in their order, and with\n"
+		"-k id,ts:desc piped into take -n 1 -g id when they do not.\n"
 		".Pp\n"
 		"Memory is bounded by -S: what does not fit is put away in compressed, checksummed files without a name in -T or $TMPDIR.\n"
 		"The result carries its order as the metadata stook.sorted.\n",

@@ -17,7 +17,8 @@ enum opt_kind {
 	OPT_DUR,      /* int64_t microseconds; 10s 5m */
 	OPT_REAL,     /* double */
 	OPT_CHOICE,   /* int: index into choices "a|b|c" */
-	OPT_OPTSTR,   /* const char *: --name or --name=VALUE; "" when there is no value */
+	OPT_OPTSTR,   /* const char *: --name or --name=VALUE; "" when there is no value. With `choices` it is one of them, and may
+			 also be the next argument, unless a file has that name (then ST_USAGE) */
 };
 
 /* What fanout may do with it. */
@@ -38,7 +39,7 @@ struct opt {
 	enum opt_role role;
 	const char *arg;       /* how help names the argument; NULL for flags */
 	size_t at;             /* offsetof(struct x_args, member) */
-	const char *choices;   /* OPT_CHOICE */
+	const char *choices;   /* OPT_CHOICE, OPT_OPTSTR: "a|b|c" */
 	const char *help;      /* one sentence, lower case, no full stop */
 };
 

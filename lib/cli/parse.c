@@ -2,6 +2,7 @@
 #include "lib/cli/cli.h"
 
 #include "lib/cli/limits.h"
+#include "lib/io/path.h"
 
 #include <stdlib.h>
 
@@ -112,22 +113,34 @@ static int bad_value(const struct opt *o, const char *value, const char *wanted,
 	return err_set(e, ST_USAGE, "--%s: \"%s\" is not %s", o->name, value, wanted);
 }
 
-static int set_choice(const struct opt *o, const char *value, int *to, struct err *e)
+/* Which of "a|b|c" it is, or -1. */
+static int choice_of(const char *choices, const char *value)
 {
 	struct str want = str_of(value);
-	const char *p = o->choices;
 
 	for (int i = 0;; i++) {
-		size_t n = strcspn(p, "|");
+		size_t n = strcspn(choices, "|");
 
-		if (str_eq(want, (struct str){ p, n })) {
-			*to = i;
-			return 0;
-		}
-		if (!p[n])
-			return err_set(e, ST_USAGE, "--%s: \"%s\" is none of %s", o->name, value, o->choices);
-		p += n + 1;
+		if (str_eq(want, (struct str){ choices, n }))
+			return i;
+		if (!choices[n])
+			return -1;
+		choices += n + 1;
 	}
+}
+
+static int set_choice(const struct opt *o, const char *value, int *to, struct err *e)
+{
+	*to = choice_of(o->choices, value);
+	return *to >= 0 ? 0 : err_set(e, ST_USAGE, "--%s: \"%s\" is none of %s", o->name, value, o->choices);
+}
+
+static int set_optional(const struct opt *o, const char *value, const char **to, struct err *e)
+{
+	int ignored;
+
+	*to = value;
+	return value[0] && o->choices ? set_choice(o, value, &ignored, e) : 0;
 }
 
 static int add_to_list(struct parser *p, struct strv *v, const char *value, struct err *e)
@@ -157,9 +170,10 @@ static int set_value(struct parser *p, const struct opt *o, const char *value, s
 		*(bool *)at = true;
 		return 0;
 	case OPT_STR:
-	case OPT_OPTSTR:
 		*(const char **)at = value;
 		return 0;
+	case OPT_OPTSTR:
+		return set_optional(o, value, at, e);
 	case OPT_LIST:
 		return add_to_list(p, at, value, e);
 	case OPT_COUNT:
@@ -192,6 +206,22 @@ static int no_argument(const char *what, int len, struct err *e)
 	return err_set(e, ST_USAGE, "option \"%.*s\" needs an argument", len, what);
 }
 
+/* The value of an OPT_OPTSTR given without one: the next argument if it is one of its choices, and no file. */
+static int optional_value(struct parser *p, const struct opt *o, const char **ret, struct err *e)
+{
+	const char *next = p->i + 1 < p->argc ? p->argv[p->i + 1] : NULL;
+
+	*ret = "";
+	if (!next || !o->choices || choice_of(o->choices, next) < 0)
+		return 0;
+	if (path_size(next) >= 0) {
+		err_set(e, ST_USAGE, "\"%s\" behind --%s may be its value or the file of that name", next, o->name);
+		return err_hint(e, "--%s=%s is the value, ./%s the file", o->name, next, next);
+	}
+	*ret = p->argv[++p->i];
+	return 0;
+}
+
 static int parse_long(struct parser *p, const char *arg, struct err *e)
 {
 	size_t n = strcspn(arg + 2, "=");
@@ -203,8 +233,8 @@ static int parse_long(struct parser *p, const char *arg, struct err *e)
 		return rc;
 	if (o->kind == OPT_FLAG && value)
 		return err_set(e, ST_USAGE, "option \"--%s\" takes no argument", o->name);
-	if (o->kind == OPT_OPTSTR && !value)
-		value = "";
+	if (o->kind == OPT_OPTSTR && !value && (rc = optional_value(p, o, &value, e)) < 0)
+		return rc;
 	if (o->kind != OPT_FLAG && !value) {
 		if (p->i + 1 >= p->argc)
 			return no_argument(arg, (int)n + 2, e);
@@ -218,7 +248,7 @@ static int parse_letters(struct parser *p, const char *arg, struct err *e)
 	for (const char *c = arg + 1; *c; c++) {
 		const struct opt *o = find_letter(p->tool, *c);
 		const char *value = NULL;
-		int rc;
+		int rc = 0;
 
 		if (!o) {
 			err_set(e, ST_USAGE, "unknown option \"-%c\"", *c);
@@ -226,12 +256,13 @@ static int parse_letters(struct parser *p, const char *arg, struct err *e)
 		}
 		if (o->kind == OPT_OPTSTR) {
 			value = "";
+			rc = c[1] ? 0 : optional_value(p, o, &value, e);
 		} else if (o->kind != OPT_FLAG) {
 			value = c[1] ? c + 1 : ++p->i < p->argc ? p->argv[p->i] : NULL;
 			if (!value)
 				return no_argument((const char[]){ '-', *c, '\0' }, 2, e);
 		}
-		if ((rc = note_parsed(p, o, value, e)) < 0 || (value && o->kind != OPT_OPTSTR))
+		if (rc < 0 || (rc = note_parsed(p, o, value, e)) < 0 || (value && o->kind != OPT_OPTSTR))
 			return rc;
 	}
 	return 0;

@@ -30,7 +30,7 @@ struct merger {
 	bool started;
 	struct batch **held;
 	uint32_t nheld, held_cap;
-	struct rowref *refs;   /* BATCH_ROWS of them */
+	struct rowref *refs;   /* BATCH_ROWS of them, and one */
 	int64_t nrefs, bytes, seen; /* bytes and rows of the batches seen so far: how many rows make a batch */
 	struct buf last;       /* unique: key of the last row given out */
 	bool any;
@@ -231,7 +231,7 @@ static int start(struct merger *m, struct err *e)
 	return 0;
 }
 
-/* unique: is this the key of the row before? */
+/* unique: is this the key of the row noted last? */
 static int repeated(struct merger *m, const struct cursor *c, bool *ret, struct err *e)
 {
 	struct str key = keys_at(&c->keys, c->at);
@@ -260,6 +260,7 @@ static int collect(struct merger *m, int64_t max, struct err *e)
 {
 	int rc;
 
+	max += m->opts.unique == UNIQUE_LAST; /* a row is the last of its key when the next one is known */
 	while (m->nrefs < max) {
 		struct cursor *c = &m->cursors[m->tree[0]];
 		bool drop = false;
@@ -268,7 +269,9 @@ static int collect(struct merger *m, int64_t max, struct err *e)
 			return 0;
 		if (m->opts.unique && (rc = repeated(m, c, &drop, e)) < 0)
 			return rc;
-		if (!drop)
+		if (drop && m->opts.unique == UNIQUE_LAST)
+			m->nrefs--;
+		if (!drop || m->opts.unique == UNIQUE_LAST)
 			m->refs[m->nrefs++] = (struct rowref){ c->slot, (uint32_t)c->at };
 		if ((rc = advance(m, e)) < 0)
 			return rc;
@@ -276,40 +279,51 @@ static int collect(struct merger *m, int64_t max, struct err *e)
 	return 0;
 }
 
-/* Forgets held batches that no cursor stands in. */
+/* Is batch `slot` needed further on? Its users learn its new place. */
+static bool move_users(struct merger *m, uint32_t slot, uint32_t to)
+{
+	bool used = false;
+
+	for (int c = 0; c < m->n; c++)
+		if (!m->cursors[c].done && m->cursors[c].at < m->cursors[c].n && m->cursors[c].slot == slot) {
+			m->cursors[c].slot = to;
+			used = true;
+		}
+	if (m->nrefs && m->refs[0].batch == slot) {
+		m->refs[0].batch = to;
+		used = true;
+	}
+	return used;
+}
+
+/* Forgets held batches that no cursor stands in. Slots only become smaller, so none is taken for another. */
 static void release(struct merger *m)
 {
 	uint32_t n = 0;
 
-	for (uint32_t i = 0; i < m->nheld; i++) {
-		struct cursor *user = NULL;
-
-		for (int c = 0; c < m->n && !user; c++)
-			if (!m->cursors[c].done && m->cursors[c].at < m->cursors[c].n && m->cursors[c].slot == i)
-				user = &m->cursors[c];
-		if (user) {
-			user->slot = n;
+	for (uint32_t i = 0; i < m->nheld; i++)
+		if (move_users(m, i, n))
 			m->held[n++] = m->held[i];
-		} else {
+		else
 			batch_unref(m->held[i]);
-		}
-	}
 	m->nheld = n;
 }
 
-static int flush(struct merger *m, struct batch **ret, struct err *e)
+/* The first n rows noted; at most one is left. */
+static int flush(struct merger *m, int64_t n, struct batch **ret, struct err *e)
 {
 	struct rows rows;
 	int rc = rows_init(&rows, m->source.schema, e);
 
 	if (rc == 0)
-		rc = pick_rows(&rows, m->held, m->refs, m->nrefs, e);
+		rc = pick_rows(&rows, m->held, m->refs, n, e);
 	if (rc == 0)
 		rc = rows_take(&rows, ret, e);
 	rows_free(&rows);
 	if (m->left >= 0)
-		m->left -= m->nrefs;
-	m->nrefs = 0;
+		m->left -= n;
+	m->nrefs -= n;
+	m->refs[0] = m->refs[m->nrefs ? n : 0];
 	release(m);
 	return rc;
 }
@@ -339,7 +353,7 @@ static int merger_next(struct source *s, struct batch **ret, struct err *e)
 		m->failed = true;
 		m->failure = *e;
 	}
-	return flush(m, ret, e);
+	return flush(m, m->nrefs < max ? m->nrefs : max, ret, e);
 }
 
 int merge_open(struct source *const *from, int n, const struct schema *schema, const struct key *key, const struct merge_opts *o,
@@ -354,7 +368,7 @@ int merge_open(struct source *const *from, int n, const struct schema *schema, c
 		m->left = o->limit;
 		m->cursors = calloc((size_t)n, sizeof *m->cursors);
 		m->tree = calloc((size_t)n, sizeof *m->tree);
-		m->refs = calloc(BATCH_ROWS, sizeof *m->refs);
+		m->refs = calloc(BATCH_ROWS + 1, sizeof *m->refs);
 	}
 	if (!m || !m->cursors || !m->tree || !m->refs) {
 		for (int i = 0; i < n; i++)

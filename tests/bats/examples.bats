@@ -46,7 +46,8 @@ setup_file() {
 	printf 'y,p\nno,0.1\nno,0.4\nyes,0.35\nyes,0.8\n' >scored.csv
 	printf 'y,yhat,n\nlow,low,7\nmid,low,2\nhigh,high,5\n' >pairs.csv
 	printf "stook sort -k day,price:num:desc sales.csv -o sorted.csv\n" >nightly.stook
-	printf 'id,updated_at\n1,2015-01-01\n1,2015-01-03\n' >dump.csv
+	printf 'id,updated_at,ts\n1,2015-01-01,1\n1,2015-01-03,2\n' >dump.csv
+	printf 'id,v\n2,5\n1,3\n2,7\n' >changes.csv
 	printf 'id,x\n1,3\n2,4\n' >rows.csv
 	printf 'import sys\nfor line in sys.stdin:\n    sys.stdout.write(line)\n' >model.py
 	mkdir data by-country

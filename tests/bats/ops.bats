@@ -7,7 +7,7 @@ oracle() { # script cases seed
 }
 
 @test "sort is LC_ALL=C sort on text, exact arithmetic on numbers; merge, check, unique and top n with it" {
-	oracle sort 50 1
+	oracle sort 230 1
 }
 
 @test "join is SQLite's join, for every kind, with duplicates and nulls" {

@@ -74,7 +74,7 @@ run_job() { # line input more...
 }
 
 @test "an early close is quiet, quick, and exit 0 for every writer" {
-	run timeout 10 bash -c 'set -o pipefail; yes 1,2 | stook cat --from csv --header a,b -N 2>err1 | stook take -n 1 --to csv 2>err2; echo "${PIPESTATUS[@]}"; cat err1 err2'
+	run timeout 10 bash -c 'set -o pipefail; cd "$BATS_TEST_TMPDIR"; yes 1,2 | stook cat --from csv --header a,b -N 2>err1 | stook take -n 1 --to csv 2>err2; echo "${PIPESTATUS[@]}"; cat err1 err2'
 	[ "${lines[1]}" = "1,2" ]
 	[ "${lines[2]}" = "141 0 0" ]
 	[ "${#lines[@]}" = 3 ]

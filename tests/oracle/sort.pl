@@ -13,6 +13,12 @@ $ENV{LC_ALL} = 'C';
 
 sub body { my @l = split /^/, $_[0]; shift @l; return join '', @l }
 
+# Of equal keys GNU sort keeps the first: the last is the first of the lines turned round.
+sub gnu {
+	my ($u, $keys) = @_;
+	return ($u eq '-u last' ? 'tac' : 'cat') . ' body | sort -s ' . ($u ? '-u' : '') . " $keys ";
+}
+
 # Text keys: columns a,b,id without empty fields, any of the three as keys, each ascending or descending.
 sub text_case {
 	my $letters = pick('ab', 'abcXYZ019._-', "a \xc3\xa9 ~ \xe2\x82\xac");
@@ -25,14 +31,15 @@ sub text_case {
 	}
 	my $key = @k ? '-k ' . join(',', @k) : '';
 	my $gnu = @s ? "-t, @s" : '-t, -k1,1 -k2,2 -k3,3';
-	my ($u, $n) = (rnd(3) ? '' : '-u', rnd(2) ? '' : '-n ' . rnd(20));
+	my ($u, $n) = (pick('', '', '', '-u', '-u last'), rnd(2) ? '' : '-n ' . rnd(20));
 	my $head = $n ? '| head ' . $n : '';
 	spew('in.csv', 'a,b,id', @rows);
 	spew('body', @rows);
-	my $want = run("sort -s $u $gnu body $head");
+	my $want = run(gnu($u, $gnu) . $head);
 	same("sort $key $u $n", body(run("stook sort $key $u $n in.csv --to csv")), $want);
-	same("sort $key $u $n, spilling", body(run("stook sort $key $u $n -S 64K in.csv --to csv")), $want) if @rows > 100;
-	my $status = system("sort -c $u $gnu body 2>/dev/null") >> 8;
+	my $how = '-j ' . pick(1, 2, 3, 8) . ' -S ' . pick(1, '1K', '64K', '1M');
+	same("sort $key $u $n $how", body(run("stook sort $key $u $n $how in.csv --to csv")), $want) if @rows > 20;
+	my $status = system('sort -c ' . ($u ? '-u' : '') . " $gnu body 2>/dev/null") >> 8;
 	run("stook sort --check $key $u in.csv", $status);
 	merge_case($key, $gnu, $u, $n, $head, @rows);
 }
@@ -49,7 +56,7 @@ sub merge_case {
 		push @names, glob("s$i.*");
 	}
 	spew('body', map { @$_ } @parts);
-	same("sort --merge $key $u $n", body(run("stook sort --merge $key $u $n @names --to csv")), run("sort -s $u $gnu body $head"));
+	same("sort --merge $key $u $n", body(run("stook sort --merge $key $u $n @names --to csv")), run(gnu($u, $gnu) . $head));
 	unlink @names;
 }
 
