@@ -42,6 +42,7 @@ say = $(if $(V),,@printf '  %-5s %s\n' $(1) $(patsubst $(BUILD)/%,%,$@))
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 LIB := $(BUILD)/libstook.a
 ALL := $(BUILD)/libfanout.a
+GET := $(BUILD)/libget.a
 BIN := $(BUILD)/bin
 PROGRAMS := $(addprefix $(BIN)/stook-,$(TOOLS))
 PROGRAMS += $(if $(wildcard tools/stook.c),$(BIN)/stook)
@@ -97,7 +98,11 @@ $(BIN)/fanout: $(BUILD)/obj/main/fanout.o $(ALL) $(LIB)
 	$(Q)$(CC) $(HARDEN_LD) $(LDFLAGS) -Wl,--as-needed -o $@ $^ $(LIBS_ISAL) $(FANOUT_LIBS)
 
 # The only program that speaks HTTP or takes archives apart; the others start it when a name asks for it.
-$(BIN)/stook-get: $(call obj,$(GET_SRC)) $(LIB)
+$(GET): $(call obj,$(filter-out get/main.c,$(GET_SRC)))
+	@rm -f $@
+	$(Q)ar rcs $@ $^
+
+$(BIN)/stook-get: $(call obj,get/main.c) $(GET) $(LIB)
 	@mkdir -p $(@D)
 	$(call say,LINK)
 	$(Q)$(CC) $(HARDEN_LD) $(LDFLAGS) -Wl,--as-needed -o $@ $^ $(LIBS_ISAL) $(GET_LIBS)
@@ -114,16 +119,16 @@ $(BUILD)/libexec/stook-unpack: $(call obj,tools/unpack.c fanout/shim_unpack.c) $
 	$(call say,LINK)
 	$(Q)$(CC) -static $(LDFLAGS) -Wl,--gc-sections -s -o $@ $^ $(LIBS)
 
-$(BUILD)/unit/%: $(BUILD)/obj/tests/unit/%.o $(ALL) $(LIB)
+$(BUILD)/unit/%: $(BUILD)/obj/tests/unit/%.o $(ALL) $(GET) $(LIB)
 	@mkdir -p $(@D)
 	$(call say,LINK)
-	$(Q)$(CC) $(HARDEN_LD) $(LDFLAGS) -Wl,--as-needed -o $@ $^ $(LIBS_ISAL) $(FANOUT_LIBS)
+	$(Q)$(CC) $(HARDEN_LD) $(LDFLAGS) -Wl,--as-needed -o $@ $^ $(LIBS_ISAL) $(GET_LIBS) $(FANOUT_LIBS)
 
 # Fuzz targets with a main() that replays files and folders; `make fuzz` links the same objects with libFuzzer.
-$(BUILD)/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(BUILD)/obj/tests/fuzz/replay.o $(ALL) $(LIB)
+$(BUILD)/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(BUILD)/obj/tests/fuzz/replay.o $(ALL) $(GET) $(LIB)
 	@mkdir -p $(@D)
 	$(call say,LINK)
-	$(Q)$(CC) $(HARDEN_LD) $(LDFLAGS) -Wl,--as-needed -o $@ $^ $(LIBS_ISAL) $(FANOUT_LIBS)
+	$(Q)$(CC) $(HARDEN_LD) $(LDFLAGS) -Wl,--as-needed -o $@ $^ $(LIBS_ISAL) $(GET_LIBS) $(FANOUT_LIBS)
 
 .PHONY: units replays fuzz check check-fast check-san demo bench man completion install uninstall help setup objects
 objects: $(call obj,$(LIB_SRC) $(TOOL_SRC) $(FANOUT_SRC) $(GET_SRC)) # compile only
@@ -144,14 +149,14 @@ $(BUILD)/obj-fuzz/%.o: %.c
 	@mkdir -p $(@D)
 	$(call say,CC)
 	$(Q)clang $(FUZZ_FLAGS) -c -o $@ $<
-FUZZ_LIB_OBJ := $(patsubst %.c,$(BUILD)/obj-fuzz/%.o,$(LIB_SRC) $(TOOL_SRC) tools/all.c $(FANOUT_SRC))
+FUZZ_LIB_OBJ := $(patsubst %.c,$(BUILD)/obj-fuzz/%.o,$(LIB_SRC) $(TOOL_SRC) tools/all.c $(FANOUT_SRC) $(filter-out get/main.c,$(GET_SRC)))
 $(BUILD)/libfuzzer/libstook.a: $(FUZZ_LIB_OBJ)
 	@mkdir -p $(@D)
 	@rm -f $@
 	$(Q)ar rcs $@ $^
 $(BUILD)/libfuzzer/%: $(BUILD)/obj-fuzz/tests/fuzz/%.o $(BUILD)/libfuzzer/libstook.a
 	$(call say,LINK)
-	$(Q)clang -fsanitize=fuzzer,address -o $@ $^ $(LIBS_ISAL) $(FANOUT_LIBS)
+	$(Q)clang -fsanitize=fuzzer,address -o $@ $^ $(LIBS_ISAL) $(GET_LIBS) $(FANOUT_LIBS)
 
 setup:
 	@./setup check
