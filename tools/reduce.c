@@ -1,5 +1,6 @@
 /* stook reduce: group records and aggregate each group. */
 #include "lib/cli/cli.h"
+#include "lib/cli/picture.h"
 #include "lib/op/describer.h"
 #include "lib/op/windows.h"
 #include "lib/table/ahead.h"
@@ -10,6 +11,7 @@ struct reduce_args {
 	struct strv aggs;
 	bool partial, merge, sorted, describe;
 	const char *every;
+	struct picture picture;
 };
 
 static const struct opt opts[] = {
@@ -23,6 +25,11 @@ static const struct opt opts[] = {
 	  "instead of -a: one record a field, with its count, missing values, smallest, largest, mean, quartiles..." },
 	{ 0, "every", OPT_STR, ROLE_PLAIN, "DUR[:FIELD]", offsetof(struct reduce_args, every), NULL,
 	  "reduce every window of time by itself, results as soon as it is over: by the clock, or by the time in FIELD" },
+	{ 0, "plot", OPT_CHOICE, ROLE_WRITE, "bar|line", offsetof(struct reduce_args, picture.plot), "none|bar|line",
+	  "draw the result on standard output, as bars or lines" },
+	{ 0, "svg", OPT_STR, ROLE_OUTFILE, "FILE", offsetof(struct reduce_args, picture.svg), NULL,
+	  "also draw the result as a picture, bars or what --plot says" },
+	{ 0, "title", OPT_STR, ROLE_WRITE, "TEXT", offsetof(struct reduce_args, picture.title), NULL, "title of the picture" },
 	{ 0, "partial", OPT_FLAG, ROLE_PLAIN, NULL, offsetof(struct reduce_args, partial), NULL,
 	  "write partial states for a later --merge instead of results" },
 	{ 0, "merge", OPT_FLAG, ROLE_PLAIN, NULL, offsetof(struct reduce_args, merge), NULL,
@@ -67,6 +74,10 @@ static int check(void *args, struct err *e)
 	struct window_opts w;
 	int rc;
 
+	if ((rc = picture_check(&a->picture, &a->common, a->partial, e)) < 0)
+		return rc;
+	if (a->every && !strchr(a->every, ':') && (a->picture.plot || a->picture.svg))
+		return err_set(e, ST_USAGE, "windows by the clock have no end to draw them at: --every DUR:FIELD");
 	if (a->describe)
 		return check_describe(a, e);
 	if (a->every && (a->partial || a->merge))
@@ -106,7 +117,7 @@ static int run(void *args, struct err *e)
 		rc = a->every ? open_windows(a, s, &s, e) : reduce_open(s, &o, &s, e);
 	if (rc < 0)
 		return rc;
-	return cli_drain(&a->common, s, e);
+	return picture_drain(&a->picture, &a->common, s, e);
 }
 
 /* Shards are reduced to partial states, folded here in order. */
@@ -135,6 +146,9 @@ static const struct example examples[] = {
 	{ "stook reduce -g w -a n=count words.arrows | stook sort -k n:desc -n 20", "The twenty most frequent words." },
 	{ "stook reduce -a first=min:day:text,last=max:day:text,users=distinct:user log.csv",
 	  "One line about the whole file: first and last day, number of users." },
+	{ "stook reduce -g country -a total=sum:price --plot bar sales.csv", "Bars on the terminal." },
+	{ "stook reduce -g day -a n=count,mean:price --sorted --plot line --svg days.svg sales.csv -o days.csv",
+	  "A line for each series, on the terminal and as a picture, and the table in a file." },
 	{ "stook reduce -g id -a latest:updated_at dump.csv -o current.arrow", "Of every id the latest record." },
 	{ "stook reduce -g k -a sum:v --partial a.csv -o a.arrows && stook reduce -g k -a sum:v --partial b.csv -o "
 		"b.arrows && stook reduce --merge a.arrows b.arrows",
@@ -193,6 +207,11 @@ const struct tool tool_reduce = {
 		"(the place of the group in first-seen order)\nand for each aggregate its state columns. Keep it as an "
 		"Arrow stream or file;\n"
 		".Fl -merge\nfolds such tables in the order given, in one go or in any tree of merges that keeps the order.\n"
+		".Pp\n.Fl -plot\ndraws the result on standard output instead of writing the table (which then goes to the file of\n.Fl o ,\n"
+		"if there is one);\n.Fl -svg\ndraws it into a file, beside the table. The fields up to the last one without numbers label "
+		"the points, the others are\nseries; when all are numbers, the first one labels. One record without a label has a bar for each "
+		"field, and\n.Cm hist\nis drawn as a histogram for each record. In a line, labels that are all numbers or all times stand where their "
+		"value\nputs them. Missing values leave a gap.\n"
 		".Pp\nGroups that do not fit into\n.Fl S\nare set aside in temporary files and merged in the end; the "
 		"output is the same.\n",
 	.groups = groups,

@@ -104,6 +104,16 @@ bool term_is(int fd)
 	return isatty(fd) == 1;
 }
 
+bool term_utf8(int fd)
+{
+	static const char *const names[] = { "LC_ALL", "LC_CTYPE", "LANG" };
+	const char *v = NULL;
+
+	for (int i = 0; i < 3 && !(v && *v); i++)
+		v = getenv(names[i]);
+	return !term_is(fd) || (v && (strcasestr(v, "utf-8") || strcasestr(v, "utf8")));
+}
+
 bool term_can_erase(int fd)
 {
 	const char *term = getenv("TERM");

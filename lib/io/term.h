@@ -18,6 +18,7 @@ int term_cells(uint32_t c); /* of one character that is no control: 0 combining,
 
 int term_columns(int fd);   /* width in cells; $COLUMNS, else the window's, else 80 */
 bool term_is(int fd);
+bool term_utf8(int fd);     /* no terminal, or one whose locale is of UTF-8 */
 bool term_can_erase(int fd); /* a terminal, TERM set and not dumb */
 bool term_colour(int fd);   /* a terminal, NO_COLOR unset, TERM set and not dumb */
 

@@ -3,14 +3,12 @@
  * Geometry first (struct plan, in pixels), then the parts from top to bottom. A cell's colour is its share of its row, blue on
  * the diagonal and orange beside it, mixed in the file so that any viewer shows the same; the text on it is dark or white,
  * whichever has the higher contrast. Every cell carries a tooltip. */
-#include "lib/base/utf8.h"
-#include "lib/io/term.h"
 #include "lib/op/matrix.h"
+#include "lib/op/svg.h"
 
 #include <math.h>
 #include <stdlib.h>
 
-#define CHAR_EM 0.58   /* mean width of a character of a sans-serif font */
 #define LABEL_CHARS 28 /* longer labels are cut */
 #define MARGIN 24
 #define TOOLTIPS 20000 /* with more cells than this they would be most of the file */
@@ -25,38 +23,6 @@ struct plan {
 	double grid, width, height;
 	bool rotated, labels, counts, shares; /* column labels slanted; labels at all; cells show counts, and shares of the row */
 };
-
-static size_t chars(struct str s)
-{
-	return utf8_count(s.p, s.n);
-}
-
-/* Text for XML: what a terminal may not see is escaped first, then the characters XML reserves. At most `max` characters. */
-static int put_text(struct buf *b, struct str s, size_t max)
-{
-	cleanup_buf struct buf safe = { 0 };
-	size_t n = 0, i = 0, len;
-	int rc = term_safe(&safe, s);
-
-	for (; i < safe.n && !rc; i += len, n++) {
-		char c = (char)safe.p[i];
-
-		if (n + 1 >= max && chars(str_from(buf_view(&safe), i)) > 1)
-			return buf_puts(b, "\xe2\x80\xa6");
-		utf8_decode(safe.p + i, safe.n - i, &len);
-		if (c == '&')
-			rc = buf_puts(b, "&amp;");
-		else if (c == '<')
-			rc = buf_puts(b, "&lt;");
-		else if (c == '>')
-			rc = buf_puts(b, "&gt;");
-		else if (c == '"')
-			rc = buf_puts(b, "&quot;");
-		else
-			rc = buf_add(b, safe.p + i, len);
-	}
-	return rc;
-}
 
 static bool is_zero(const struct decsum *s)
 {
@@ -92,8 +58,8 @@ static size_t longest_count(const struct plan *p)
 		struct decsum n = matrix_count(p->m, i);
 
 		text.n = 0;
-		if (put_count(p, &n, &text) == 0 && chars(buf_view(&text)) > longest)
-			longest = chars(buf_view(&text));
+		if (put_count(p, &n, &text) == 0 && svg_chars(buf_view(&text)) > longest)
+			longest = svg_chars(buf_view(&text));
 	}
 	return longest;
 }
@@ -103,7 +69,7 @@ static double longest_label(const struct plan *p)
 	size_t longest = 1;
 
 	for (uint32_t i = 0; i < p->m->nclasses; i++) {
-		size_t n = chars(matrix_class(p->m, i));
+		size_t n = svg_chars(matrix_class(p->m, i));
 
 		longest = n > longest ? n : longest;
 	}
@@ -117,12 +83,12 @@ static void make_plan(struct plan *p)
 	p->cell = PICTURE_CELLS / n;
 	p->cell = p->cell > 64 ? 64 : p->cell < 2 ? p->cell : floor(p->cell);
 	p->font = p->cell > 26 ? 13 : p->cell > 14 ? 11 : p->cell * 0.75;
-	p->count_font = p->cell * 0.86 / (digits * CHAR_EM);
+	p->count_font = p->cell * 0.86 / (digits * SVG_CHAR_EM);
 	p->count_font = p->count_font > 15 ? 15 : p->count_font;
 	p->counts = p->count_font >= 6;
 	p->shares = p->cell >= 48 && p->count_font >= 10 && !p->m->normalize;
 	p->labels = p->font >= 4;
-	label = p->labels ? longest_label(p) * CHAR_EM * p->font : 0;
+	label = p->labels ? longest_label(p) * SVG_CHAR_EM * p->font : 0;
 	p->rotated = label > p->cell - 6;
 	p->left = MARGIN + 26 + label + 8;
 	p->top = MARGIN + 62 + 26 + (p->rotated ? label * 0.72 + p->font : p->font + 8);
@@ -185,9 +151,9 @@ static int put_head(const struct plan *p, struct str title, struct buf *b)
 		"font-family=\"system-ui, 'Segoe UI', Helvetica, Arial, sans-serif\" fill=\"#16202c\">\n<title>",
 		p->width, p->height, p->width, p->height);
 
-	rc |= put_text(b, title, SIZE_MAX) | buf_puts(b, "</title>\n<rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n");
+	rc |= svg_text(b, title, SIZE_MAX) | buf_puts(b, "</title>\n<rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n");
 	rc |= buf_printf(b, "<text x=\"%d\" y=\"%d\" font-size=\"19\" font-weight=\"600\">", MARGIN, MARGIN + 16);
-	rc |= put_text(b, title, (size_t)((p->width - 2 * MARGIN) / (19 * CHAR_EM))) | buf_puts(b, "</text>\n");
+	rc |= svg_text(b, title, (size_t)((p->width - 2 * MARGIN) / (19 * SVG_CHAR_EM))) | buf_puts(b, "</text>\n");
 	rc |= buf_printf(b, "<text x=\"%d\" y=\"%d\" font-size=\"13\" fill=\"#556270\">", MARGIN, MARGIN + 38);
 	if (!isnan(m->overall.accuracy))
 		rc |= buf_printf(b, "accuracy %.4f", m->overall.accuracy);
@@ -216,7 +182,7 @@ static int put_column_label(const struct plan *p, uint32_t i, struct buf *b)
 		rc = buf_printf(b, "<text transform=\"translate(%.1f %.1f) rotate(-45)\">", x + p->font * 0.25, p->top - 8);
 	else
 		rc = buf_printf(b, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\">", x, p->top - 8);
-	return rc | put_text(b, matrix_class(p->m, i), LABEL_CHARS) | buf_puts(b, "</text>\n");
+	return rc | svg_text(b, matrix_class(p->m, i), LABEL_CHARS) | buf_puts(b, "</text>\n");
 }
 
 static int put_labels(const struct plan *p, struct buf *b)
@@ -230,15 +196,15 @@ static int put_labels(const struct plan *p, struct buf *b)
 
 		rc = put_column_label(p, i, b) |
 		     buf_printf(b, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"end\">", p->left - 8, y) |
-		     put_text(b, matrix_class(p->m, i), LABEL_CHARS) | buf_puts(b, "</text>\n");
+		     svg_text(b, matrix_class(p->m, i), LABEL_CHARS) | buf_puts(b, "</text>\n");
 	}
 	return rc | buf_puts(b, "</g>\n");
 }
 
 static int put_tooltip(const struct plan *p, uint32_t t, uint32_t c, const struct decsum *n, double share, struct buf *b)
 {
-	int rc = buf_puts(b, "<title>truth ") | put_text(b, matrix_class(p->m, t), SIZE_MAX) | buf_puts(b, ", predicted ") |
-		 put_text(b, matrix_class(p->m, c), SIZE_MAX) | buf_puts(b, ": ") | put_count(p, n, b);
+	int rc = buf_puts(b, "<title>truth ") | svg_text(b, matrix_class(p->m, t), SIZE_MAX) | buf_puts(b, ", predicted ") |
+		 svg_text(b, matrix_class(p->m, c), SIZE_MAX) | buf_puts(b, ": ") | put_count(p, n, b);
 
 	if (!isnan(share))
 		rc |= buf_printf(b, " (%.1f %% %s)", share * 100, whole_names[p->m->normalize]);
