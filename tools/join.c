@@ -7,7 +7,7 @@
 struct join_args {
 	struct common common;
 	struct strv pairs;
-	bool kinds[JOIN_ANTI + 1]; /* --inner, --left, ... as given */
+	bool kinds[JOIN_CROSS + 1]; /* --inner, --left, ... as given */
 	const char *suffix, *any;
 	int normalize;             /* 0: not asked for, 1: url */
 	int expect;                /* enum join_expect */
@@ -19,12 +19,12 @@ static int pick_kind(struct join_args *a, struct err *e)
 {
 	int n = 0;
 
-	for (int i = JOIN_INNER; i <= JOIN_ANTI; i++)
+	for (int i = JOIN_INNER; i <= JOIN_CROSS; i++)
 		if (a->kinds[i]) {
 			a->kind = (enum join_kind)i;
 			n++;
 		}
-	return n > 1 ? err_set(e, ST_USAGE, "--inner, --left, --right, --full, --semi and --anti exclude each other") : 0;
+	return n > 1 ? err_set(e, ST_USAGE, "--inner, --left, --right, --full, --semi, --anti and --cross exclude each other") : 0;
 }
 
 static const char *join_lists(const struct strv *v, struct arena *a)
@@ -49,6 +49,10 @@ static int parse_keys(struct join_args *a, struct err *e)
 {
 	const char *pairs;
 
+	if (a->kind == JOIN_CROSS && (a->any || a->pairs.n || a->normalize || a->expect))
+		return err_set(e, ST_USAGE, "--cross pairs every record with every other: it takes no -k, --any, --normalize or --expect");
+	if (a->kind == JOIN_CROSS)
+		return 0;
 	if (a->any && a->pairs.n)
 		return err_set(e, ST_USAGE, "-k and --any exclude each other");
 	if (a->any)
@@ -124,6 +128,7 @@ static const struct opt opts[] = {
 	KIND("full", JOIN_FULL, "also the records of either side without a match"),
 	KIND("semi", JOIN_SEMI, "left records that have a match, each once, without right fields"),
 	KIND("anti", JOIN_ANTI, "left records that have no match"),
+	KIND("cross", JOIN_CROSS, "every left record with every right one; no keys"),
 	{ 0, "any", OPT_STR, ROLE_PLAIN, "FIELDS=FIELD", AT(any), NULL,
 	  "instead of -k: any of several left fields must equal the right one; a pair comes once, and the right field stays" },
 	{ 0, "normalize", OPT_CHOICE, ROLE_PLAIN, "HOW", AT(normalize), "none|url",
@@ -149,14 +154,15 @@ static const struct example examples[] = {
 
 const struct tool tool_join = {
 	.name = "join",
-	.summary = "match two inputs: inner, left, right, full, semi, anti",
+	.summary = "match two inputs: inner, left, right, full, semi, anti, cross",
 	.operands = "LEFT RIGHT",
 	.description =
 		"Writes the pairs of records of LEFT and RIGHT whose keys are equal: the fields of LEFT, then those of RIGHT that are not\n"
 		"keys. The order is that of LEFT, and for each of its records that of RIGHT; records of RIGHT without a match come last.\n"
 		"RIGHT is held in memory, LEFT streams past it: let the smaller input be RIGHT. When RIGHT outgrows half of -S, both are cut\n"
 		"into parts by the hash of the key, in compressed, checksummed files without a name in -T or $TMPDIR, and joined part by part;\n"
-		"the result is the same.\n"
+		"the result is the same. Arrow inputs that both say they are sorted by the keys (stook sort writes it into their metadata) are\n"
+		"merged instead, in little memory; a false claim fails (65). --cross keeps RIGHT in memory or on disk.\n"
 		".Pp\n"
 		"Text is equal when its bytes are, numbers are equal by value (1.0 and 1), and a null equals nothing, not even a null. Text\n"
 		"against a numeric field is an error unless the key says how it is read (id:num or id:text).\n"

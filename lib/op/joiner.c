@@ -11,6 +11,7 @@ struct joiner {
 	struct source *from[2]; /* until they belong to a feed or to `result` */
 	struct feed feed[2];
 	struct build build;
+	bool merge;             /* both inputs claim the order */
 	struct source *result;  /* NULL until the right side has been read */
 };
 
@@ -72,23 +73,42 @@ static int bind_keys(struct join *j, const struct schema *l, const struct schema
 {
 	int rc;
 
+	j->nalts = 1;
+	if (j->opts.kind == JOIN_CROSS)
+		return 0;
 	if (j->opts.left->n == 0)
 		return err_set(e, ST_USAGE, "join needs a key: -k FIELD[=FIELD]");
 	if ((rc = key_bind(j->opts.left, l, &j->arena, &j->key[LEFT], e)) < 0 ||
 	    (rc = key_bind(j->opts.right, r, &j->arena, &j->key[RIGHT], e)) < 0)
 		return rc;
-	j->nalts = j->opts.any ? j->key[LEFT].n : 1;
+	if (j->opts.any)
+		j->nalts = j->key[LEFT].n;
 	if ((rc = match_keys(j, l, r, e)) < 0 || (rc = check_text(j, &j->key[LEFT], l, e)) < 0)
 		return rc;
 	return check_text(j, &j->key[RIGHT], r, e);
 }
 
-/* The right side is read; then it is known how the join is done. */
-static int start(struct joiner *o, struct err *e)
+/* By the hash of the keys: the right side is read; then it is known whether it fits. */
+static int start_hash(struct joiner *o, struct err *e)
 {
 	struct join *j = &o->join;
 	struct pass_opts whole = { .final = true };
 	bool full;
+	int rc;
+
+	build_init(&o->build, j, false);
+	if ((rc = build_fill(&o->build, &o->feed[RIGHT], &full, e)) < 0)
+		return rc;
+	if (full)
+		return parts_open(j, &o->build, &o->feed[RIGHT], &o->feed[LEFT], &o->result, e);
+	source_close(o->feed[RIGHT].from);
+	o->feed[RIGHT].from = NULL;
+	return pass_open(&o->build, &o->feed[LEFT], &whole, &o->result, e);
+}
+
+static int start(struct joiner *o, struct err *e)
+{
+	struct join *j = &o->join;
 	int rc;
 
 	for (int i = 0; i < 2; i++) {
@@ -98,14 +118,11 @@ static int start(struct joiner *o, struct err *e)
 		if ((rc = feed_open(&o->feed[i], j, (enum join_side)i, false, from, e)) < 0)
 			return rc;
 	}
-	build_init(&o->build, j, false);
-	if ((rc = build_fill(&o->build, &o->feed[RIGHT], &full, e)) < 0)
-		return rc;
-	if (full)
-		return parts_open(j, &o->build, &o->feed[RIGHT], &o->feed[LEFT], &o->result, e);
-	source_close(o->feed[RIGHT].from);
-	o->feed[RIGHT].from = NULL;
-	return pass_open(&o->build, &o->feed[LEFT], &whole, &o->result, e);
+	if (j->opts.kind == JOIN_CROSS)
+		return cross_open(j, &o->feed[LEFT], &o->feed[RIGHT], &o->result, e);
+	if (o->merge)
+		return merge_join_open(j, &o->feed[LEFT], &o->feed[RIGHT], &o->result, e);
+	return start_hash(o, e);
 }
 
 static int joiner_next(struct source *s, struct batch **ret, struct err *e)
@@ -122,7 +139,7 @@ static int prepare(struct joiner *o, struct err *e)
 	struct join *j = &o->join;
 	int rc = bind_keys(j, l, r, e);
 
-	if (rc < 0 || (rc = join_columns(j, l, r, e)) < 0)
+	if (rc < 0 || (rc = join_columns(j, l, r, e)) < 0 || (rc = merge_join_applies(j, l, r, &o->merge, e)) < 0)
 		return rc;
 	o->source.schema = j->out;
 	return 0;

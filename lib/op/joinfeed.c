@@ -90,6 +90,9 @@ static int encode(struct feed *f, struct batch *b, struct err *e)
 	int rc = key_batch(j, b, &k, &compared, e);
 
 	f->bad = (struct bad_values){ .policy = j->opts.on_bad, .bad_row = -1 };
+	f->n = b->nrows;
+	if (k.n == 0)
+		return rc;
 	if (alternatives)
 		k.n = 1;
 	for (int a = 0; a < (alternatives ? j->nalts : 1) && rc == 0; a++, k.parts++)

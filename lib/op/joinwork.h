@@ -180,11 +180,46 @@ int pass_open(struct build *b, struct feed *left, const struct pass_opts *o, str
 /* Both sides on disk (joinpart.c): called when `b` is full and the rest of the right side is still in `right`. Borrows all. */
 int parts_open(struct join *j, struct build *b, struct feed *right, struct feed *left, struct source **ret, struct err *e) nodiscard;
 
+/* Right rows that the left rows at hand are paired with, all of them with each (joingroup.c): a merge join's rows of one key, all of a
+ * cross join. Batches are kept while there is memory, then the rows lie on disk and are read again for each left row. */
+struct group {
+	struct join *j;
+	struct batch **held;     /* of the payload */
+	uint32_t nheld, held_cap, first; /* from `first` on they are the group's, before it of pairs noted earlier */
+	struct rowref *refs;     /* the rows, in held */
+	int64_t n, cap, bytes;
+	int64_t place[2];        /* of the first two; with opts.expect */
+	int64_t left_place;      /* of the first left row that matched */
+	bool on_disk;
+	struct spill spill;
+	struct source *again;    /* on disk: for the left row at hand */
+	int64_t at;              /* the next to be paired with the left row at hand */
+
+	uint32_t *idx;           /* noted pairs: left rows, */
+	struct rowref *pairs;    /* and right rows in held; ROW_NULL: none */
+	int64_t npairs, max;
+};
+
+int group_open(struct group *g, struct join *j, struct err *e) nodiscard;
+void group_close(struct group *g);
+void group_reset(struct group *g); /* an empty group; pairs noted stay */
+/* Appends rows [from, to) of the right feed's batch. */
+int group_add(struct group *g, const struct feed *right, int64_t from, int64_t to, struct err *e) nodiscard;
+/* Notes left row i without a match. */
+void group_note_none(struct group *g, int64_t i);
+/* Pairs left row i with the group's rows from g->at on. *done = false: flush and call again. *ret: a batch that is ready. */
+int group_pair(struct group *g, struct batch *left, int64_t i, bool *done, struct batch **ret, struct err *e) nodiscard;
+/* Is it time to flush? */
+bool group_is_full(const struct group *g);
+/* The pairs noted as joined rows. */
+int group_flush(struct group *g, struct batch *left, struct batch **ret, struct err *e) nodiscard;
+
 /* Merge join (joinmerge.c): both inputs claim an order that has the keys first. *ret = false: they do not. Reorders the keys. */
 int merge_join_applies(struct join *j, const struct schema *left, const struct schema *right, bool *ret, struct err *e) nodiscard;
-int merge_join_open(struct join *j, struct source *left, struct source *right, struct source **ret, struct err *e) nodiscard;
 
+/* Borrow the feeds. */
+int merge_join_open(struct join *j, struct feed *left, struct feed *right, struct source **ret, struct err *e) nodiscard;
 /* Every left row with every right row (joincross.c). */
-int cross_open(struct join *j, struct source *left, struct source *right, struct source **ret, struct err *e) nodiscard;
+int cross_open(struct join *j, struct feed *left, struct feed *right, struct source **ret, struct err *e) nodiscard;
 
 #endif

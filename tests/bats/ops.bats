@@ -12,7 +12,7 @@ oracle() { # script cases seed
 
 @test "join is SQLite's join, for every kind, with duplicates and nulls" {
 	command -v sqlite3 >/dev/null || skip "needs sqlite3"
-	oracle join 300 1
+	oracle join 350 1
 }
 
 @test "split is a partition in every mode; take is head, tail and awk" {

@@ -1,5 +1,6 @@
 #!/usr/bin/perl
-# stook join against SQLite: every kind, one or two keys, duplicates and nulls. Usage: join.pl CASES SEED, in an empty folder.
+# stook join against SQLite: every kind, one or two keys, duplicates and nulls; in memory, on disk, sorted inputs merged; cardinality.
+# Usage: join.pl CASES SEED, in an empty folder.
 use strict;
 use warnings;
 use FindBin;
@@ -59,8 +60,63 @@ sub one_case {
 	my $key = "k=kk$reading" . ($two ? ',g=gg' : '');
 	my $got = run("stook join --$kind -k $key l.csv r.csv --to csv --no-header-out");
 	same("join --$kind -k $key", $got, $want);
+	same("join --$kind -k $key, on disk", run("stook join -S 1 --$kind -k $key l.csv r.csv --to csv --no-header-out"), $want) unless rnd(2);
+	merge_case($kind, $key, $two, $reading) unless rnd(3);
+	expect_case($kind, $key, $two, \@l, \@r) unless $numeric || rnd(2);
 	return if $kind eq 'inner' || rnd(4);
 	same("join --$kind, left from a pipe", run("stook cat l.csv | stook join --$kind -k $key - r.csv --to csv --no-header-out"), $want);
+}
+
+# Sorted streams, which say so and are merged, give what the same rows without a claim give.
+sub merge_case {
+	my ($kind, $key, $two, $reading) = @_;
+	my $desc = pick('', ':desc');
+	my $memory = pick('', '-S 1');
+	my ($ls, $rs) = $two && rnd(2) ? ("g,k$reading$desc", "gg,kk$reading$desc") : ("k$reading$desc" . ($two ? ',g' : ''), "kk$reading$desc" . ($two ? ',gg' : ''));
+	run("stook sort -k $ls l.csv -o ls.arrows; stook sort -k $rs r.csv -o rs.arrows; stook cat ls.arrows -o ls.csv; stook cat rs.arrows -o rs.csv");
+	same("join $memory --$kind -k $key of sorted streams", run("stook join $memory --$kind -k $key ls.arrows rs.arrows --to csv"),
+		run("stook join --$kind -k $key ls.csv rs.csv --to csv"));
+}
+
+# --expect: the first left row at fault, and what is said of it.
+sub fault {
+	my ($expect, $two, $l, $r) = @_;
+	my %first;
+	for my $x (@$l) {
+		next if grep { !defined $x->[$_] } 0 .. $two;
+		my @m = grep { my $y = $_; !grep { !defined $y->[$_] || $y->[$_] ne $x->[$_] } 0 .. $two } @$r;
+		next unless @m;
+		my $key = join ',', @$x[0 .. $two];
+		return "r.csv:" . ($m[1][2] + 1) . ": key \"$key\" matches a second record of the right input, the first is line " . ($m[0][2] + 1)
+			if $expect =~ /:1/ && @m > 1;
+		return "l.csv:" . ($x->[2] + 1) . ": key \"$key\" matches a second record of the left input, the first is line $first{$key}"
+			if $expect =~ /1:/ && $first{$key};
+		$first{$key} = $x->[2] + 1;
+	}
+	return;
+}
+
+sub expect_case {
+	my ($kind, $key, $two, $l, $r) = @_;
+	my $expect = pick('1:1', '1:m', 'm:1');
+	my $fault = fault($expect, $two, $l, $r);
+	my $cmd = "stook join --expect $expect --$kind -k $key";
+	my $want = $fault ? "stook-join: $fault; expected $expect\n" : '';
+	for my $memory ('', '-S 1') {
+		run("$cmd $memory l.csv r.csv --to csv >out.csv", $fault ? 65 : 0);
+		same("$cmd $memory: the message", slurp('err.txt'), $want);
+		rename 'out.csv', 'whole.csv' if $memory eq '';
+	}
+	same("$cmd: the rows before it, on disk", slurp('out.csv'), slurp('whole.csv'));
+}
+
+sub cross_case {
+	my @l = table(rnd(30), sub { word('ab', 2) });
+	my @r = table(rnd(30), sub { word('ab', 2) });
+	spew('l.csv', 'k,g,id', csv(@l));
+	spew('r.csv', 'rk,rg,rid', csv(@r));
+	my $want = join '', map { my $x = $_; map { join(',', map { $_ // '' } @$x, @$_) . "\n" } @r } @l;
+	same("join $_ --cross", run("stook join $_ --cross l.csv r.csv --to csv --no-header-out"), $want) for '', '-S 1';
 }
 
 # --any k,g=kk: either left field equals the right one, each pair once; the right field stays, left fields of right-only rows are null.
@@ -75,11 +131,12 @@ sub any_case {
 	spew('q.sql', '.mode csv', '.headers off', 'CREATE TABLE l(k,g,id); CREATE TABLE r(k,g,id);', inserts('l', @l), inserts('r', @r), "$sql;");
 	my $want = run('sqlite3 -batch :memory: <q.sql');
 	$want =~ s/\r//g;
-	same("join --$kind --any", run("stook join --$kind --any k,g=kk l.csv r.csv --to csv --no-header-out"), $want);
+	same("join $_ --$kind --any", run("stook join $_ --$kind --any k,g=kk l.csv r.csv --to csv --no-header-out"), $want) for '', '-S 1';
 }
 
 for my $i (1 .. $cases) {
 	one_case();
 	any_case() if $i % 3 == 0;
+	cross_case() if $i % 20 == 0;
 }
 done();

@@ -124,6 +124,106 @@ TEST(join_on_disk_is_nested_loops)
 		one_join(&r, i % 10 ? 60 : 400, 1 + (int64_t)rng_below(&r, 100000));
 }
 
+/* Sorted inputs that say so are merged: the same again. */
+
+static int by_k_v(const void *a, const void *b)
+{
+	const struct mem_row *x = a, *y = b;
+	int c = mem_cmp_key(x, y);
+
+	if (c == 0)
+		c = mem_cmp_v(x, y);
+	return c ? c : (x->id > y->id) - (x->id < y->id);
+}
+
+static struct source *claimed(struct mem_table *t, struct rng *r, const char *id)
+{
+	struct source *s;
+	struct err e;
+
+	qsort(t->rows, (size_t)t->n, sizeof *t->rows, by_k_v);
+	for (int64_t i = 0; i < t->n; i++)
+		t->rows[i].id = i;
+	s = mem_open(t, 0, t->n, 1 + (int64_t)rng_below(r, 40), rng_u64(r), id);
+	CHECK(schema_set_meta((struct schema *)(uintptr_t)s->schema, STR("stook.sorted"), STR("k,v"), &e) == 0);
+	return s;
+}
+
+static void one_merge(struct rng *r)
+{
+	struct mem_table a = mem_random(r, (int64_t)rng_below(r, 200), 1 + rng_below(r, 3), rng_below(r, 4));
+	struct mem_table b = mem_random(r, (int64_t)rng_below(r, 200), 1 + rng_below(r, 3), rng_below(r, 4));
+	struct source *l = claimed(&a, r, "id"), *right = claimed(&b, r, "rid"), *s = NULL;
+	int k = 1 + 2 * (int)rng_below(r, 2);
+	struct join_opts o = { .kind = (enum join_kind)rng_below(r, 6), .memory = rng_below(r, 2) ? 0 : 1 + (int64_t)rng_below(r, 3000) };
+	cleanup_arena struct arena arena = { 0 };
+	struct key_spec lk, rk;
+	struct pairs want, got;
+	struct err e;
+
+	CHECK(join_pairs(str_of(k == 1 ? "k" : "v,k"), &arena, &lk, &rk, &e) == 0);
+	o.left = &lk;
+	o.right = &rk;
+	want = nested_loops(o.kind, k, &a, &b);
+	CHECK(join_open(l, right, &o, &s, &e) == 0);
+	got = run_join(s, &e);
+	CHECK_I64(got.n, want.n);
+	for (int64_t i = 0; i < want.n; i++) {
+		CHECK_I64(got.v[i].left, want.v[i].left);
+		CHECK_I64(got.v[i].right, want.v[i].right);
+	}
+	free(got.v);
+	free(want.v);
+	free(a.rows);
+	free(b.rows);
+}
+
+TEST(merge_join_is_nested_loops)
+{
+	struct rng r;
+
+	rng_seed(&r, 4);
+	for (int i = 0; i < 300; i++)
+		one_merge(&r);
+}
+
+/* A false claim is found out, on either side. */
+TEST(false_claims_fail)
+{
+	for (int side = 0; side < 2; side++) {
+		struct mem_table t[2];
+		cleanup_arena struct arena arena = { 0 };
+		struct key_spec lk, rk;
+		struct join_opts o = { .kind = JOIN_FULL, .left = &lk, .right = &rk };
+		struct source *from[2], *s = NULL;
+		struct batch *b;
+		struct rng r;
+		struct err e;
+		int rc;
+
+		rng_seed(&r, 5);
+		for (int i = 0; i < 2; i++) {
+			t[i] = mem_random(&r, 100, 3, 0);
+			from[i] = claimed(&t[i], &r, i ? "rid" : "id");
+		}
+		for (int i = 0; i < 50; i++) { /* the last rows come first */
+			struct mem_row x = t[side].rows[i];
+
+			t[side].rows[i] = t[side].rows[99 - i];
+			t[side].rows[99 - i] = x;
+		}
+		CHECK(join_pairs(STR("k"), &arena, &lk, &rk, &e) == 0);
+		CHECK(join_open(from[0], from[1], &o, &s, &e) == 0);
+		while ((rc = source_next(s, &b, &e)) == 0 && b)
+			batch_unref(b);
+		CHECK_I64(rc, -ST_DATA);
+		CHECK(strstr(e.msg, "out of order") != NULL);
+		source_close(s);
+		free(t[0].rows);
+		free(t[1].rows);
+	}
+}
+
 /* One key on both sides: more pairs than one batch holds. */
 TEST(cross_of_one_key)
 {
@@ -217,5 +317,6 @@ TEST(pairs_are_parsed)
 
 int main(void)
 {
-	return RUN_TABLE(T1(join_is_nested_loops), T1(join_on_disk_is_nested_loops), T1(cross_of_one_key), T1(names_of_both_sides), T1(pairs_are_parsed));
+	return RUN_TABLE(T1(join_is_nested_loops), T1(join_on_disk_is_nested_loops), T1(merge_join_is_nested_loops), T1(false_claims_fail),
+			 T1(cross_of_one_key), T1(names_of_both_sides), T1(pairs_are_parsed));
 }

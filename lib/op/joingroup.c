@@ -1,0 +1,218 @@
+/* Groups of right rows and the pairs made with them: see joinwork.h. Batches stay as long as noted pairs or the group need them.
+ * Invariant: held[first ..] are the batches of the group's rows; pairs refer to any of held. */
+#include "lib/op/grow.h"
+#include "lib/op/joinwork.h"
+
+#define LARGEST_BATCH (8 * BATCH_BYTES)
+#define MOST_HELD 32 /* batches of pairs noted, beside the group's */
+
+int group_open(struct group *g, struct join *j, struct err *e)
+{
+	*g = (struct group){ .j = j, .spill = { .fd = -1 }, .max = BATCH_ROWS };
+	g->idx = calloc(BATCH_ROWS, sizeof *g->idx);
+	g->pairs = calloc(BATCH_ROWS, sizeof *g->pairs);
+	return g->idx && g->pairs ? 0 : err_oom(e);
+}
+
+void group_close(struct group *g)
+{
+	group_reset(g);
+	for (uint32_t i = 0; i < g->nheld; i++)
+		batch_unref(g->held[i]);
+	free(g->held);
+	free(g->refs);
+	free(g->idx);
+	free(g->pairs);
+	*g = (struct group){ .spill = { .fd = -1 } };
+}
+
+void group_reset(struct group *g)
+{
+	source_close(g->again);
+	g->again = NULL;
+	spill_close(&g->spill);
+	g->on_disk = false;
+	g->first = g->nheld;
+	g->n = g->at = g->bytes = 0;
+	g->left_place = 0;
+}
+
+static int hold(struct group *g, struct batch *b, struct err *e)
+{
+	uint32_t cap = g->held_cap ? g->held_cap * 2 : 16;
+	int rc;
+
+	if (g->nheld == g->held_cap) {
+		if ((rc = GROW(g->held, cap, e)) < 0)
+			return rc;
+		g->held_cap = cap;
+	}
+	g->held[g->nheld++] = batch_ref(b);
+	return 0;
+}
+
+static int add_refs(struct group *g, int64_t from, int64_t to, struct err *e)
+{
+	int64_t cap = g->cap ? g->cap : 64;
+	int rc;
+
+	while (cap < g->n + to - from)
+		cap *= 2;
+	if (cap != g->cap && (rc = GROW(g->refs, cap, e)) < 0)
+		return rc;
+	g->cap = cap;
+	for (int64_t i = from; i < to; i++)
+		g->refs[g->n++] = (struct rowref){ g->nheld - 1, (uint32_t)i };
+	return 0;
+}
+
+/* In pieces of at most BATCH_ROWS: each is paired with one left row at once. */
+static int write_rows(struct group *g, struct batch *b, int64_t from, int64_t to, struct err *e)
+{
+	int rc = 0;
+
+	for (int64_t n; from < to && rc == 0; from += n) {
+		cleanup_batch struct batch *part = NULL;
+
+		n = to - from < BATCH_ROWS ? to - from : BATCH_ROWS;
+		if ((rc = batch_slice(b, from, n, &part, e)) == 0)
+			rc = spill_write(&g->spill, part, e);
+	}
+	return rc;
+}
+
+/* Runs of neighbours go as slices. */
+static int move_to_disk(struct group *g, struct err *e)
+{
+	int rc = spill_open(&g->spill, g->j->payload, g->j->opts.tmpdir, e);
+
+	for (int64_t i = 0, k; i < g->n && rc == 0; i = k) {
+		struct rowref r = g->refs[i];
+
+		for (k = i + 1; k < g->n && g->refs[k].batch == r.batch; k++)
+			;
+		rc = write_rows(g, g->held[r.batch], r.row, r.row + (k - i), e);
+	}
+	g->on_disk = true;
+	for (uint32_t i = g->first; i < g->nheld && g->npairs == 0; i++)
+		batch_unref(g->held[i]);
+	if (g->npairs == 0)
+		g->nheld = g->first;
+	return rc;
+}
+
+int group_add(struct group *g, const struct feed *right, int64_t from, int64_t to, struct err *e)
+{
+	int64_t limit = g->j->opts.memory / 3;
+	int rc = 0;
+
+	for (int64_t i = from; i < to && g->j->opts.expect && g->n + i - from < 2; i++)
+		g->place[g->n + i - from] = right->places[i];
+	if (!g->on_disk && (rc = hold(g, right->batch, e)) == 0)
+		rc = add_refs(g, from, to, e);
+	else if (g->on_disk && (rc = write_rows(g, right->batch, from, to, e)) == 0)
+		g->n += to - from;
+	g->bytes += batch_bytes(right->batch);
+	if (rc == 0 && !g->on_disk && limit && g->bytes + g->n * (int64_t)sizeof *g->refs > limit)
+		rc = move_to_disk(g, e);
+	return rc;
+}
+
+/* Pairs. */
+
+bool group_is_full(const struct group *g)
+{
+	return g->npairs == g->max || (g->npairs && g->first > MOST_HELD);
+}
+
+static void note(struct group *g, int64_t i, struct rowref r)
+{
+	g->idx[g->npairs] = (uint32_t)i;
+	g->pairs[g->npairs++] = r;
+}
+
+void group_note_none(struct group *g, int64_t i)
+{
+	note(g, i, (struct rowref){ 0, ROW_NULL });
+}
+
+/* The next rows of a group on disk, each with left row i. What was noted before goes first. */
+static int pair_on_disk(struct group *g, struct batch *left, int64_t i, bool *done, struct batch **ret, struct err *e)
+{
+	cleanup_batch struct batch *right = NULL, *rows = NULL;
+	int64_t n = 0;
+	int rc;
+
+	*done = false;
+	if (g->npairs)
+		return group_flush(g, left, ret, e);
+	if (!g->again && (rc = spill_again(&g->spill, &g->again, e)) < 0)
+		return rc;
+	if ((rc = source_next(g->again, &right, e)) < 0)
+		return rc;
+	if (!right) {
+		source_close(g->again);
+		g->again = NULL;
+		*done = true;
+		return 0;
+	}
+	for (; n < right->nrows; n++)
+		g->idx[n] = (uint32_t)i;
+	if ((rc = batch_gather(left, g->idx, n, &rows, e)) < 0)
+		return rc;
+	return join_compose(g->j, rows, right, n, NULL, NULL, ret, e);
+}
+
+int group_pair(struct group *g, struct batch *left, int64_t i, bool *done, struct batch **ret, struct err *e)
+{
+	if (g->on_disk)
+		return pair_on_disk(g, left, i, done, ret, e);
+	while (g->at < g->n && g->npairs < g->max)
+		note(g, i, g->refs[g->at++]);
+	*done = g->at == g->n;
+	if (*done)
+		g->at = 0;
+	return 0;
+}
+
+/* Forgets the batches before the group's. */
+static void release(struct group *g)
+{
+	uint32_t k = g->on_disk ? g->nheld : g->first;
+
+	for (uint32_t i = 0; i < k; i++)
+		batch_unref(g->held[i]);
+	g->nheld -= k;
+	memmove(g->held, g->held + k, g->nheld * sizeof *g->held);
+	g->first = 0;
+	for (int64_t i = 0; i < g->n && k && !g->on_disk; i++)
+		g->refs[i].batch -= k;
+}
+
+/* How many pairs make a batch. */
+static int64_t most_pairs(const struct group *g, const struct batch *left)
+{
+	const struct batch *right = g->nheld ? g->held[g->nheld - 1] : NULL;
+	int64_t bytes = batch_bytes(left) / left->nrows + (right ? batch_bytes(right) / right->nrows : 0);
+
+	return rows_per_batch(bytes, 1, LARGEST_BATCH);
+}
+
+int group_flush(struct group *g, struct batch *left, struct batch **ret, struct err *e)
+{
+	cleanup_batch struct batch *rows = NULL, *payload = NULL;
+	struct rows right = { 0 };
+	int rc = join_rows(left, g->idx, g->npairs, &rows, e);
+
+	if (rc == 0 && !join_left_only(g->j) && (rc = rows_init(&right, g->j->payload, e)) == 0) {
+		if ((rc = pick_rows(&right, g->held, g->pairs, g->npairs, e)) == 0)
+			rc = rows_take(&right, &payload, e);
+		rows_free(&right);
+	}
+	if (rc == 0)
+		rc = join_compose(g->j, rows, payload, g->npairs, NULL, NULL, ret, e);
+	g->npairs = 0;
+	g->max = most_pairs(g, left);
+	release(g);
+	return rc;
+}
