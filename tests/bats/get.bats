@@ -280,6 +280,30 @@ s3_objects() { # names are keys, escaped as in URLs
 	AWS_ENDPOINT_URL=http://127.0.0.1:1 AWS_ENDPOINT_URL_S3=$URL same s3://bkt/data.csv "$ROOT/x.csv"
 }
 
+@test "s3: objects and lists of a store from npm" { # it looks at keys, not at signatures
+	peers=$BATS_TEST_DIRNAME/../peers
+	if [ ! -d "$peers/node_modules/s3rver" ]; then
+		(cd "$peers" && npm install --no-package-lock --silent >/dev/null 2>&1) || skip "npm install in tests/peers did not work"
+	fi
+	mkdir store
+	node "$peers/s3.cjs" store s3port data.csv="$ROOT/big.csv" 'd/a b+c&d=é.csv'="$ROOT/x.csv" d/2.csv="$ROOT/z.csv" d/e/3.csv="$ROOT/z.csv" 3>&- &
+	pid=$!
+	for _ in $(seq 100); do [ -s s3port ] && break; sleep 0.1; done
+	good=1
+	(
+		set -e
+		export AWS_ENDPOINT_URL=http://127.0.0.1:$(<s3port) AWS_ACCESS_KEY_ID=S3RVER AWS_SECRET_ACCESS_KEY=S3RVER
+		same s3://bkt/data.csv "$ROOT/big.csv"
+		same 's3://bkt/d/a b+c&d=é.csv' "$ROOT/x.csv"
+		[ "$(stook map 'keep a; f = file()' 's3://bkt/d/*.csv' --to csv | tail -n 2 | tr '\n' ' ')" = \
+			'1,s3://bkt/d/a b+c&d=é.csv 2,s3://bkt/d/a b+c&d=é.csv ' ]
+		fails 66 'NoSuchKey' s3://bkt/nothing.csv
+		AWS_ACCESS_KEY_ID=wrong fails 77 'InvalidAccessKeyId' s3://bkt/data.csv
+	) || good=
+	kill $pid
+	[ $good ]
+}
+
 @test "hdfs: redirected to the data node, resumed by offset, patterns folder by folder" {
 	h=hdfs://${URL#http://}
 	cp "$ROOT/x.csv" "$ROOT/hdfs/logs/a/1 x?.csv"
@@ -327,10 +351,11 @@ s3_objects() { # names are keys, escaped as in URLs
 	[ "$(tr '\n' ' ' <got.csv)" = 'a,b,b_2 1,x,x 2,y,y 3,z,z ' ]
 }
 
-@test "nginx: plain, gzip_static, ranges, a large file, basic authentication" {
-	port=$((20000 + RANDOM % 20000))
+@test "nginx: plain and compressed files, basic authentication, redirects, and a server that is killed and comes back" {
+	port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
 	mkdir n
 	cp "$ROOT"/big.csv "$ROOT"/big.csv.gz "$ROOT"/x.csv n
+	seq 1 1000000 | sed '1i n' >n/large.csv
 	printf 'ann:%s\n' "$(openssl passwd -apr1 secret)" >users
 	cat >nginx.conf <<-E
 	daemon off; master_process off; pid $PWD/nginx.pid; error_log $PWD/error.log;
@@ -341,6 +366,7 @@ s3_objects() { # names are keys, escaped as in URLs
 		server {
 			listen 127.0.0.1:$port; root $PWD/n;
 			location /private/ { alias $PWD/n/; auth_basic x; auth_basic_user_file $PWD/users; }
+			location /slow/ { alias $PWD/n/; limit_rate 4m; }
 			location /old/ { return 301 http://127.0.0.1:$port/x.csv; }
 		}
 	}
@@ -353,11 +379,21 @@ s3_objects() { # names are keys, escaped as in URLs
 		set -e
 		same "http://127.0.0.1:$port/big.csv" "$ROOT/big.csv"
 		same "http://127.0.0.1:$port/big.csv.gz" "$ROOT/big.csv"
-		same "http://127.0.0.1:$port/old/x" "$ROOT/x.csv" 2>err || same "http://127.0.0.1:$port/old/x.csv" "$ROOT/x.csv"
+		same "http://127.0.0.1:$port/old/x.csv" "$ROOT/x.csv"
 		same "http://ann:secret@127.0.0.1:$port/private/x.csv" "$ROOT/x.csv"
 		fails 77 'answers 401' "http://ann:wrong@127.0.0.1:$port/private/x.csv"
 		fails 66 'answers 404' "http://127.0.0.1:$port/nothing.csv"
 	) || good=
+	STOOK_GET_RETRIES=8 stook cat "http://127.0.0.1:$port/slow/large.csv" --to csv >got.csv &
+	reader=$!
+	sleep 0.7
+	kill -KILL $pid
+	sleep 0.3
+	/usr/sbin/nginx -c "$PWD/nginx.conf" -p "$PWD" 3>&- &
+	pid=$!
+	wait $reader || good=
+	cmp got.csv n/large.csv || good=
+	grep -q '"GET /slow/large.csv HTTP/1.1" 206' access.log || good=
 	kill $pid
 	[ $good ]
 }

@@ -14,6 +14,12 @@ top() { cd "$BATS_TEST_DIRNAME/../.." && pwd; }
 		[ -s "$root/share/man/man1/stook-$tool.1" ]
 		"$root/bin/stook-$tool" --help | grep -q '^Usage: stook '
 	done
+	python3 -m zipfile -c t.zip t.csv
+	[ "$(env -i PATH=/bin:/usr/bin "$root/bin/stook" take -n 1 t.zip//t.csv --to csv | tail -n 1)" = b,1 ]
+	mv "$root/bin/stook-get" "$root/libexec/stook" # where it may lie as well
+	[ "$(env -i PATH=/bin:/usr/bin "$root/bin/stook" take -n 1 t.zip//t.csv --to csv | tail -n 1)" = b,1 ]
+	mv "$root/libexec/stook/stook-get" "$root/bin"
+	[ -s "$root/share/man/man1/stook-get.1" ]
 	"$root/bin/fanout" --help | grep -q '^Usage: fanout '
 	env -i PATH=/bin:/usr/bin "$root/bin/fanout" --workers 2 t.csv -- 'stook sort -k k -o sorted.csv'
 	[ "$(tail -n +2 sorted.csv | tr '\n' ' ')" = "a,2 b,1 " ]
@@ -31,6 +37,12 @@ top() { cd "$BATS_TEST_DIRNAME/../.." && pwd; }
 	printf 'k,v\nb,1\na,2\n' >"$root/t.csv"
 	[ "$(chroot "$root" /stook sort -k k /t.csv --to csv | tail -n +2 | tr '\n' ' ')" = "a,2 b,1 " ]
 	[ "$(chroot "$root" /stook map 'where v ~ "2"' /t.csv --to jsonl)" = '{"k":"a","v":"2"}' ]
+}
+
+@test "only stook-get needs libraries for HTTP and archives" {
+	for program in "$STOOK_BIN"/stook-*; do
+		[ "${program##*/}" = stook-get ] || ! readelf -d "$program" | grep 'libcurl\|libarchive\|libcrypto'
+	done
 }
 
 @test "the bundle is static and at most 4 MB" {
