@@ -1,11 +1,11 @@
 /* CSV on several threads.
  *
  * The text behind the reader is cut into pieces at line ends that seem to be outside quotes, and the pieces are parsed at the
- * same time, each by a reader of its own, which knows names and types of the whole one's. They are taken in order. A piece whose
- * text is nothing but whole, faultless records proves that the next one begins at a record, as the first one does; so the guess
- * needs no other check. A piece that is not is handed over as text: the reader parses that by itself, asks for more text where a
- * record reaches beyond the guessed end, and goes on with the crew where it ends with a piece. So faults, their places and what
- * is done about them are the reader's business alone, and the guess can cost time only.
+ * same time, each by a reader of its own, which knows names and types of the whole one's. They are taken in order. A piece
+ * whose text is nothing but whole, faultless records proves that the next one begins at a record, as the first one does; so the
+ * guess needs no other check. A piece that is not is handed over as text: the reader parses that by itself, asks for more text
+ * where a record reaches beyond the guessed end, and goes on with the crew where it ends with a piece. So faults, their places
+ * and what is done about them are the reader's business alone, and the guess can cost time only.
  *
  * Pieces in flight are a ring, then comes the one that is being filled. */
 #include "lib/base/pool.h"
@@ -143,8 +143,8 @@ static int begin_with(struct reader *w, const uint8_t *text, size_t n, struct er
 	return rc;
 }
 
-/* The open piece goes to the crew; what lies behind its cut opens the next. What came slowly, or before the end, is wanted now, all of
- * it, and when it comes alone is not worth another thread. */
+/* The open piece goes to the crew; what lies behind its cut opens the next. What came slowly, or before the end, is wanted now,
+ * all of it, and when it comes alone is not worth another thread. */
 static int hand_out(struct crew *c, struct err *e)
 {
 	struct piece *p = piece_at(c, c->n);

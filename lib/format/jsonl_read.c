@@ -13,6 +13,7 @@
 struct jsonl_source {
 	struct records records;
 	struct arena arena; /* what was declared */
+	struct declared types;
 	struct jsonl_parser parser;
 };
 
@@ -61,24 +62,26 @@ static int sampled_schema(struct jsonl_source *s, const struct read_opts *o, con
 
 static int find_schema(struct jsonl_source *s, const struct read_opts *o, struct err *e)
 {
-	struct declared all, types;
+	struct declared all;
 	struct read_opts only = { .types = o->types };
 	int rc;
 
-	if ((rc = declared_read(o, &s->arena, &all, e)) < 0 || (rc = declared_read(&only, &s->arena, &types, e)) < 0)
+	if ((rc = declared_read(o, &s->arena, &all, e)) < 0 || (rc = declared_read(&only, &s->arena, &s->types, e)) < 0)
 		return rc;
 	if (o->like && !o->schema)
 		s->records.schema = schema_ref(o->like);
 	else
 		rc = o->schema ? fixed_schema(&all, &s->records.schema, e) : sampled_schema(s, o, &all, e);
-	return rc < 0 ? rc : jsonl_parser_init(&s->parser, s->records.schema, &types, e);
+	return rc < 0 ? rc : jsonl_parser_init(&s->parser, s->records.schema, &s->types, e);
 }
 
 static int parse(struct records *r, const char *text, size_t n, size_t *used, struct err *e)
 {
 	struct jsonl_parser *x = &((struct jsonl_source *)r)->parser;
-	int rc = jsonl_parse(x, text, n, used, e);
+	int rc;
 
+	x->record = r->record; /* the crew takes some */
+	rc = jsonl_parse(x, text, n, used, e);
 	r->record = x->record;
 	r->parsed = x->lines;
 	return rc;
@@ -95,6 +98,14 @@ static void release(struct records *r)
 
 	jsonl_parser_free(&s->parser);
 	arena_free(&s->arena);
+}
+
+static int twin(const struct records *r, struct records *t, struct err *e)
+{
+	struct jsonl_source *s = (struct jsonl_source *)t;
+
+	t->rows = &s->parser.rows;
+	return jsonl_parser_init(&s->parser, t->schema, &((const struct jsonl_source *)r)->types, e);
 }
 
 static int start(struct jsonl_source *s, const struct read_opts *o, struct err *e)
@@ -122,6 +133,8 @@ int jsonl_read(struct in *in, const struct read_opts *o, struct source **ret, st
 	s->records.parse = parse;
 	s->records.locate = jsonl_locate;
 	s->records.release = release;
+	s->records.twin = twin;
+	s->records.size = sizeof *s;
 	records_init(&s->records, in, o);
 	if ((rc = start(s, o, e)) < 0) {
 		records_close(&s->records.source);

@@ -8,7 +8,9 @@
 
 void lines_init(struct lines *l, struct in *in, const struct read_opts *o)
 {
-	*l = (struct lines){ .in = in, .patient = !o->latency, .line_max = LINES_MAX };
+	*l = (struct lines){ .in = in, .patient = !o->latency, .block = o->threads > 1 ? LINES_PIECE : LINES_BLOCK, .line_max = LINES_MAX };
+	if (o->chunk > 0)
+		l->block = (size_t)o->chunk;
 	if (o->max_field > 0 && o->max_field < LINES_MAX)
 		l->line_max = (size_t)o->max_field;
 }
@@ -127,43 +129,59 @@ static size_t block_bytes(const struct lines *l)
 	const uint8_t *p = l->text.p + l->from, *last;
 	size_t n = l->whole - l->from;
 
-	if (n <= LINES_BLOCK)
-		return lines_pending(l) >= LINES_BLOCK || l->end ? n : 0;
-	last = memrchr(p, '\n', LINES_BLOCK);
+	if (n <= l->block)
+		return lines_pending(l) >= l->block || l->end ? n : 0;
+	last = memrchr(p, '\n', l->block);
 	if (!last)
 		last = memchr(p, '\n', n);
 	return (size_t)(last - p) + 1;
 }
 
-int lines_block(struct lines *l, struct str *ret, struct err *e)
+/* How long the next bytes may take: whole lines do not wait longer than LATENCY_MS. */
+static int patience(struct lines *l, bool wait)
 {
-	int64_t deadline = 0;
-	size_t n;
+	int64_t now = clock_mono() / 1000;
 
-	while (!(n = block_bytes(l)) && !l->end) {
-		bool hurry = l->whole > l->from && !l->patient;
-		int64_t left = IN_WAIT;
-		ssize_t got;
-
-		if (l->text.n - l->whole > l->line_max)
-			return too_long(l, e);
-		if (hurry) {
-			deadline = deadline ? deadline : clock_mono() / 1000 + LATENCY_MS;
-			left = deadline - clock_mono() / 1000;
-		}
-		got = gather(l, hurry && left < 0 ? 0 : (int)left, e);
-		if (got == IN_LATER) {
-			n = l->whole - l->from;
-			break;
-		}
-		if (got < 0)
-			return (int)got;
-	}
-	return lines_view(l, n, ret, e);
+	if (l->whole > l->from && !l->patient && !l->until)
+		l->until = now + LATENCY_MS;
+	if (!wait)
+		return 0;
+	return !l->until ? IN_WAIT : l->until > now ? (int)(l->until - now) : 0;
 }
 
-void lines_take(struct lines *l, size_t n, int64_t lines)
+/* Reads until a block is complete, or what there is is due: *n bytes of it; 0: the end, or nothing for now. */
+static int read_block(struct lines *l, bool wait, size_t *n, struct err *e)
 {
-	l->line += lines;
+	while (!(*n = block_bytes(l)) && !l->end) {
+		ssize_t got;
+
+		if (l->broken.status || l->text.n - l->whole > l->line_max) { /* behind the whole lines */
+			*n = l->whole - l->from;
+			if (!*n && l->broken.status)
+				*e = l->broken;
+			return *n ? 0 : l->broken.status ? -e->status : too_long(l, e);
+		}
+		got = gather(l, patience(l, wait), &l->broken);
+		if (got != IN_LATER)
+			continue;
+		if (l->until && clock_mono() / 1000 >= l->until)
+			*n = l->whole - l->from;
+		return 0;
+	}
+	return 0;
+}
+
+int lines_block(struct lines *l, bool wait, struct str *ret, struct err *e)
+{
+	size_t n;
+	int rc = read_block(l, wait, &n, e);
+
+	if (n)
+		l->until = 0;
+	return rc < 0 ? rc : lines_view(l, n, ret, e);
+}
+
+void lines_take(struct lines *l, size_t n)
+{
 	l->from += n;
 }

@@ -1,4 +1,4 @@
-/* Text inputs whose records are lines: blocks of whole lines, about LINES_BLOCK bytes each, fewer when the input is slow.
+/* Text inputs whose records are lines: blocks of whole lines, about LINES_BLOCK (or LINES_PIECE) bytes each, fewer when the input is slow.
  *
  * The last line of an input is given its newline if it lacks one; a byte order mark at the beginning is replaced by blanks.
  * What is returned is valid until the next call. */
@@ -8,6 +8,7 @@
 #include "lib/format/format.h"
 
 #define LINES_BLOCK (1 << 20)
+#define LINES_PIECE (256 << 10) /* instead of LINES_BLOCK where many threads parse */
 #define LINES_PAD 32          /* zero bytes behind what lines_view() and lines_block() return, or further text */
 #define LINES_MAX (1 << 30)   /* bytes of one line, unless --max-field allows less */
 
@@ -15,8 +16,11 @@ struct lines {
 	struct in *in;
 	struct buf text;
 	size_t from, whole;   /* not yet taken from there; whole lines up to there */
+	size_t block;         /* bytes of a block, about */
 	size_t line_max;
 	int64_t line;         /* lines taken */
+	int64_t until;        /* when whole lines must be given out, in ms; 0: there are none */
+	struct err broken;    /* status != 0: reading failed behind the text */
 	bool end;             /* of the input */
 	bool patient;         /* no blocks cut by time */
 	bool started;         /* past a byte order mark; set it to keep one */
@@ -32,10 +36,10 @@ static inline size_t lines_pending(const struct lines *l)
 }
 
 /* The next block, still to be taken; empty at the end. Waits at most 100 ms when there are whole lines, else for as long as
- * it takes. */
-int lines_block(struct lines *l, struct str *ret, struct err *e) nodiscard;
-/* n bytes of it, that many whole lines, have been dealt with. */
-void lines_take(struct lines *l, size_t n, int64_t lines);
+ * it takes; with !wait not at all: then it is also empty when it is not complete yet. */
+int lines_block(struct lines *l, bool wait, struct str *ret, struct err *e) nodiscard;
+/* n bytes of it, whole lines, have been dealt with. Who takes them counts them in l->line. */
+void lines_take(struct lines *l, size_t n);
 
 /* For sampling: waits for more of the input. */
 int lines_more(struct lines *l, struct err *e) nodiscard;

@@ -359,6 +359,15 @@ static void release(struct records *r)
 		rows_free(&s->rows);
 }
 
+static int twin(const struct records *r, struct records *t, struct err *e)
+{
+	struct log_source *s = (struct log_source *)t;
+
+	(void)r;
+	t->rows = &s->rows;
+	return rows_init(&s->rows, t->schema, e);
+}
+
 static int combined_read(struct in *in, const struct read_opts *o, struct source **ret, struct err *e)
 {
 	struct log_source *s = calloc(1, sizeof *s);
@@ -371,6 +380,8 @@ static int combined_read(struct in *in, const struct read_opts *o, struct source
 	s->records.parse = parse;
 	s->records.locate = locate;
 	s->records.release = release;
+	s->records.twin = twin;
+	s->records.size = sizeof *s;
 	s->records.rows = &s->rows;
 	records_init(&s->records, in, o);
 	if ((rc = make_schema(s, o, e)) < 0 || (rc = records_start(&s->records, o, e)) < 0) {

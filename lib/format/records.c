@@ -4,24 +4,25 @@
 
 #include <stdlib.h>
 
-/* The next block, copied into a batch of its own, which the batches made from it keep alive. r->left = 0: there is none. */
-static int take_block(struct records *r, struct err *e)
+int records_block(struct records *r, struct records *t, bool wait, struct err *e)
 {
 	struct str block;
 	char *text;
-	int rc = lines_block(&r->lines, &block, e);
+	int rc = lines_block(&r->lines, wait, &block, e);
 
-	if (rc < 0)
+	t->left = 0;
+	if (rc < 0 || !block.n)
 		return rc;
-	batch_unref(r->carrier);
-	r->carrier = batch_new(r->nothing, 0);
-	text = r->carrier ? arena_alloc(&r->carrier->arena, block.n + LINES_PAD) : NULL;
+	batch_unref(t->carrier);
+	t->carrier = batch_new(r->nothing, 0);
+	text = t->carrier ? arena_alloc(&t->carrier->arena, block.n + LINES_PAD) : NULL;
 	if (!text)
 		return err_oom(e);
 	memcpy(text, block.p, block.n);
 	memset(text + block.n, 0, LINES_PAD);
-	r->text = text;
-	r->left = block.n;
+	lines_take(&r->lines, block.n);
+	t->text = text;
+	t->left = block.n;
 	return 0;
 }
 
@@ -48,8 +49,8 @@ static void note_failure(struct records *r)
 	r->error.row = r->record;
 }
 
-/* Parses a part of the block into a new batch. Records and lines of a batch are without gaps: a skipped record ends it. */
-static int parse_some(struct records *r, struct batch **ret, struct err *e)
+/* Records and lines of a batch are without gaps: a skipped record ends it. */
+int records_parse(struct records *r, struct batch **ret, struct err *e)
 {
 	cleanup_batch struct batch *b = batch_new(r->schema, 0);
 	int64_t before = r->record;
@@ -61,6 +62,7 @@ static int parse_some(struct records *r, struct batch **ret, struct err *e)
 	if (r->parse(r, r->text, r->left, &used, &r->error) < 0) {
 		if (r->error.status != ST_DATA) { /* not a matter of the data: the columns may be torn */
 			*e = r->error;
+			r->torn = true;
 			return -e->status;
 		}
 		note_failure(r);
@@ -72,7 +74,7 @@ static int parse_some(struct records *r, struct batch **ret, struct err *e)
 	if (!b->origin.name)
 		return err_oom(e);
 	batch_keep(b, r->carrier);
-	lines_take(&r->lines, used, r->parsed);
+	r->lines.line += r->parsed;
 	r->text += used;
 	r->left -= used;
 	*ret = b;
@@ -97,11 +99,13 @@ static int next(struct source *source, struct batch **ret, struct err *e)
 	while (!r->failed) {
 		cleanup_batch struct batch *b = NULL;
 
-		if (!r->left && (rc = take_block(r, e)) < 0)
+		if (!r->left && (rc = r->crew ? records_crew_next(r, e) : records_block(r, r, true, e)) < 0)
 			return rc;
-		if (!r->left)
+		if (!r->left && !r->ready)
 			return close_side(r, e);
-		if ((rc = parse_some(r, &b, e)) < 0)
+		b = r->ready;
+		r->ready = NULL;
+		if (!b && (rc = records_parse(r, &b, e)) < 0)
 			return rc;
 		if (b->nrows) {
 			*ret = b;
@@ -117,6 +121,7 @@ void records_close(struct source *source)
 {
 	struct records *r = (struct records *)source;
 
+	records_crew_close(r->crew);
 	r->release(r);
 	out_close(r->own_side);
 	batch_unref(r->carrier);
@@ -153,7 +158,13 @@ void records_init(struct records *r, struct in *in, const struct read_opts *o)
 
 int records_start(struct records *r, const struct read_opts *o, struct err *e)
 {
+	int rc;
+
 	r->source.schema = r->schema;
 	r->nothing = schema_new();
-	return r->nothing ? open_side(r, o, e) : err_oom(e);
+	if (!r->nothing)
+		return err_oom(e);
+	if (o->threads > 1 && r->twin && (rc = records_crew_open(r, o->threads, e)) < 0)
+		return rc;
+	return open_side(r, o, e);
 }

@@ -24,12 +24,19 @@ struct records {
 	int (*parse)(struct records *r, const char *text, size_t n, size_t *used, struct err *e);
 	void (*locate)(const struct origin *o, int64_t row, int field, int64_t *line, int64_t *column);
 	void (*release)(struct records *r); /* frees what the format has besides */
+	/* For parsing on several threads; NULL: not this format. `t`, zeroed, of `size` bytes, has schema and functions; it gets what
+	 * parse() needs, and none of what r has of its own. release() gets it also after a failure. */
+	int (*twin)(const struct records *r, struct records *t, struct err *e);
+	size_t size;
 
 	struct schema *nothing;      /* of carriers */
 	struct batch *carrier;       /* holds the block */
 	const char *text;            /* of it, what is not yet parsed */
 	size_t left;
 	struct out *side, *own_side; /* --on-bad side=FILE; own: opened here */
+	struct records_crew *crew;   /* parses blocks ahead; NULL: nobody does */
+	struct batch *ready;         /* rows of a block that the crew has parsed */
+	bool torn;                   /* a failure that is not a matter of the data: rows are not to be used again */
 	bool failed;                 /* `error` is to be returned after the rows before it */
 	struct err error;
 };
@@ -40,5 +47,16 @@ void records_close(struct source *s);
 
 /* A bad record's raw text, when records are skipped: to the side file, if there is one. */
 int records_aside(struct records *r, struct str record, struct err *e) nodiscard;
+
+/* The next block of lines, taken from r, into a carrier of t's, which may be r. t->left = 0: there is none; with !wait, it is not
+ * there yet. */
+int records_block(struct records *r, struct records *t, bool wait, struct err *e) nodiscard;
+/* What is left of the block, or a part of it, as a new batch; r->failed when it ends with an error, which is r->error. */
+int records_parse(struct records *r, struct batch **ret, struct err *e) nodiscard;
+
+/* Parsing ahead on `threads` threads. next() sets r->ready, or r->text and r->left; neither at the end. */
+int records_crew_open(struct records *r, int threads, struct err *e) nodiscard;
+int records_crew_next(struct records *r, struct err *e) nodiscard;
+void records_crew_close(struct records_crew *c); /* NULL is fine */
 
 #endif

@@ -102,6 +102,15 @@ static void release(struct records *r)
 		rows_free(&s->rows);
 }
 
+static int twin(const struct records *r, struct records *t, struct err *e)
+{
+	struct text_source *s = (struct text_source *)t;
+
+	(void)r;
+	t->rows = &s->rows;
+	return rows_init(&s->rows, t->schema, e);
+}
+
 static int text_read(struct in *in, const struct read_opts *o, struct source **ret, struct err *e)
 {
 	struct text_source *s = calloc(1, sizeof *s);
@@ -113,6 +122,8 @@ static int text_read(struct in *in, const struct read_opts *o, struct source **r
 	}
 	s->records.parse = parse;
 	s->records.release = release;
+	s->records.twin = twin;
+	s->records.size = sizeof *s;
 	s->records.rows = &s->rows;
 	records_init(&s->records, in, o);
 	s->records.lines.started = true; /* a byte order mark stays */

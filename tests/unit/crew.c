@@ -1,4 +1,4 @@
-/* CSV on several threads is CSV on one: rows, places, errors and side files of random texts, whatever the number of threads and
+/* Text parsed on several threads is text parsed on one: rows, places, errors and side files of random texts, whatever the number of threads and
  * the size of the pieces. */
 #include "lib/format/csv.h"
 #include "tests/unit/test.h"
@@ -53,7 +53,7 @@ static void random_text(struct buf *b, int64_t records, bool faults)
 }
 
 /* Every value with its place, the side file, and how it ended. */
-static struct buf reading(const struct buf *text, struct read_opts o)
+static struct buf reading(const struct format *f, const struct buf *text, struct read_opts o)
 {
 	struct buf got = { 0 }, side = { 0 };
 	struct source *s;
@@ -64,19 +64,19 @@ static struct buf reading(const struct buf *text, struct read_opts o)
 
 	if (in_open_mem(&in, text->p, text->n, "t", &e) < 0 || out_open_mem(&o.side_out, &side, &e) < 0)
 		abort();
-	rc = format_csv.read(in, &o, &s, &e);
+	rc = f->read(in, &o, &s, &e);
 	for (b = NULL; rc == 0 && (rc = source_next(s, &b, &e)) == 0 && b; batch_unref(b))
 		for (int64_t i = 0; i < b->nrows; i++) {
 			int64_t row = b->origin.row + i, line = 0, column = 0;
 
-			if (row < 100 || row % 1000 == 0)
+			if (b->origin.locate && (row < 100 || row % 1000 == 0))
 				b->origin.locate(&b->origin, i, 1, &line, &column);
 			if (buf_printf(&got, "%lld %lld:%lld", (long long)row, (long long)line, (long long)column))
 				abort();
 			for (int c = 0; c < b->schema->nfields; c++) {
-				struct str v = column_is_null(&b->cols[c], i) ? STR("~") : column_str(&b->cols[c], i);
+				bool null = column_is_null(&b->cols[c], i);
 
-				if (buf_byte(&got, '|') || buf_str(&got, v))
+				if (buf_byte(&got, '|') || (null ? buf_byte(&got, '~') : value_print(&b->cols[c], i, &got)))
 					abort();
 			}
 			add(&got, "\n");
@@ -95,9 +95,9 @@ static bool same(const struct buf *a, const struct buf *b)
 	return a->n == b->n && memcmp(a->p, b->p, a->n) == 0;
 }
 
-static void compare(const struct buf *text, struct read_opts o, const int64_t *chunks, size_t nchunks)
+static void compare(const struct format *f, const struct buf *text, struct read_opts o, const int64_t *chunks, size_t nchunks)
 {
-	cleanup_buf struct buf one = reading(text, o);
+	cleanup_buf struct buf one = reading(f, text, o);
 
 	for (size_t i = 0; i < nchunks; i++)
 		for (int threads = 1; threads <= 8; threads += threads) {
@@ -105,7 +105,7 @@ static void compare(const struct buf *text, struct read_opts o, const int64_t *c
 
 			o.chunk = chunks[i];
 			o.threads = threads;
-			many = reading(text, o);
+			many = reading(f, text, o);
 			CHECK(same(&one, &many));
 		}
 }
@@ -120,7 +120,7 @@ TEST(small_texts)
 		cleanup_buf struct buf text = { 0 };
 
 		random_text(&text, below(60), i & 1);
-		compare(&text, (struct read_opts){ .on_bad = policies[below(3)], .comment = "#", .escape = i % 5 ? NULL : "\\" }, chunks, 4);
+		compare(&format_csv, &text, (struct read_opts){ .on_bad = policies[below(3)], .comment = "#", .escape = i % 5 ? NULL : "\\" }, chunks, 4);
 	}
 }
 
@@ -132,7 +132,7 @@ TEST(large_texts)
 		cleanup_buf struct buf text = { 0 };
 
 		random_text(&text, 10000 + below(40000), i % 3 == 0);
-		compare(&text, (struct read_opts){ .on_bad = policies[i % 3], .comment = i % 4 ? NULL : "#" }, chunks, 3);
+		compare(&format_csv, &text, (struct read_opts){ .on_bad = policies[i % 3], .comment = i % 4 ? NULL : "#" }, chunks, 3);
 	}
 }
 
@@ -150,11 +150,69 @@ TEST(a_field_over_many_pieces)
 		add(&text, i % 4 ? "\"\n1,2,3\n" : "");
 		for (uint32_t k = 0; k < 300; k++)
 			add(&text, "4,5,6\n");
-		compare(&text, (struct read_opts){ .max_field = i % 3 ? 0 : 5000 }, chunks, 2);
+		compare(&format_csv, &text, (struct read_opts){ .max_field = i % 3 ? 0 : 5000 }, chunks, 2);
+	}
+}
+
+/* Lines that are records of JSON Lines, or nearly. */
+static void random_lines(struct buf *b, int64_t lines, bool faults)
+{
+	static const char *const good[] = { "{\"a\":1}", "{\"a\":2.50,\"b\":\"x\"}", "{\"b\":\"\\n\",\"o\":{\"k\":true}}", "", "  ",
+					    "{\"new\":[1,{}],\"a\":null}", "{}", "{\"o\":{\"k\":false,\"l\":\"\xc3\xa9\"},\"b\":\"yy\"}" };
+	static const char *const bad[] = { "{\"a\":\"text\"}", "{\"a\":1", "nothing", "{\"a\":1,\"a\":2}", "{\"b\":\"\xff\"}", "[]" };
+	int64_t every = 2 + below(300);
+
+	for (int64_t i = 0; i < lines; i++) {
+		add(b, faults && i > 20 && below((uint32_t)every) == 0 ? bad[below(6)] : good[below(8)]);
+		add(b, below(9) ? "\n" : "\r\n");
+	}
+	if (below(2))
+		add(b, "{\"a\":7}");
+}
+
+static void compare_lines(const struct format *f, int64_t lines, const int64_t *chunks, size_t nchunks, int rounds)
+{
+	for (int i = 0; i < rounds; i++) {
+		cleanup_buf struct buf text = { 0 };
+
+		random_lines(&text, 1 + below((uint32_t)lines), i % 4);
+		compare(f, &text, (struct read_opts){ .on_bad = policies[i % 3], .sample = f == &format_jsonl ? 150 : 0 }, chunks, nchunks);
+	}
+}
+
+TEST(json_lines)
+{
+	static const int64_t small[] = { 1, 20, 300 }, large[] = { 3000, 0 };
+
+	compare_lines(&format_jsonl, 90, small, 3, 150);
+	compare_lines(&format_jsonl, 40000, large, 2, 9);
+}
+
+TEST(plain_lines)
+{
+	static const int64_t small[] = { 1, 20, 300 }, large[] = { 3000, 0 };
+
+	compare_lines(&format_text, 90, small, 3, 90);
+	compare_lines(&format_text, 90000, large, 2, 6);
+}
+
+TEST(lines_of_logs)
+{
+	static const char *const lines[] = { "1.2.3.4 - - [10/Oct/2000:13:55:36 -0700] \"GET /a HTTP/1.0\" 200 2326\n", "\n", "broken\n",
+					     "h - u [11/Oct/2000:13:55:36 +0000] \"POST /b?\\\"x HTTP/1.1\" 404 -\n",
+					     "h - u [99/Oct/2000:13:55:36 +0000] \"POST /b HTTP/1.1\" 404 -\n" };
+	static const int64_t chunks[] = { 1, 200, 4000 };
+
+	for (int i = 0; i < 60; i++) {
+		cleanup_buf struct buf text = { 0 };
+
+		for (uint32_t k = below(200); k > 0; k--)
+			add(&text, lines[below(i % 2 ? 2 : 40) % (below(20) ? 2 : 5)]);
+		compare(&format_combined, &text, (struct read_opts){ .on_bad = policies[i % 3] }, chunks, 3);
 	}
 }
 
 int main(void)
 {
-	return RUN_TABLE(T1(small_texts), T1(large_texts), T1(a_field_over_many_pieces));
+	return RUN_TABLE(T1(json_lines), T1(plain_lines), T1(lines_of_logs), T1(small_texts), T1(large_texts), T1(a_field_over_many_pieces));
 }
