@@ -8,7 +8,8 @@
 
 void lines_init(struct lines *l, struct in *in, const struct read_opts *o)
 {
-	*l = (struct lines){ .in = in, .patient = !o->latency, .block = o->threads > 1 ? LINES_PIECE : LINES_BLOCK, .line_max = LINES_MAX };
+	*l = (struct lines){ .in = in, .patient = !o->latency, .line_max = LINES_MAX };
+	l->block = o->threads > 1 ? LINES_PIECE : LINES_BLOCK;
 	if (o->chunk > 0)
 		l->block = (size_t)o->chunk;
 	if (o->max_field > 0 && o->max_field < LINES_MAX)

@@ -1,4 +1,5 @@
-/* Text inputs whose records are lines: blocks of whole lines, about LINES_BLOCK (or LINES_PIECE) bytes each, fewer when the input is slow.
+/* Text inputs whose records are lines: blocks of whole lines, about LINES_BLOCK (or LINES_PIECE) bytes each, fewer when the
+ * input is slow.
  *
  * The last line of an input is given its newline if it lacks one; a byte order mark at the beginning is replaced by blanks.
  * What is returned is valid until the next call. */

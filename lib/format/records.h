@@ -48,8 +48,8 @@ void records_close(struct source *s);
 /* A bad record's raw text, when records are skipped: to the side file, if there is one. */
 int records_aside(struct records *r, struct str record, struct err *e) nodiscard;
 
-/* The next block of lines, taken from r, into a carrier of t's, which may be r. t->left = 0: there is none; with !wait, it is not
- * there yet. */
+/* The next block of lines, taken from r, into a carrier of t's, which may be r. t->left = 0: there is none; with !wait, it
+ * is not there yet. */
 int records_block(struct records *r, struct records *t, bool wait, struct err *e) nodiscard;
 /* What is left of the block, or a part of it, as a new batch; r->failed when it ends with an error, which is r->error. */
 int records_parse(struct records *r, struct batch **ret, struct err *e) nodiscard;

@@ -1,6 +1,6 @@
-/* Records on lines, on several threads: blocks of whole lines are parsed at the same time, each by a twin of the source, and taken
- * in order. Rows of a block without a fault are taken as they are; a block with one is handed over as text, so that faults,
- * their places and what is done about them are the source's business alone. */
+/* Records on lines, on several threads: blocks of whole lines are parsed at the same time, each by a twin of the source, and
+ * taken in order. Rows of a block without a fault are taken as they are; a block with one is handed over as text, so that
+ * faults, their places and what is done about them are the source's business alone. */
 #include "lib/base/pool.h"
 #include "lib/format/records.h"
 
