@@ -102,6 +102,9 @@ size_t csv_unquote(const struct dialect *d, struct str raw, uint8_t *dst);
  * must keep the text and `name`. */
 int csv_origin(struct origin *o, const struct dialect *d, int ncols, int64_t line, struct arena *a, struct err *e) nodiscard;
 
+/* The place of the first byte of a field's raw text that is no UTF-8: quotes and line ends before it count. */
+void csv_locate_bad_byte(const struct origin *o, int64_t row, int field, int64_t *line, int64_t *column);
+
 /* Such a batch was not the first: before it came rows and lines. Only before the batch is shared. */
 void csv_origin_move(struct origin *o, int64_t rows, int64_t lines);
 

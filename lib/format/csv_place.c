@@ -1,4 +1,5 @@
 /* Where a field of a batch stands in its file: found by reading the batch's text again, when there is an error to report. */
+#include "lib/base/utf8.h"
 #include "lib/format/csv.h"
 
 struct context {
@@ -35,7 +36,12 @@ static void place_of(const uint8_t *text, size_t from, size_t at, int64_t *line,
 	*column = (int64_t)(at - from) + 1;
 }
 
-static void locate(const struct origin *o, int64_t row, int field, int64_t *line, int64_t *column)
+/* Where a record begins and ends in the text, and its field in it. */
+struct spot {
+	size_t record, field, end;
+};
+
+static bool find(const struct origin *o, int64_t row, int field, int64_t *line, struct spot *ret)
 {
 	const struct context *c = o->context;
 	const uint8_t *text = o->text;
@@ -44,7 +50,6 @@ static void locate(const struct origin *o, int64_t row, int field, int64_t *line
 
 	row += o->text_row;
 	*line = c->line;
-	*column = 0;
 	while (at < n) {
 		struct wanted w = { field, 0 };
 
@@ -55,12 +60,31 @@ static void locate(const struct origin *o, int64_t row, int field, int64_t *line
 		}
 		csv_record(&c->d, text, n, at, true, note_field, &w, &r);
 		if ((!r.blank || c->ncols == 1) && row-- == 0) {
-			place_of(text, at, w.begin > at ? w.begin : at, line, column);
-			return;
+			*ret = (struct spot){ at, w.begin > at ? w.begin : at, r.end };
+			return true;
 		}
 		*line += r.lines;
 		at = r.end;
 	}
+	return false;
+}
+
+static void locate(const struct origin *o, int64_t row, int field, int64_t *line, int64_t *column)
+{
+	struct spot s;
+
+	*column = 0;
+	if (find(o, row, field, line, &s))
+		place_of(o->text, s.record, s.field, line, column);
+}
+
+void csv_locate_bad_byte(const struct origin *o, int64_t row, int field, int64_t *line, int64_t *column)
+{
+	const char *text = o->text;
+	struct spot s;
+
+	if (find(o, row, field, line, &s))
+		place_of(o->text, s.record, s.field + utf8_check(text + s.field, s.end - s.field), line, column);
 }
 
 int csv_origin(struct origin *o, const struct dialect *d, int ncols, int64_t line, struct arena *a, struct err *e)

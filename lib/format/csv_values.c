@@ -59,7 +59,7 @@ static void bad_utf8(const struct batch *b, int64_t row, int col, struct str s, 
 {
 	err_set(e, ST_DATA, "invalid UTF-8 (byte 0x%02X)", (unsigned)(unsigned char)s.p[at]);
 	batch_err_at(b, row, col, e);
-	e->column += (int64_t)at;
+	csv_locate_bad_byte(&b->origin, row, col, &e->line, &e->column);
 	err_hint(e, "convert: --encoding latin1; carry the bytes: --binary FIELD; skip such records: --on-bad skip");
 }
 

@@ -91,7 +91,7 @@ class Case:
 
     @property
     def to(self):
-        return ['--to', 'jsonl'] + (['--keep-null'] if self.kind != 'jsonl' else [])
+        return [] if '--to' in self.options else ['--to', 'jsonl'] + (['--keep-null'] if self.kind != 'jsonl' else [])
 
     def wrong(self, path):
         """What is not as expected, or None."""
