@@ -262,32 +262,26 @@ static int flush(struct writer *w, struct err *e)
 	return rc;
 }
 
-/* A column that is not shown must have nothing to show. */
-static int check_hidden(const struct writer *w, const struct batch *b, struct err *e)
+/* Rows before the first that has something in the column that is not shown. */
+static int64_t showable(const struct writer *w, const struct batch *b)
 {
-	const struct column *c;
+	int64_t n = w->hidden < 0 || b->cols[w->hidden].null_count == b->nrows ? b->nrows : 0;
 
-	if (w->hidden < 0)
-		return 0;
-	c = &b->cols[w->hidden];
-	for (int64_t i = 0; i < c->length; i++) {
-		if (column_is_null(c, i))
-			continue;
-		err_set(e, ST_DATA, "late keys, not among the columns: %.*s", (int)column_str(c, i).n, column_str(c, i).p);
-		batch_err_at(b, i, w->hidden, e);
-		return err_hint(e, "look at more input for the columns: --sample 100M; write them as one column: --rest");
-	}
-	return 0;
+	while (n < b->nrows && column_is_null(&b->cols[w->hidden], n))
+		n++;
+	return n;
 }
 
 static int write_batch(struct sink *s, struct batch *b, struct err *e)
 {
 	struct writer *w = (struct writer *)s;
-	int64_t step = w->ncols < STRIP_FIELDS ? (STRIP_FIELDS - 1) / (w->ncols + 1) + 1 : 1;
-	int rc = check_hidden(w, b, e);
+	int64_t step = w->ncols < STRIP_FIELDS ? (STRIP_FIELDS - 1) / (w->ncols + 1) + 1 : 1, n = showable(w, b);
+	int rc = 0;
 
-	for (int64_t from = 0; rc == 0 && from < b->nrows; from += step)
-		rc = write_strip(w, b, from, b->nrows - from < step ? b->nrows - from : step, e);
+	for (int64_t from = 0; rc == 0 && from < n; from += step)
+		rc = write_strip(w, b, from, n - from < step ? n - from : step, e);
+	if (rc == 0 && n < b->nrows)
+		rc = rest_refused(b, w->hidden, e);
 	return rc < 0 ? rc : flush(w, e);
 }
 

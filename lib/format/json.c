@@ -242,6 +242,13 @@ static const char *member_key(const char *p, const char *limit, struct json_faul
 	return json_blanks(p + 1, limit);
 }
 
+static const char *after_value_fault(char c, bool object)
+{
+	if (c == '\n')
+		return object ? "the line ends inside an object" : "the line ends inside an array";
+	return object ? "a comma or } must stand here" : "a comma or ] must stand here";
+}
+
 /* After a value inside `open`: closes as many as end here, or steps over the comma to the next value. Returns NULL on a fault;
  * *depth is `outside` when the outermost has been closed. */
 static const char *after_value(const char *p, const char *limit, const char *open, int *depth, int outside, struct json_fault *f)
@@ -255,7 +262,7 @@ static const char *after_value(const char *p, const char *limit, const char *ope
 			return object ? member_key(p, limit, f) : p;
 		}
 		if (*p != (object ? '}' : ']'))
-			return json_fail(f, p, object ? "a comma or } must stand here" : "a comma or ] must stand here");
+			return json_fail(f, p, after_value_fault(*p, object));
 		p++;
 		--*depth;
 	}

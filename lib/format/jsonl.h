@@ -78,6 +78,7 @@ struct jsonl_parser {
 	int64_t bad;                 /* values or records that were bad and passed over, in total */
 	const char *start;           /* of the present record */
 	int depth;                   /* objects that are open */
+	const char *key;             /* of the present member, where it stands */
 	const char *at;              /* where the last failure was */
 	bool fatal;                  /* not a matter of the data */
 	struct err *e;

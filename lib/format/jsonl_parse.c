@@ -47,6 +47,12 @@ static const char *oom(parser *x, const char *at)
 	return fatal(x, at);
 }
 
+static void repeated(parser *x, const node *n)
+{
+	fail(x, x->key, "this key has come before in the same object");
+	err_field(x->e, n->name.p, (int)n->name.n);
+}
+
 /* Makes the column ready for the present record's value. */
 static bool ready(parser *x, node *n, const char *at)
 {
@@ -58,8 +64,7 @@ static bool ready(parser *x, node *n, const char *at)
 	}
 	if (b->n == x->rows.n)
 		return true;
-	fail(x, at, "this key has come before in the same object");
-	err_field(x->e, n->name.p, (int)n->name.n);
+	repeated(x, n);
 	return false;
 }
 
@@ -386,8 +391,7 @@ static const char *members(parser *x, node *o, const char *p);
 static const char *nested(parser *x, node *n, const char *p)
 {
 	if (n->seen == x->record) {
-		fail(x, p, "this key has come before in the same object");
-		err_field(x->e, n->name.p, (int)n->name.n);
+		repeated(x, n);
 		return NULL;
 	}
 	n->seen = x->record;
@@ -426,7 +430,7 @@ static const char *members(parser *x, node *o, const char *p)
 	for (;;) {
 		if (*p != '"')
 			return no_key(x, p);
-		key = p;
+		x->key = key = p;
 		n = *predicted;
 		if (n && is_key(n, p))
 			p += n->key.n + 2;
