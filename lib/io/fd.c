@@ -101,6 +101,26 @@ int fd_write(int fd, const void *p, size_t n)
 	return 0;
 }
 
+int fd_read_at(int fd, void *p, size_t n, off_t at)
+{
+	char *to = p;
+
+	while (n) {
+		ssize_t got = pread(fd, to, n < IO_MAX ? n : IO_MAX, at);
+
+		if (got == 0)
+			errno = EIO;
+		if (got == 0 || (got < 0 && errno != EINTR))
+			return -1;
+		if (got > 0) {
+			to += got;
+			at += got;
+			n -= (size_t)got;
+		}
+	}
+	return 0;
+}
+
 /* Drops `put` bytes from the front of v[0 .. n); returns how many whole pieces are gone. */
 static int advance(struct iovec *v, int n, size_t put)
 {

@@ -22,6 +22,7 @@ int fd_wait(int fd, short events, int timeout_ms);
 
 ssize_t fd_read(int fd, void *p, size_t n);
 int fd_write(int fd, const void *p, size_t n); /* all of it: 0 or -1 */
+int fd_read_at(int fd, void *p, size_t n, off_t at); /* all of it: 0; -1, with errno EIO when the file ends before */
 int fd_writev(int fd, struct iovec *v, int n); /* all of it: 0 or -1; v is used up */
 
 /* A larger pipe buffer, if fd is a pipe and the system lets us. */

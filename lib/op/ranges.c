@@ -4,9 +4,6 @@
  *
  * A splitter is a row; in the order of (key, piece, row) the rows before it belong to the ranges before it, so ranges are even however
  * often a key repeats. With `unique`, rows of equal keys stay together. */
-#include "lib/op/grow.h"
-#include "lib/op/pick.h"
-#include "lib/op/radix.h"
 #include "lib/op/run.h"
 
 #include <stdlib.h>
@@ -29,26 +26,22 @@ struct range {
 	const struct ranges *of;
 	struct section *sections;    /* one a piece */
 	int64_t n;                   /* rows */
-	struct rows rows;            /* empty between jobs */
-	struct batch **batches;
-	int nbatches, at, cap;       /* given out: the first `at` */
-	uint8_t *packed;
-	size_t packed_bytes;
-	int64_t packed_rows;
+	struct rowout out;
 	bool given;
 	int rc;
 	struct err e;
 };
 
 struct ranges {
+	struct rowstream stream;
 	struct run *run;
-	const struct schema *schema; /* of the batches; NULL: packed rows are wanted */
+	struct row_form form;
 	struct entry *splitters;
 	int64_t nsplitters, cut;     /* ranges cut so far */
 	struct place *places;
 	struct range *slots;         /* a ring: the oldest at `head` */
 	int nslots, head;
-	int64_t left;                /* rows still wanted; < 0: all */
+	bool started;
 };
 
 static void range_run(struct job *job);
@@ -169,55 +162,16 @@ static struct entry *list_sections(const struct range *x)
 	return v;
 }
 
-static int unpack(struct range *x, const struct entry *v, int64_t n, struct err *e)
-{
-	const struct run *r = x->of->run;
-	int64_t most = rows_per_batch(r->data, r->rows, 0);
-	int rc = 0;
-
-	if (n / most >= x->cap) {
-		if ((rc = GROW(x->batches, n / most + 1, e)) < 0)
-			return rc;
-		x->cap = (int)(n / most + 1);
-	}
-	for (int64_t i = 0; i < n && rc == 0; i += most) {
-		rc = rows_unpack(v + i, most < n - i ? most : n - i, &x->rows, e);
-		if (rc == 0 && (rc = rows_take(&x->rows, &x->batches[x->nbatches], e)) == 0)
-			x->nbatches++;
-	}
-	return rc;
-}
-
-static int pack(struct range *x, const struct entry *v, int64_t n, struct err *e)
-{
-	size_t bytes = 0;
-	uint8_t *to;
-
-	for (int64_t i = 0; i < n; i++)
-		bytes += row_size(v[i].row);
-	x->packed = to = malloc(bytes + ROW_PADDING);
-	if (!to)
-		return err_oom(e);
-	for (int64_t i = 0; i < n; i++) {
-		memcpy(to, v[i].row, row_size(v[i].row));
-		to += row_size(v[i].row);
-	}
-	x->packed_bytes = bytes;
-	x->packed_rows = n;
-	return 0;
-}
-
 static void range_run(struct job *job)
 {
 	struct range *x = (struct range *)job;
 	struct entry *v = list_sections(x);
 	int64_t n;
 
-	x->nbatches = x->at = 0;
 	x->rc = v ? 0 : err_oom(&x->e);
 	if (v) {
 		n = entries_sort(v, x->n, x->of->run->rules.unique, &x->e);
-		x->rc = n < 0 ? (int)n : x->of->schema ? unpack(x, v, n, &x->e) : pack(x, v, n, &x->e);
+		x->rc = n < 0 ? (int)n : rowout_make(&x->out, &x->of->form, v, n, &x->e);
 	}
 	free(v);
 }
@@ -234,19 +188,6 @@ static void fill_slot(struct ranges *g, struct range *x)
 		range_run(&x->job);
 	if (!g->nsplitters)
 		x->job.done = true;
-}
-
-static int start(struct ranges *g, const struct schema *schema, struct err *e)
-{
-	int rc = 0;
-
-	g->schema = schema;
-	for (int i = 0; i < g->nslots && rc == 0; i++)
-		if (schema)
-			rc = rows_init(&g->slots[i].rows, schema, e);
-	for (int i = 0; i < g->nslots && rc == 0; i++)
-		fill_slot(g, &g->slots[i]);
-	return rc;
 }
 
 static int open_slots(struct ranges *g, int64_t rows, struct err *e)
@@ -272,7 +213,52 @@ static int open_slots(struct ranges *g, int64_t rows, struct err *e)
 	return 0;
 }
 
-int ranges_open(struct run *r, int64_t range_bytes, struct ranges **ret, struct err *e)
+static void ranges_close(struct rowstream *s)
+{
+	struct ranges *g = (struct ranges *)s;
+
+	for (int i = 0; g->slots && i < g->nslots; i++)
+		if (g->slots[i].given)
+			pool_wait(g->run->pool, &g->slots[i].job);
+	for (int i = 0; g->slots && i < g->nslots; i++) {
+		rowout_free(&g->slots[i].out);
+		free(g->slots[i].sections);
+	}
+	free(g->slots);
+	free(g->places);
+	free(g->splitters);
+	run_free(g->run);
+	free(g);
+}
+
+static int ranges_next(struct rowstream *s, struct rowout **ret, struct err *e)
+{
+	struct ranges *g = (struct ranges *)s;
+
+	for (int i = 0; !g->started && i < g->nslots; i++)
+		fill_slot(g, &g->slots[i]);
+	g->started = true;
+	*ret = NULL;
+	for (;;) {
+		struct range *x = &g->slots[g->head];
+
+		if (!x->given)
+			return 0;
+		pool_wait(g->run->pool, &x->job);
+		if (x->rc < 0) {
+			*e = x->e;
+			return x->rc;
+		}
+		if (x->out.at < x->out.n) {
+			*ret = &x->out;
+			return 0;
+		}
+		fill_slot(g, x);
+		g->head = (g->head + 1) % g->nslots;
+	}
+}
+
+int run_stream(struct run *r, const struct row_form *form, struct rowstream **ret, struct err *e)
 {
 	struct ranges *g = calloc(1, sizeof *g);
 	int64_t each = r->rows ? r->data / r->rows + 1 : 1;
@@ -282,168 +268,13 @@ int ranges_open(struct run *r, int64_t range_bytes, struct ranges **ret, struct 
 		run_free(r);
 		return err_oom(e);
 	}
+	g->stream = (struct rowstream){ ranges_next, ranges_close };
 	g->run = r;
-	g->left = r->rules.limit;
-	if ((rc = open_slots(g, range_bytes / each + 1, e)) < 0) {
-		ranges_close(g);
+	g->form = *form;
+	if ((rc = open_slots(g, r->piece_bytes / each + 1, e)) < 0) {
+		ranges_close(&g->stream);
 		return rc;
 	}
-	*ret = g;
-	return 0;
-}
-
-static void slot_free(struct range *x)
-{
-	for (int i = x->at; i < x->nbatches; i++)
-		batch_unref(x->batches[i]);
-	free(x->batches);
-	free(x->sections);
-	free(x->packed);
-	rows_free(&x->rows);
-}
-
-void ranges_close(struct ranges *g)
-{
-	if (!g)
-		return;
-	for (int i = 0; g->slots && i < g->nslots; i++)
-		if (g->slots[i].given)
-			pool_wait(g->run->pool, &g->slots[i].job);
-	for (int i = 0; g->slots && i < g->nslots; i++)
-		slot_free(&g->slots[i]);
-	free(g->slots);
-	free(g->places);
-	free(g->splitters);
-	run_free(g->run);
-	free(g);
-}
-
-/* The oldest range, done; NULL: there is none any more. */
-static int oldest(struct ranges *g, const struct schema *schema, struct range **ret, struct err *e)
-{
-	struct range *x = &g->slots[g->head];
-	int rc;
-
-	if (!x->given && g->cut == 0 && (rc = start(g, schema, e)) < 0)
-		return rc;
-	*ret = NULL;
-	if (!x->given || g->left == 0)
-		return 0;
-	pool_wait(g->run->pool, &x->job);
-	if (x->rc < 0) {
-		*e = x->e;
-		return x->rc;
-	}
-	*ret = x;
-	return 0;
-}
-
-static void next_slot(struct ranges *g)
-{
-	fill_slot(g, &g->slots[g->head]);
-	g->head = (g->head + 1) % g->nslots;
-}
-
-/* The limit may cut the batch. */
-static int give_batch(struct ranges *g, struct batch *b, struct batch **ret, struct err *e)
-{
-	int rc = 0;
-
-	if (g->left >= 0 && b->nrows > g->left) {
-		rc = batch_slice(b, 0, g->left, ret, e);
-		batch_unref(b);
-		g->left = 0;
-		return rc;
-	}
-	if (g->left >= 0)
-		g->left -= b->nrows;
-	*ret = b;
-	return 0;
-}
-
-int ranges_batch(struct ranges *g, const struct schema *schema, struct batch **ret, struct err *e)
-{
-	struct range *x;
-	int rc;
-
-	*ret = NULL;
-	for (;;) {
-		if ((rc = oldest(g, schema, &x, e)) < 0 || !x)
-			return rc;
-		if (x->at < x->nbatches)
-			return give_batch(g, x->batches[x->at++], ret, e);
-		next_slot(g);
-	}
-}
-
-/* Bytes of the first n of the packed rows. */
-static size_t prefix_bytes(const uint8_t *rows, int64_t n)
-{
-	const uint8_t *p = rows;
-
-	while (n-- > 0)
-		p += row_size(p);
-	return (size_t)(p - rows);
-}
-
-int ranges_rows(struct ranges *g, uint8_t **ret, size_t *bytes, int64_t *n, struct err *e)
-{
-	struct range *x;
-	int rc;
-
-	*n = 0;
-	while (*n == 0) {
-		if ((rc = oldest(g, NULL, &x, e)) < 0 || !x)
-			return rc;
-		*ret = x->packed;
-		*bytes = x->packed_bytes;
-		*n = x->packed_rows;
-		x->packed = NULL;
-		if (g->left >= 0 && *n > g->left) {
-			*n = g->left;
-			*bytes = prefix_bytes(*ret, *n);
-		}
-		if (g->left >= 0)
-			g->left -= *n;
-		if (*n == 0)
-			free(*ret);
-		next_slot(g);
-	}
-	return 0;
-}
-
-/* As a source. */
-struct run_reader {
-	struct source source;
-	struct ranges *ranges;
-};
-
-static int reader_next(struct source *s, struct batch **ret, struct err *e)
-{
-	return ranges_batch(((struct run_reader *)s)->ranges, s->schema, ret, e);
-}
-
-static void reader_close(struct source *s)
-{
-	ranges_close(((struct run_reader *)s)->ranges);
-	schema_unref(s->schema);
-	free(s);
-}
-
-int run_source(struct run *r, const struct schema *schema, struct source **ret, struct err *e)
-{
-	struct run_reader *x = calloc(1, sizeof *x);
-	int rc;
-
-	if (!x) {
-		run_free(r);
-		return err_oom(e);
-	}
-	if ((rc = ranges_open(r, r->piece_bytes, &x->ranges, e)) < 0) {
-		free(x);
-		return rc;
-	}
-	x->source = (struct source){ schema_ref(schema), reader_next, reader_close };
-	*ret = &x->source;
+	*ret = &g->stream;
 	return 0;
 }

@@ -3,7 +3,7 @@
 #define STOOK_OP_RUN_H
 
 #include "lib/op/piece.h"
-#include "lib/table/stream.h"
+#include "lib/op/rowout.h"
 
 struct run {
 	struct piece_rules rules;    /* limit, unique, on_bad: set after run_open() */
@@ -35,20 +35,8 @@ int run_shrink(struct run *r, struct err *e) nodiscard;
 /* Memory held, jobs under way included. */
 int64_t run_bytes(const struct run *r);
 
-/* A settled run in order, `range` about that many bytes at a time. Takes the run, also when it fails. */
-struct ranges;
-int ranges_open(struct run *r, int64_t range_bytes, struct ranges **ret, struct err *e) nodiscard;
-void ranges_close(struct ranges *g); /* NULL is fine */
-
-/* The next rows: as a batch (schema: the run's), or NULL at the end. */
-int ranges_batch(struct ranges *g, const struct schema *schema, struct batch **ret, struct err *e) nodiscard;
-
-/* The next rows, *n of them (0: the end), packed one after another in memory that is the caller's to free(). Not to be mixed with
- * ranges_batch(). */
-int ranges_rows(struct ranges *g, uint8_t **ret, size_t *bytes, int64_t *n, struct err *e) nodiscard;
-
-/* A settled run as a source of batches of `schema` (a reference is taken). Takes the run, also when it fails. */
-int run_source(struct run *r, const struct schema *schema, struct source **ret, struct err *e) nodiscard;
+/* A settled run in order; with a limit it may give more rows than that. Takes the run, also when it fails. form->schema is borrowed. */
+int run_stream(struct run *r, const struct row_form *form, struct rowstream **ret, struct err *e) nodiscard;
 
 /* `from` with stook.sorted set to the key. */
 int schema_sorted(const struct schema *from, const struct key *key, struct schema **ret, struct err *e) nodiscard;

@@ -1,18 +1,31 @@
-/* Run generation and merge. Rows are collected in a run until the budget is reached; the run is sorted and put away in a temporary
- * file; at the end all runs are merged, or, when there is only one, given out from memory. Runs are numbered in input order and the
- * merge prefers the lower number, so the whole sort is stable. */
+/* Run generation and merge. Rows are collected in a run until the budget is reached; the run is put away in a temporary file; at the
+ * end all runs are merged, the last one from memory, or, when there is only one, given out as it is. Runs are numbered in input order
+ * and the merge prefers the lower number, so the whole sort is stable.
+ *
+ * As many runs as can be merged at once become one of the next level when so many of one level have come together, like digits that
+ * carry: rows are written log(size) times, and the number of open files is bounded. */
 #include "lib/op/sorter.h"
 
+#include "lib/io/meter.h"
 #include "lib/op/grow.h"
 #include "lib/op/merger.h"
 #include "lib/op/order.h"
+#include "lib/op/pick.h"
+#include "lib/op/rowmerge.h"
 #include "lib/op/run.h"
-#include "lib/op/spill.h"
 
-#define FAN_IN 64   /* runs merged at once */
-#define CURSOR 8    /* memory that merging takes for each, in batches: of its own, compressed, with keys, waiting */
 #define TOP_SLACK 4096
 #define LARGEST_PIECE ((int64_t)4 << 20)
+#define LARGEST_BLOCK ((int64_t)256 << 10)
+#define MANY_RUNS 128      /* merged at once with much memory; with little: */
+#define FEW_RUNS 32
+#define MUCH ((int64_t)256 << 20)
+#define READ_AHEAD 4       /* blocks that a run being merged holds, and some more for those left behind */
+
+struct stored {
+	struct runfile *file;
+	int level;              /* of MANY_RUNS or FEW_RUNS to the power of this many first runs */
+};
 
 struct sorter {
 	struct source source;
@@ -22,9 +35,9 @@ struct sorter {
 	struct key key;
 	struct pool *pool;
 	struct run *run;        /* being filled */
-	struct source **runs;   /* put away */
+	struct stored *runs;    /* put away */
 	int nruns, runs_cap;
-	int ncollapsed;         /* the first of them are merges of FAN_IN runs already */
+	int64_t rows, data;     /* put away: how large a row is */
 	struct source *result;  /* NULL until the input has been read */
 };
 
@@ -49,7 +62,7 @@ static void sorter_close(struct source *s)
 	source_close(o->from);
 	run_free(o->run);
 	for (int i = 0; i < o->nruns; i++)
-		source_close(o->runs[i]);
+		runfile_free(o->runs[i].file);
 	free(o->runs);
 	source_close(o->result);
 	pool_close(o->pool);
@@ -80,80 +93,121 @@ static int fresh_run(struct sorter *s, struct err *e)
 	return 0;
 }
 
-static int add_run(struct sorter *s, struct source *run, struct err *e)
+static int add_run(struct sorter *s, struct runfile *file, int level, struct err *e)
 {
 	if (s->nruns == s->runs_cap) {
 		int cap = s->runs_cap ? s->runs_cap * 2 : 16, rc = GROW(s->runs, cap, e);
 
 		if (rc < 0) {
-			source_close(run);
+			runfile_free(file);
 			return rc;
 		}
 		s->runs_cap = cap;
 	}
-	s->runs[s->nruns++] = run;
+	s->runs[s->nruns++] = (struct stored){ file, level };
 	return 0;
 }
 
-/* While more than FAN_IN runs are merged, all their batches have to fit. */
-static int64_t spilled_batch_bytes(const struct sorter *s)
+static int fan_in(const struct sorter *s)
 {
-	int64_t size = s->opts.memory / (CURSOR * FAN_IN);
-
-	return size > BATCH_BYTES || s->opts.memory <= 0 ? BATCH_BYTES : size;
+	return s->opts.memory >= MUCH ? MANY_RUNS : FEW_RUNS;
 }
 
-static struct merge_opts merge_options(const struct sorter *s)
+/* Rows of a batch that goes out. */
+static int64_t batch_rows(const struct sorter *s, const struct run *r)
 {
-	return (struct merge_opts){ .on_bad = s->opts.on_bad == BAD_SKIP ? BAD_NULL : s->opts.on_bad, .unique = s->opts.unique,
-				    .limit = s->opts.limit };
+	return rows_per_batch(s->data + (r ? r->data : 0), s->rows + (r ? r->rows : 0), 0);
 }
 
-/* Runs from..nruns become one merged source. */
-static int merge_runs(struct sorter *s, int from, int64_t batch_bytes, struct source **ret, struct err *e)
+/* Blocks of which all runs that are merged at once can have some. */
+static size_t block_bytes(const struct sorter *s)
 {
-	struct merge_opts o = merge_options(s);
-	int n = s->nruns - from;
+	int64_t size = s->opts.memory > 0 ? s->opts.memory / (2 * READ_AHEAD * fan_in(s)) : LARGEST_BLOCK;
 
-	o.batch_bytes = batch_bytes;
-	s->nruns = from;
-	return merge_open(s->runs + from, n, s->source.schema, &s->key, &o, ret, e);
+	return (size_t)(size > LARGEST_BLOCK ? LARGEST_BLOCK : size);
 }
 
-/* Too many runs for one merge: those not merged yet become one. */
-static int collapse(struct sorter *s, struct err *e)
+static struct row_form packed_form(const struct sorter *s)
 {
-	struct source *merged, *stored;
-	int rc = merge_runs(s, s->ncollapsed, spilled_batch_bytes(s), &merged, e);
+	return (struct row_form){ .block_bytes = block_bytes(s), .pack = true };
+}
 
-	if (rc < 0)
-		return rc;
-	rc = spill_source(merged, s->opts.tmpdir, &stored, e);
-	source_close(merged);
-	if (rc == 0 && (rc = add_run(s, stored, e)) == 0)
-		s->ncollapsed++;
+/* The files of runs[from .. nruns), and `last`, which may be NULL, as one stream. Takes them, also when it fails. */
+static int merge_runs(struct sorter *s, int from, struct rowstream *last, const struct row_form *form, int64_t rows, struct rowstream **ret,
+		      struct err *e)
+{
+	struct row_feed *feeds = calloc((size_t)(s->nruns - from) + 1, sizeof *feeds);
+	int n = 0, rc = feeds ? 0 : err_oom(e);
+
+	for (int i = from; i < s->nruns && rc == 0; i++) {
+		rc = runreader_open(s->runs[i].file, s->pool, &feeds[n].file, e);
+		n += rc == 0;
+		s->runs[i].file = NULL;
+	}
+	if (rc < 0) {
+		for (int i = 0; i < n; i++)
+			runreader_close(feeds[i].file);
+		rowstream_close(last);
+	} else {
+		if (last)
+			feeds[n++].memory = last;
+		s->nruns = from;
+		rc = rowmerge_open(feeds, n, s->opts.unique, form, rows, s->pool, s->opts.threads + 1, ret, e);
+	}
+	free(feeds);
 	return rc;
+}
+
+/* The last n runs become one. */
+static int collapse(struct sorter *s, int n, struct err *e)
+{
+	struct row_form form = packed_form(s);
+	int level = s->runs[s->nruns - 1].level + 1, rc;
+	struct rowstream *merged;
+	struct runfile *file;
+
+	rc = merge_runs(s, s->nruns - n, NULL, &form, batch_rows(s, NULL), &merged, e);
+	if (rc < 0 || (rc = runfile_write(merged, s->opts.limit, s->opts.tmpdir, &file, e)) < 0)
+		return rc;
+	return add_run(s, file, level, e);
+}
+
+/* Full levels carry. */
+static int carry(struct sorter *s, struct err *e)
+{
+	int n, rc;
+
+	for (;;) {
+		for (n = 1; n < s->nruns && s->runs[s->nruns - 1 - n].level == s->runs[s->nruns - 1].level; n++)
+			;
+		if (n < fan_in(s))
+			return 0;
+		if ((rc = collapse(s, n, e)) < 0)
+			return rc;
+	}
 }
 
 /* Sorts the run in memory and puts it away. */
 static int put_away(struct sorter *s, struct err *e)
 {
-	struct source *sorted, *stored;
+	struct row_form form = packed_form(s);
+	struct rowstream *sorted;
+	struct runfile *file;
 	struct run *r = s->run;
 	int rc = run_settle(r, e);
 
 	if (rc < 0)
 		return rc;
+	s->rows += r->rows;
+	s->data += r->data;
 	s->run = NULL;
-	if ((rc = run_source(r, s->source.schema, &sorted, e)) < 0)
+	if ((rc = run_stream(r, &form, &sorted, e)) < 0 || (rc = runfile_write(sorted, s->opts.limit, s->opts.tmpdir, &file, e)) < 0)
 		return rc;
-	rc = spill_source(sorted, s->opts.tmpdir, &stored, e);
-	source_close(sorted);
-	if (rc == 0)
-		rc = add_run(s, stored, e);
-	if (rc == 0 && s->nruns - s->ncollapsed == FAN_IN)
-		rc = collapse(s, e);
-	return rc < 0 ? rc : fresh_run(s, e);
+	meter_add(&meter.spills, 1);
+	meter_add(&meter.spilled, runfile_bytes(file));
+	if ((rc = add_run(s, file, 0, e)) < 0 || (rc = carry(s, e)) < 0)
+		return rc;
+	return fresh_run(s, e);
 }
 
 /* Half of what is allowed: the rest is for what reads and writes beside us, and for growing arrays. */
@@ -226,22 +280,21 @@ static int read_all(struct sorter *s, struct err *e)
 /* What has been collected becomes the result: the last run straight from memory, behind those put away. */
 static int finish(struct sorter *s, struct err *e)
 {
-	struct source *last;
+	struct row_form out = { .schema = s->source.schema, .batch_rows = batch_rows(s, s->run) }, blocks = packed_form(s);
+	bool alone = s->nruns == 0;
+	struct rowstream *last;
 	int rc = run_settle(s->run, e);
 
+	while (rc == 0 && s->nruns > fan_in(s))
+		rc = collapse(s, fan_in(s), e);
 	if (rc < 0)
 		return rc;
-	rc = run_source(s->run, s->source.schema, &last, e);
+	blocks.pack = false;
+	rc = run_stream(s->run, alone ? &out : &blocks, &last, e);
 	s->run = NULL;
-	if (rc < 0)
-		return rc;
-	if (!s->nruns) {
-		s->result = last;
-		return 0;
-	}
-	if ((rc = add_run(s, last, e)) < 0)
-		return rc;
-	return merge_runs(s, 0, 0, &s->result, e);
+	if (rc == 0 && !alone)
+		rc = merge_runs(s, 0, last, &out, out.batch_rows, &last, e);
+	return rc < 0 ? rc : rowstream_source(last, s->source.schema, s->opts.limit, &s->result, e);
 }
 
 static int generate(struct sorter *s, struct err *e)
