@@ -90,6 +90,7 @@ static void prepare_process(void)
 	mp_set_memory_functions(gmp_alloc, gmp_realloc, gmp_free);
 	mallopt(M_MMAP_THRESHOLD, 256 << 20); /* batches come and go: keep their pages instead of faulting them anew */
 	mallopt(M_TRIM_THRESHOLD, 256 << 20);
+	mallopt(M_ARENA_MAX, 2); /* what one thread frees another may take: memory stays near what is in use */
 }
 
 static void report(const struct tool *t, const struct common *c, const struct err *e)

@@ -210,10 +210,10 @@ static int put_away(struct sorter *s, struct err *e)
 	return fresh_run(s, e);
 }
 
-/* Half of what is allowed: the rest is for what reads and writes beside us, and for growing arrays. */
+/* A part of what is allowed: the rest is for what reads and writes beside us, which takes about the same however little that is. */
 static int64_t run_budget(const struct sorter *s)
 {
-	return s->opts.memory / 2;
+	return s->opts.memory >= MUCH ? s->opts.memory / 8 * 5 : s->opts.memory / 2;
 }
 
 /* The budget is reached. Rows that unique or a limit exclude need no place; if that frees half of it, go on in memory. */
