@@ -8,7 +8,8 @@ struct join_args {
 	struct common common;
 	struct strv pairs;
 	bool kinds[JOIN_CROSS + 1]; /* --inner, --left, ... as given */
-	const char *suffix, *any;
+	const char *suffix, *any, *asof;
+	struct join_asof as_of;
 	int normalize;             /* 0: not asked for, 1: url */
 	int expect;                /* enum join_expect */
 	enum join_kind kind;
@@ -45,10 +46,37 @@ static int check_operands(const struct common *c, struct err *e)
 	return 0;
 }
 
+static int parse_pairs(struct join_args *a, struct err *e)
+{
+	const char *pairs = join_lists(&a->pairs, &a->common.arena);
+
+	return pairs ? join_pairs(str_of(pairs), &a->common.arena, &a->left, &a->right, e) : err_oom(e);
+}
+
+static int parse_asof(struct join_args *a, struct err *e)
+{
+	struct join_asof *o = &a->as_of;
+	const char *tolerance;
+	int rc;
+
+	if (a->any || a->normalize || a->expect)
+		return err_set(e, ST_USAGE, "--asof takes no --any, --normalize or --expect");
+	if (a->kind == JOIN_RIGHT || a->kind == JOIN_FULL || a->kind == JOIN_CROSS)
+		return err_set(e, ST_USAGE, "--asof looks for one record of RIGHT for each of LEFT: --inner, --left, --semi or --anti");
+	if ((rc = join_asof_parse(str_of(a->asof), &a->common.arena, o, e)) < 0)
+		return rc;
+	tolerance = arena_strdup(&a->common.arena, o->tolerance);
+	if (!tolerance)
+		return err_oom(e);
+	if (!parse_duration(tolerance, &o->tolerance_us))
+		o->tolerance_us = -1;
+	return a->pairs.n ? parse_pairs(a, e) : 0;
+}
+
 static int parse_keys(struct join_args *a, struct err *e)
 {
-	const char *pairs;
-
+	if (a->asof)
+		return parse_asof(a, e);
 	if (a->kind == JOIN_CROSS && (a->any || a->pairs.n || a->normalize || a->expect))
 		return err_set(e, ST_USAGE, "--cross pairs every record with every other: it takes no -k, --any, --normalize or --expect");
 	if (a->kind == JOIN_CROSS)
@@ -59,10 +87,7 @@ static int parse_keys(struct join_args *a, struct err *e)
 		return join_any(str_of(a->any), &a->common.arena, &a->left, &a->right, e);
 	if (a->pairs.n == 0)
 		return err_set(e, ST_USAGE, "join needs a key: -k FIELD[=FIELD][:num],...");
-	pairs = join_lists(&a->pairs, &a->common.arena);
-	if (!pairs)
-		return err_oom(e);
-	return join_pairs(str_of(pairs), &a->common.arena, &a->left, &a->right, e);
+	return parse_pairs(a, e);
 }
 
 static int check(void *args, struct err *e)
@@ -89,6 +114,7 @@ static int run(void *args, struct err *e)
 	const struct join_opts o = { .kind = a->kind, .left = &a->left, .right = &a->right, .suffix = a->suffix,
 				     .on_bad = a->common.read.on_bad, .any = a->any != NULL,
 				     .normalize = a->normalize ? url_normalize : NULL, .expect = (enum join_expect)a->expect,
+				     .asof = a->asof ? &a->as_of : NULL, .threads = cli_threads(&a->common),
 				     .memory = a->common.memory, .tmpdir = a->common.tmpdir };
 	struct source *left, *right, *s;
 	int rc = open_side(&a->common, a->common.operands[0], &left, e);
@@ -131,6 +157,8 @@ static const struct opt opts[] = {
 	KIND("cross", JOIN_CROSS, "every left record with every right one; no keys"),
 	{ 0, "any", OPT_STR, ROLE_PLAIN, "FIELDS=FIELD", AT(any), NULL,
 	  "instead of -k: any of several left fields must equal the right one; a pair comes once, and the right field stays" },
+	{ 0, "asof", OPT_STR, ROLE_PLAIN, "FIELD[=FIELD][:HOW][,tolerance=AMOUNT]", AT(asof), NULL,
+	  "the record of RIGHT whose FIELD is nearest: HOW is backward (not after; default), forward or nearest, and :num or :time" },
 	{ 0, "normalize", OPT_CHOICE, ROLE_PLAIN, "HOW", AT(normalize), "none|url",
 	  "compare keys in one spelling: url, by RFC 3986 (case, default port, dot segments, %XX, no fragment)" },
 	{ 0, "expect", OPT_CHOICE, ROLE_PLAIN, "HOW", AT(expect), "m:m|m:1|1:m|1:1",
@@ -145,10 +173,13 @@ static const struct opt *const groups[] = { opts, opts_read, opts_write, opts_co
 static const struct example examples[] = {
 	{ "stook join --left -k country=code sales.csv countries.csv", "Every sale, with what is known of its country." },
 	{ "stook join --anti -k id new.csv seen.csv", "What is new." },
+	{ "stook join --expect m:1 -k country=code sales.csv countries.csv", "Every sale with its country, which must be listed once." },
 	{ "stook join -k id:num,day orders.jsonl prices.csv -o priced.arrow", "Two keys; ids are compared as numbers." },
 	{ "stook join --left --any url,redirected_url=url --normalize url pages.arrow labels.csv -o joined.arrow",
 	  "Labels by the address as it was asked for, or as it was redirected to." },
 	{ "stook sort -k user log.arrow | stook join -k user - users.csv", "The left side from a pipe; its order is kept." },
+	{ "stook join --left --asof time,tolerance=5s -k symbol trades.csv quotes.csv", "Each trade with the last quote of the 5 s before it." },
+	{ "stook join --cross sizes.csv colours.csv", "All combinations." },
 	{ 0 },
 };
 
@@ -166,6 +197,12 @@ const struct tool tool_join = {
 		".Pp\n"
 		"Text is equal when its bytes are, numbers are equal by value (1.0 and 1), and a null equals nothing, not even a null. Text\n"
 		"against a numeric field is an error unless the key says how it is read (id:num or id:text).\n"
+		".Pp\n"
+		"With --asof each record of LEFT gets at most one of RIGHT: with equal keys (-k, which may be missing) and the nearest time or\n"
+		"number. backward takes the last one that is not after it, of equal times the last in RIGHT; forward the first that is not\n"
+		"before it, of equal times the first; nearest the closer of both, when equally close the one before. A tolerance is a\n"
+		"duration (tolerance=5m) or, for numbers, a number. Fields of numeric types are read as numbers, others as times. The inputs\n"
+		"need no order; the result has that of LEFT. The FIELD of RIGHT stays, for it says how far away it was.\n"
 		".Pp\n"
 		"With --any the fields of RIGHT include its key, for it says which address, name or number it was that matched.\n",
 	.groups = groups,

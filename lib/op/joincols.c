@@ -276,3 +276,20 @@ int join_compose(const struct join *j, struct batch *left, struct batch *payload
 	b = NULL;
 	return 0;
 }
+
+int join_untag(const struct join *j, struct batch *b, int64_t n, struct batch **ret, struct err *e)
+{
+	cleanup_batch struct batch *kept = NULL;
+	struct batch *out;
+	int rc = batch_slice(b, 0, n, &kept, e);
+
+	if (rc < 0)
+		return rc;
+	out = batch_new(j->out, n);
+	if (!out)
+		return err_oom(e);
+	share_columns(out, 0, kept, out->schema->nfields);
+	batch_keep(out, kept);
+	*ret = out;
+	return 0;
+}

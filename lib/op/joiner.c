@@ -69,6 +69,42 @@ static int check_text(const struct join *j, const struct key *k, const struct sc
 	return 0;
 }
 
+/* As-of: the time is one more key part, which orders. */
+static int bind_time(struct join *j, const struct schema *l, const struct schema *r, struct err *e)
+{
+	const struct join_asof *o = j->opts.asof;
+	const struct schema *s[2] = { l, r };
+	bool num = o->left.reading == KEY_NUM;
+	struct decpool pool = { 0 };
+	struct dec tolerance;
+	int rc;
+
+	for (int side = 0; side < 2; side++) {
+		const struct key_spec *keys = side ? j->opts.right : j->opts.left;
+		struct key_spec spec = { keys->n + 1, arena_array(&j->arena, struct key_part, (size_t)keys->n + 1) };
+
+		if (!spec.parts)
+			return err_oom(e);
+		if (keys->n)
+			memcpy(spec.parts, keys->parts, (size_t)keys->n * sizeof *spec.parts);
+		spec.parts[keys->n] = side ? o->right : o->left;
+		if ((rc = key_bind(&spec, s[side], &j->arena, &j->on[side], e)) < 0)
+			return rc;
+		num |= o->left.reading == KEY_AUTO && type_is_numeric(&s[side]->fields[j->on[side].parts[keys->n].col].type);
+	}
+	for (int side = 0; side < 2; side++)
+		j->on[side].parts[j->on[side].n - 1].reading = num ? KEY_NUM : KEY_TIME;
+	rc = asof_tolerance(o, num ? KEY_NUM : KEY_TIME, &pool, &tolerance, e);
+	decpool_free(&pool);
+	if (rc < 0 || (rc = key_match(&j->on[LEFT], l, &j->on[RIGHT], r, e)) < 0)
+		return rc;
+	for (int side = 0; side < 2; side++) {
+		j->key[side] = j->on[side];
+		j->key[side].n--;
+	}
+	return 0;
+}
+
 static int bind_keys(struct join *j, const struct schema *l, const struct schema *r, struct err *e)
 {
 	int rc;
@@ -76,6 +112,8 @@ static int bind_keys(struct join *j, const struct schema *l, const struct schema
 	j->nalts = 1;
 	if (j->opts.kind == JOIN_CROSS)
 		return 0;
+	if (j->opts.asof)
+		return bind_time(j, l, r, e);
 	if (j->opts.left->n == 0)
 		return err_set(e, ST_USAGE, "join needs a key: -k FIELD[=FIELD]");
 	if ((rc = key_bind(j->opts.left, l, &j->arena, &j->key[LEFT], e)) < 0 ||
@@ -111,6 +149,12 @@ static int start(struct joiner *o, struct err *e)
 	struct join *j = &o->join;
 	int rc;
 
+	if (j->opts.asof) {
+		struct source *left = o->from[LEFT], *right = o->from[RIGHT];
+
+		o->from[LEFT] = o->from[RIGHT] = NULL;
+		return asof_open(j, left, right, &o->result, e);
+	}
 	for (int i = 0; i < 2; i++) {
 		struct source *from = o->from[i];
 
@@ -139,7 +183,9 @@ static int prepare(struct joiner *o, struct err *e)
 	struct join *j = &o->join;
 	int rc = bind_keys(j, l, r, e);
 
-	if (rc < 0 || (rc = join_columns(j, l, r, e)) < 0 || (rc = merge_join_applies(j, l, r, &o->merge, e)) < 0)
+	if (rc < 0 || (rc = join_columns(j, l, r, e)) < 0)
+		return rc;
+	if (j->opts.kind != JOIN_CROSS && !j->opts.asof && (rc = merge_join_applies(j, l, r, &o->merge, e)) < 0)
 		return rc;
 	o->source.schema = j->out;
 	return 0;

@@ -31,6 +31,18 @@ enum join_expect {
 	EXPECT_11 = 3,
 };
 
+/* As-of join: for each left row the one right row of the same key whose time is nearest. */
+struct join_asof {
+	struct key_part left, right; /* the field of each side; KEY_AUTO: numbers in numeric columns, else times */
+	enum asof_direction {
+		ASOF_BACKWARD, /* the last right row that is not after the left one; of equal times the last */
+		ASOF_FORWARD,  /* the first that is not before; of equal times the first */
+		ASOF_NEAREST,  /* the closer of both; equally close: the one before */
+	} direction;
+	struct str tolerance;    /* as given; n = 0: any distance will do */
+	int64_t tolerance_us;    /* the same as a duration, < 0: it is none */
+};
+
 struct join_opts {
 	enum join_kind kind;
 	const struct key_spec *left, *right; /* part by part; borrowed during join_open() */
@@ -39,6 +51,8 @@ struct join_opts {
 	const char *suffix;  /* for right columns whose name the left has too; NULL: _2, _3, ... whichever is free */
 	enum on_bad on_bad;  /* keys that cannot be read */
 	enum join_expect expect;
+	const struct join_asof *asof; /* NULL: no; borrowed during join_open(). Kinds: inner, left, semi, anti; keys may be missing */
+	int threads;         /* for sorting; 0: one */
 	int64_t memory;      /* bytes to work in; 0: no limit */
 	const char *tmpdir;  /* for what does not fit; NULL: $TMPDIR */
 };
@@ -49,6 +63,9 @@ int join_pairs(struct str text, struct arena *a, struct key_spec *left, struct k
 
 /* "url,redirected_url=url[:MOD]": any of the left fields against the right one. */
 int join_any(struct str text, struct arena *a, struct key_spec *left, struct key_spec *right, struct err *e) nodiscard;
+
+/* "time[=FIELD][:backward|forward|nearest][:time|num][,tolerance=AMOUNT]". tolerance_us is left to the caller. */
+int join_asof_parse(struct str text, struct arena *a, struct join_asof *ret, struct err *e) nodiscard;
 
 /* Takes both sources, also when it fails. The right one is read at the first next() and closed. */
 int join_open(struct source *left, struct source *right, const struct join_opts *o, struct source **ret, struct err *e) nodiscard;

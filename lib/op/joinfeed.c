@@ -17,6 +17,7 @@ void feed_close(struct feed *f)
 {
 	source_close(f->from);
 	batch_unref(f->batch);
+	batch_unref(f->raw);
 	arena_free(&f->arena);
 	free(f->keys);
 	*f = (struct feed){ 0 };
@@ -84,7 +85,7 @@ static int encode_one(struct feed *f, const struct batch *b, const struct key *k
 static int encode(struct feed *f, struct batch *b, struct err *e)
 {
 	const struct join *j = f->j;
-	struct key k = j->key[f->side];
+	struct key k = j->opts.asof ? j->on[f->side] : j->key[f->side];
 	cleanup_batch struct batch *compared = NULL;
 	bool alternatives = j->opts.any && f->side == LEFT;
 	int rc = key_batch(j, b, &k, &compared, e);
@@ -280,7 +281,7 @@ static int check_order(struct feed *f, const struct batch *b, struct err *e)
 	k.n = f->n;
 	if ((rc = order_check(f->order, &k, false, &wrong, e)) < 0 || wrong < 0)
 		return rc;
-	order_error(f->order, b, wrong, &f->j->key[f->side], ST_DATA, &f->failure);
+	order_error(f->order, b, wrong, f->j->opts.asof ? &f->j->on[f->side] : &f->j->key[f->side], ST_DATA, &f->failure);
 	err_hint(&f->failure, "its metadata stook.sorted says otherwise: sort this input again");
 	f->failed = true;
 	f->n = wrong;
@@ -300,7 +301,8 @@ int feed_next(struct feed *f, struct err *e)
 
 	f->base += f->batch ? f->batch->nrows : 0;
 	batch_unref(f->batch);
-	f->batch = NULL;
+	batch_unref(f->raw);
+	f->batch = f->raw = NULL;
 	f->at = f->n = 0;
 	arena_reset(&f->arena);
 	while (f->from) {
@@ -308,8 +310,10 @@ int feed_next(struct feed *f, struct err *e)
 
 		if ((rc = source_next(f->from, &b, e)) < 0 || !b)
 			return rc;
-		if (b->nrows)
-			return load(f, b, e);
+		if (!b->nrows)
+			continue;
+		f->raw = batch_ref(b);
+		return load(f, b, e);
 	}
 	return 0;
 }

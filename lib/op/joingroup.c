@@ -8,7 +8,7 @@
 
 int group_open(struct group *g, struct join *j, struct err *e)
 {
-	*g = (struct group){ .j = j, .spill = { .fd = -1 }, .max = BATCH_ROWS };
+	*g = (struct group){ .j = j, .spill = { .fd = -1 }, .max = BATCH_ROWS, .number_col = -1 };
 	g->idx = calloc(BATCH_ROWS, sizeof *g->idx);
 	g->pairs = calloc(BATCH_ROWS, sizeof *g->pairs);
 	return g->idx && g->pairs ? 0 : err_oom(e);
@@ -37,7 +37,7 @@ void group_reset(struct group *g)
 	g->left_place = 0;
 }
 
-static int hold(struct group *g, struct batch *b, struct err *e)
+int group_hold(struct group *g, struct batch *b, struct err *e)
 {
 	uint32_t cap = g->held_cap ? g->held_cap * 2 : 16;
 	int rc;
@@ -108,7 +108,7 @@ int group_add(struct group *g, const struct feed *right, int64_t from, int64_t t
 
 	for (int64_t i = from; i < to && g->j->opts.expect && g->n + i - from < 2; i++)
 		g->place[g->n + i - from] = right->places[i];
-	if (!g->on_disk && (rc = hold(g, right->batch, e)) == 0)
+	if (!g->on_disk && (rc = group_hold(g, right->batch, e)) == 0)
 		rc = add_refs(g, from, to, e);
 	else if (g->on_disk && (rc = write_rows(g, right->batch, from, to, e)) == 0)
 		g->n += to - from;
@@ -125,7 +125,7 @@ bool group_is_full(const struct group *g)
 	return g->npairs == g->max || (g->npairs && g->first > MOST_HELD);
 }
 
-static void note(struct group *g, int64_t i, struct rowref r)
+void group_note(struct group *g, int64_t i, struct rowref r)
 {
 	g->idx[g->npairs] = (uint32_t)i;
 	g->pairs[g->npairs++] = r;
@@ -133,7 +133,7 @@ static void note(struct group *g, int64_t i, struct rowref r)
 
 void group_note_none(struct group *g, int64_t i)
 {
-	note(g, i, (struct rowref){ 0, ROW_NULL });
+	group_note(g, i, (struct rowref){ 0, ROW_NULL });
 }
 
 /* The next rows of a group on disk, each with left row i. What was noted before goes first. */
@@ -168,7 +168,7 @@ int group_pair(struct group *g, struct batch *left, int64_t i, bool *done, struc
 	if (g->on_disk)
 		return pair_on_disk(g, left, i, done, ret, e);
 	while (g->at < g->n && g->npairs < g->max)
-		note(g, i, g->refs[g->at++]);
+		group_note(g, i, g->refs[g->at++]);
 	*done = g->at == g->n;
 	if (*done)
 		g->at = 0;
@@ -176,7 +176,7 @@ int group_pair(struct group *g, struct batch *left, int64_t i, bool *done, struc
 }
 
 /* Forgets the batches before the group's. */
-static void release(struct group *g)
+void group_release(struct group *g)
 {
 	uint32_t k = g->on_disk ? g->nheld : g->first;
 
@@ -202,6 +202,7 @@ int group_flush(struct group *g, struct batch *left, struct batch **ret, struct 
 {
 	cleanup_batch struct batch *rows = NULL, *payload = NULL;
 	struct rows right = { 0 };
+	const int64_t *number = NULL;
 	int rc = join_rows(left, g->idx, g->npairs, &rows, e);
 
 	if (rc == 0 && !join_left_only(g->j) && (rc = rows_init(&right, g->j->payload, e)) == 0) {
@@ -209,10 +210,12 @@ int group_flush(struct group *g, struct batch *left, struct batch **ret, struct 
 			rc = rows_take(&right, &payload, e);
 		rows_free(&right);
 	}
+	if (rc == 0 && g->number_col >= 0)
+		number = (const int64_t *)(const void *)rows->cols[g->number_col].values;
 	if (rc == 0)
-		rc = join_compose(g->j, rows, payload, g->npairs, NULL, NULL, ret, e);
+		rc = join_compose(g->j, rows, payload, g->npairs, number, number, ret, e);
 	g->npairs = 0;
 	g->max = most_pairs(g, left);
-	release(g);
+	group_release(g);
 	return rc;
 }

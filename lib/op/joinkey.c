@@ -94,3 +94,74 @@ int join_any(struct str text, struct arena *a, struct key_spec *left, struct key
 	}
 	return 0;
 }
+
+/* As-of. */
+
+static bool take_direction(struct str mod, struct join_asof *o)
+{
+	static const char *const names[] = { "backward", "forward", "nearest" };
+
+	for (int i = 0; i < 3; i++)
+		if (str_eq(mod, str_of(names[i]))) {
+			o->direction = (enum asof_direction)i;
+			return true;
+		}
+	return false;
+}
+
+/* Position of the last unescaped ':' in s, or s.n. */
+static size_t last_colon(struct str s)
+{
+	size_t last = s.n;
+
+	for (size_t i = 0; i < s.n; i++) {
+		if (s.p[i] == '\\')
+			i++;
+		else if (s.p[i] == ':')
+			last = i;
+	}
+	return last;
+}
+
+/* Takes directions from behind the pair; a reading may stand behind or before them. */
+static struct str take_directions(struct str pair, struct arena *a, struct join_asof *o)
+{
+	struct str reading = { "", 0 };
+	size_t at;
+	char *z;
+
+	for (; (at = last_colon(pair)) < pair.n; pair.n = at) {
+		struct str mod = str_from(pair, at + 1);
+
+		if (take_direction(mod, o))
+			continue;
+		if (!str_eq(mod, STR("time")) && !str_eq(mod, STR("num")))
+			break;
+		reading = str_from(pair, at);
+	}
+	if (!reading.n)
+		return pair;
+	z = arena_printf(a, "%.*s%.*s", STR_ARG(pair), STR_ARG(reading));
+	return z ? str_of(z) : (struct str){ NULL, 0 };
+}
+
+int join_asof_parse(struct str text, struct arena *a, struct join_asof *ret, struct err *e)
+{
+	size_t comma = find_plain(text, ',');
+	struct str pair = { text.p, comma }, more = comma < text.n ? str_from(text, comma + 1) : (struct str){ "", 0 };
+	int rc;
+
+	*ret = (struct join_asof){ .tolerance_us = -1 };
+	pair = take_directions(pair, a, ret);
+	if (!pair.p)
+		return err_oom(e);
+	if (comma < text.n && (more.n < 11 || memcmp(more.p, "tolerance=", 10) != 0 || find_plain(more, ',') < more.n))
+		return err_set(e, ST_USAGE, "--asof: behind the field only tolerance=AMOUNT can follow, not \"%.*s\"", STR_ARG(more));
+	if (more.n)
+		ret->tolerance = str_from(more, 10);
+	if ((rc = one_part(pair, a, &ret->right, e)) == 0 &&
+	    (ret->right.desc || ret->right.nullsfirst ||
+	     (ret->right.reading != KEY_AUTO && ret->right.reading != KEY_NUM && ret->right.reading != KEY_TIME)))
+		return err_set(e, ST_USAGE, "--asof: \"%.*s\": only :num and :time have a distance", STR_ARG(pair));
+	return rc < 0 ? rc : parse_pair(pair, a, &ret->left, &ret->right, e);
+}

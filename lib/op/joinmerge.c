@@ -63,6 +63,21 @@ static bool claims(const struct schema *s, const struct key *k, int *order, stru
 	return true;
 }
 
+bool is_claimed(const struct schema *s, const struct key *k)
+{
+	cleanup_arena struct arena a = { 0 };
+	int *order = arena_array(&a, int, (size_t)k->n);
+	struct key_bound *dirs = arena_array(&a, struct key_bound, (size_t)k->n);
+	struct err ignored;
+
+	if (!order || !dirs || !claims(s, k, order, dirs, &ignored))
+		return false;
+	for (int i = 0; i < k->n; i++)
+		if (order[i] != i || dirs[i].desc || dirs[i].nullsfirst)
+			return false;
+	return true;
+}
+
 int merge_join_applies(struct join *j, const struct schema *left, const struct schema *right, bool *ret, struct err *e)
 {
 	int n = j->key[LEFT].n, *lo = arena_array(&j->arena, int, (size_t)n), *ro = arena_array(&j->arena, int, (size_t)n);

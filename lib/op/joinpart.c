@@ -325,31 +325,16 @@ static int in_blocks(struct parts *p, struct build *b, struct feed *right, struc
 	return rc;
 }
 
-/* Without the tags; *cut: from some row on an error comes instead. */
+/* Without the tags; *stop: from some row on an error comes instead. */
 static int without_tags(struct parts *p, struct batch *b, bool *stop, struct batch **ret, struct err *e)
 {
 	const struct column *l = &b->cols[p->columns[0].col];
 	int64_t n = 0;
-	struct batch *kept, *out;
-	int rc;
 
 	while (n < b->nrows && !(p->j->stopped && (column_is_null(l, n) || column_i64(l, n) >= p->j->stop_row)))
 		n++;
 	*stop = n < b->nrows;
-	if (n == 0)
-		return 0;
-	if ((rc = batch_slice(b, 0, n, &kept, e)) < 0)
-		return rc;
-	out = batch_new(p->source.schema, n);
-	for (int i = 0; out && i < out->schema->nfields; i++) {
-		out->cols[i] = kept->cols[i];
-		out->cols[i].type = &out->schema->fields[i].type;
-	}
-	if (out)
-		batch_keep(out, kept);
-	batch_unref(kept);
-	*ret = out;
-	return out ? 0 : err_oom(e);
+	return n ? join_untag(p->j, b, n, ret, e) : 0;
 }
 
 static int parts_next(struct source *s, struct batch **ret, struct err *e)

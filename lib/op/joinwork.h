@@ -34,6 +34,7 @@ struct join {
 	const struct schema *left;  /* borrowed from the source */
 	struct schema *payload;     /* right columns that go out, then (for right-only rows) those of the key */
 	int *payload_col;           /* their indices in the right input */
+	struct key on[2];           /* as-of: the keys and the time behind them */
 	int *rest_from;             /* right-only rows: left column i takes this payload column, or -1 */
 	struct schema *out;         /* the result's */
 	struct schema *tagged_out;  /* with :l and :r */
@@ -71,6 +72,9 @@ int join_rows(struct batch *b, const uint32_t *idx, int64_t n, struct batch **re
 int join_compose(const struct join *j, struct batch *left, struct batch *payload, int64_t n, const int64_t *l, const int64_t *r,
 		 struct batch **ret, struct err *e) nodiscard;
 
+/* Rows 0 .. n of a tagged result without its tags. */
+int join_untag(const struct join *j, struct batch *b, int64_t n, struct batch **ret, struct err *e) nodiscard;
+
 /* Notes that the error `e` comes instead of left row `row` and all after it. */
 void join_stop(struct join *j, int64_t row, const struct err *e);
 
@@ -80,6 +84,7 @@ struct feed {
 	enum join_side side;
 	bool tagged;
 	struct source *from;
+	struct batch *raw;      /* as it came */
 	struct batch *batch;    /* left: the input's columns; right: the payload's. NULL: at the end */
 	struct arena arena;
 	struct keys *keys;      /* one an alternative */
@@ -198,6 +203,7 @@ struct group {
 	uint32_t *idx;           /* noted pairs: left rows, */
 	struct rowref *pairs;    /* and right rows in held; ROW_NULL: none */
 	int64_t npairs, max;
+	int number_col;          /* >= 0: the left batch's column of row numbers, for a tagged result */
 };
 
 int group_open(struct group *g, struct join *j, struct err *e) nodiscard;
@@ -205,8 +211,11 @@ void group_close(struct group *g);
 void group_reset(struct group *g); /* an empty group; pairs noted stay */
 /* Appends rows [from, to) of the right feed's batch. */
 int group_add(struct group *g, const struct feed *right, int64_t from, int64_t to, struct err *e) nodiscard;
-/* Notes left row i without a match. */
+/* Notes left row i without a match, or with row r of what is held. */
 void group_note_none(struct group *g, int64_t i);
+void group_note(struct group *g, int64_t i, struct rowref r);
+int group_hold(struct group *g, struct batch *b, struct err *e) nodiscard;
+void group_release(struct group *g); /* forgets the batches before `first` */
 /* Pairs left row i with the group's rows from g->at on. *done = false: flush and call again. *ret: a batch that is ready. */
 int group_pair(struct group *g, struct batch *left, int64_t i, bool *done, struct batch **ret, struct err *e) nodiscard;
 /* Is it time to flush? */
@@ -219,6 +228,13 @@ int merge_join_applies(struct join *j, const struct schema *left, const struct s
 
 /* Borrow the feeds. */
 int merge_join_open(struct join *j, struct feed *left, struct feed *right, struct source **ret, struct err *e) nodiscard;
+/* Do these sources claim to be sorted by the key, part by part? */
+bool is_claimed(const struct schema *s, const struct key *k);
+
+/* As-of join (asof.c). Takes both sources, also when it fails. */
+int asof_tolerance(const struct join_asof *o, enum key_reading reading, struct decpool *p, struct dec *ret, struct err *e) nodiscard;
+int asof_open(struct join *j, struct source *left, struct source *right, struct source **ret, struct err *e) nodiscard;
+
 /* Every left row with every right row (joincross.c). */
 int cross_open(struct join *j, struct feed *left, struct feed *right, struct source **ret, struct err *e) nodiscard;
 

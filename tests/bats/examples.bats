@@ -50,6 +50,10 @@ setup_file() {
 	printf 'id,v\n2,5\n1,3\n2,7\n' >changes.csv
 	printf 'id,x\n1,3\n2,4\n' >rows.csv
 	printf 'import sys\nfor line in sys.stdin:\n    sys.stdout.write(line)\n' >model.py
+	printf 'time,symbol,price\n2015-01-02T10:00:03Z,x,1.5\n2015-01-02T10:00:09Z,y,2\n' >trades.csv
+	printf 'time,symbol,bid\n2015-01-02T10:00:01Z,x,1.4\n2015-01-02T10:00:04Z,x,1.6\n' >quotes.csv
+	printf 'size\nS\nM\n' >sizes.csv
+	printf 'colour\nred\nblue\n' >colours.csv
 	mkdir data by-country
 }
 

@@ -15,6 +15,10 @@ oracle() { # script cases seed
 	oracle join 350 1
 }
 
+@test "an as-of join is a search through all right rows" {
+	oracle asof 250 1
+}
+
 @test "split is a partition in every mode; take is head, tail and awk" {
 	oracle split 8 1
 }
