@@ -80,6 +80,27 @@ static int spool(struct reader *r)
 	return lseek(r->fd, 0, SEEK_SET) < 0 ? err_sys(r->e, ST_IO, errno, "cannot read a temporary file") : 0;
 }
 
+/* Libarchive's own reader of descriptors would take a failed read for a damaged archive. */
+static la_ssize_t read_fd(struct archive *a, void *arg, const void **ret)
+{
+	struct reader *r = arg;
+	ssize_t got = fd_read(r->fd, r->block, BLOCK);
+
+	(void)a;
+	*ret = r->block;
+	if (got < 0)
+		r->rc = err_sys(r->e, ST_IO, errno, "cannot read the archive");
+	return got;
+}
+
+static la_int64_t seek_fd(struct archive *a, void *arg, la_int64_t to, int whence)
+{
+	const struct reader *r = arg;
+
+	(void)a;
+	return lseek(r->fd, to, whence);
+}
+
 static int open_zip(struct reader *r)
 {
 	int rc;
@@ -91,7 +112,12 @@ static int open_zip(struct reader *r)
 	if (rc < 0)
 		return rc;
 	archive_read_support_format_zip_seekable(r->a);
-	return archive_read_open_fd(r->a, r->fd, 65536) == ARCHIVE_OK ? 0 : err_set(r->e, ST_DATA, "this zip archive is cut off or damaged");
+	archive_read_set_read_callback(r->a, read_fd);
+	archive_read_set_seek_callback(r->a, seek_fd);
+	archive_read_set_callback_data(r->a, r);
+	if (archive_read_open1(r->a) == ARCHIVE_OK)
+		return 0;
+	return r->rc < 0 ? r->rc : err_set(r->e, ST_DATA, "this zip archive is cut off or damaged");
 }
 
 static int open_tar(struct reader *r)

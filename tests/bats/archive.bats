@@ -184,3 +184,40 @@ sys.stdout.buffer.write(bytes(1024))" | zstd -q >bomb.tar.zst
 	: >empty
 	fails 65 'archive is empty' empty//x.csv
 }
+
+@test "with short reads and writes, interrupts and failed calls it is the same table or an error" {
+	make_all
+	shim=$STOOK_BIN/../faults.so
+	[ -e "$shim" ] || skip "make units builds the shim"
+	for a in t.zip t.tgz t.tar.zst; do
+		FAULT=short:7 FAULT_MARK=$PWD/mark LD_PRELOAD=$shim stook-cat $a//x.csv --to csv >got
+		cmp got x.csv
+		[ -e mark ]
+		for fault in read write; do
+			for n in $(seq 1 12); do
+				status=0
+				rm -f mark
+				FAULT=$fault:$n:EIO FAULT_MARK=$PWD/mark LD_PRELOAD=$shim stook-cat $a//x.csv --to csv >got 2>err || status=$?
+				[ $status = 71 ] || [ $status = 74 ] || [ $status = 76 ] || { [ $status = 0 ] && cmp got x.csv; } || { cat err; echo "$fault $n: $status"; false; }
+				[ $n != 1 ] || [ -e mark ]
+			done
+		done
+	done
+}
+
+@test "whichever allocation fails, on either side, it is the same table or an error that says so" {
+	make_all
+	shim=$STOOK_BIN/../faults.so
+	[ -e "$shim" ] || skip "make units builds the shim"
+	for a in t.zip t.tgz; do
+		for n in $(seq 1 60) $(seq 61 13 400); do
+			for more in "" +; do
+				status=0
+				FAULT=malloc:$n$more LD_PRELOAD=$shim stook-cat $a//x.csv --to csv >got 2>err || status=$?
+				[ $status -lt 128 ] || { echo "malloc $n$more: $status"; false; }
+				[ $status = 0 ] || grep -q . err
+				[ $status != 0 ] || cmp got x.csv
+			done
+		done
+	done
+}
