@@ -9,6 +9,9 @@
 #include "fanout/report.h"
 #include "fanout/sched.h"
 #include "fanout/spawn.h"
+#include "lib/io/fd.h"
+#include "lib/io/in.h"
+#include "lib/io/name.h"
 #include "lib/io/term.h"
 #include "lib/io/temp.h"
 
@@ -627,11 +630,31 @@ static void loop(struct run *r)
 
 /* ---- beginning and end ---- */
 
+/* What a URL or an archive's member holds, in a file without a name. */
+static int copy_far(const char *path, const char *tmpdir, int *fd, struct err *e)
+{
+	char part[16384];
+	struct in *in;
+	ssize_t n;
+	int rc = in_open(&in, path, e);
+
+	if (rc < 0)
+		return rc;
+	rc = temp_open(tmpdir, fd, e);
+	while (rc == 0 && (n = in_read(in, part, sizeof part, IN_WAIT, e)) != 0)
+		rc = n < 0 ? (int)n : fd_write(*fd, part, (size_t)n) ? err_sys(e, ST_IO, errno, "cannot write a temporary file") : 0;
+	in_close(in);
+	return rc;
+}
+
 static int pack_one(struct pack *p, const struct plan_ship *s, const char *tmpdir, struct err *e)
 {
 	int fd, rc;
 
-	if (!s->table) {
+	if (!s->table && name_is_far(s->path)) {
+		if (copy_far(s->path, tmpdir, &fd, e) < 0)
+			return -e->status;
+	} else if (!s->table) {
 		fd = open(s->path, O_RDONLY | O_CLOEXEC);
 		if (fd < 0)
 			return err_sys(e, errno == EACCES ? ST_PERM : ST_NOINPUT, errno, "cannot open %s", s->path);

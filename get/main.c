@@ -11,8 +11,8 @@
 #include <signal.h>
 #include <unistd.h>
 
-static const char usage[] = "stook-get brings what lies behind a URL or inside an archive for the other tools of stook, which start it by\n"
-			    "themselves: stook cat https://host/x.csv, stook cat s3://bucket/key, stook cat 'data.zip//*.csv'; see man stook-get.\n";
+static const char usage[] = "stook-get brings what lies behind a URL or inside an archive for the other tools of stook, which start it\n"
+			    "by themselves: stook cat https://host/x.csv, s3://bucket/key or 'data.zip//*.csv'; see man stook-get.\n";
 
 /* The first that owns a name has it: a member of an archive may lie behind a URL. */
 static const struct store *const kinds[] = { &store_archive, &store_http, &store_s3, &store_hdfs, NULL };
@@ -58,7 +58,8 @@ static int answer(struct giver *g, struct err *e)
 	name = (const char *)question.p + 1;
 	for (int i = 0; kinds[i]; i++)
 		if (kinds[i]->owns(name))
-			return question.p[0] == HELPER_LIST ? answer_list(kinds[i], name, g, e) : kinds[i]->fetch(name, giver_taker(g), e);
+			return question.p[0] == HELPER_LIST ? answer_list(kinds[i], name, g, e)
+							    : kinds[i]->fetch(name, giver_taker(g), e);
 	return err_set(e, ST_NOINPUT, "there is no such input");
 }
 

@@ -66,7 +66,8 @@ static int find_host(struct s3 *s, struct str bucket, struct err *e)
 
 	if (endpoint)
 		rc = split_endpoint(s, endpoint, e);
-	else if (buf_printf(&s->host, "%.*s%ss3.%s.amazonaws.com", in_path ? 0 : (int)bucket.n, bucket.p, in_path ? "" : ".", s->key.region) ||
+	else if ((!in_path && buf_printf(&s->host, "%.*s.", STR_ARG(bucket))) ||
+		 buf_printf(&s->host, "s3.%s.amazonaws.com", s->key.region) ||
 		 buf_printf(&s->base, "https://%.*s", (int)s->host.n, (char *)s->host.p))
 		rc = err_oom(e);
 	if (rc < 0)
@@ -309,7 +310,8 @@ static int list(const char *name, struct names *ret, struct err *e)
 	if ((rc = split(name, &bucket, &pattern, e)) < 0)
 		return rc;
 	if ((rc = s3_open(&s, bucket, e)) == 0)
-		rc = (s.path.n == 0 && buf_byte(&s.path, '/')) || buf_byte(&s.path, '\0') ? err_oom(e) : list_all(&s, bucket, pattern, ret, e);
+		rc = (s.path.n == 0 && buf_byte(&s.path, '/')) || buf_byte(&s.path, '\0') ? err_oom(e)
+											     : list_all(&s, bucket, pattern, ret, e);
 	s3_close(&s);
 	return rc;
 }

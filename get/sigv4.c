@@ -46,7 +46,8 @@ static int canonical(const struct sigv4 *k, const struct sigv4_request *r, struc
 {
 	cleanup_buf struct buf b = { 0 };
 
-	if (buf_printf(&b, "GET\n%s\n%s\nhost:%s\nx-amz-content-sha256:" SIGV4_EMPTY "\nx-amz-date:%s\n", r->path, r->query, r->host, r->date) ||
+	if (buf_printf(&b, "GET\n%s\n%s\nhost:%s\n", r->path, r->query, r->host) ||
+	    buf_printf(&b, "x-amz-content-sha256:" SIGV4_EMPTY "\nx-amz-date:%s\n", r->date) ||
 	    (k->token && buf_printf(&b, "x-amz-security-token:%s\n", k->token)) ||
 	    buf_printf(&b, "\n%s\n" SIGV4_EMPTY, signed_headers(k)))
 		return -1;

@@ -387,7 +387,17 @@ static bool is_busy(long http)
 
 static const char *meaning(long http)
 {
-	return http == 404 || http == 410 ? " (not found)" : http == 401 ? " (it wants to know who asks)" : http == 403 ? " (forbidden)" : "";
+	switch (http) {
+	case 401:
+		return " (it wants to know who asks)";
+	case 403:
+		return " (forbidden)";
+	case 404:
+	case 410:
+		return " (not found)";
+	default:
+		return "";
+	}
 }
 
 static enum outcome refused(struct fetch *f)

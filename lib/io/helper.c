@@ -186,7 +186,8 @@ static int cut_off(struct helper *h, struct err *e)
 		kill(h->pid, SIGKILL); /* it has closed its stdout, or sends nonsense */
 	reap(h);
 	if (WIFSIGNALED(h->status))
-		return err_set(e, ST_STREAM, "stook-get was ended by signal %d after %lld bytes: there was more to come", WTERMSIG(h->status), n);
+		return err_set(e, ST_STREAM, "stook-get was ended by signal %d after %lld bytes: there was more to come",
+			       WTERMSIG(h->status), n);
 	return err_set(e, ST_STREAM, "stook-get ended early, after %lld bytes: there was more to come", n);
 }
 

@@ -275,6 +275,7 @@ s3_objects() { # names are keys, escaped as in URLs
 	AWS_SESSION_TOKEN='session/token+==' same s3://bkt/data.csv "$ROOT/x.csv"
 	s3_objects
 	fails 66 'NoSuchKey: The specified key does not exist' s3://bkt/nothing.csv
+	fails 66 'another region: AWS_REGION=ap-test-9' s3://faraway/x.csv
 	fails 64 's3://BUCKET/KEY' s3://bkt
 	AWS_ENDPOINT_URL=ftp://x fails 64 'AWS_ENDPOINT_URL must be' s3://bkt/data.csv
 	AWS_ENDPOINT_URL=http://127.0.0.1:1 AWS_ENDPOINT_URL_S3=$URL same s3://bkt/data.csv "$ROOT/x.csv"
@@ -343,6 +344,9 @@ s3_objects() { # names are keys, escaped as in URLs
 	cmp here.csv there.csv
 	fanout --workers 2 -- "stook join -k a $ROOT/sides.tar//x.csv,$URL/f/plain/z.csv $ROOT/sides.tar//x.csv --to csv" >there.csv
 	[ "$(tr '\n' ' ' <there.csv)" = 'a,b,b_2 1,x,x 2,y,y ' ]
+	echo 'where a > 1' >"$ROOT/program"
+	fanout --workers 2 -- "stook map -f $URL/f/plain/program $URL/f/plain/x.csv --to csv" >there.csv
+	cmp there.csv <(printf 'a,b\n2,y\n')
 	status=0
 	STOOK_GET_RETRIES=0 fanout --workers 2 "$URL/f/cut-100000-99/big.csv" -- "$p" >there.csv 2>err || status=$?
 	[ "$status" = 75 ]

@@ -261,6 +261,8 @@ class Handler(socketserver.StreamRequestHandler):
 
     def s3(self, r):
         _, bucket, *rest = r.path.split("/", 2)
+        if bucket == "faraway":
+            return self.head(301, Content_Length=0, x_amz_bucket_region="ap-test-9", Location=f"{r.target}?elsewhere")
         wrong = None if bucket == "public" else self.signature_fault(r)
         if wrong:
             return self.refuse(403, *wrong)
