@@ -26,10 +26,21 @@ teardown_file() {
 
 setup() {
 	cd "$BATS_TEST_TMPDIR" || exit
+	: >servers
 	: >"$ROOT/log"
 	export STOOK_GET_TIMEOUT=2 STOOK_GET_RETRIES=3
 	unset AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN AWS_ENDPOINT_URL AWS_ENDPOINT_URL_S3 HADOOP_USER_NAME http_proxy
 	export AWS_REGION=eu-test-1
+}
+
+teardown() {
+	while read -r pid; do kill "$pid" 2>/dev/null || true; done <servers
+}
+
+started() { # PORTFILE: the server that was started last is there
+	echo $! >>servers
+	for _ in $(seq 100); do [ -s "$1" ] && return; sleep 0.1; done
+	false
 }
 
 same() { # URL FILE: the table from the URL is the file
@@ -158,21 +169,14 @@ requests() { grep -c "$1" "$ROOT/log" || true; }
 	openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=127.0.0.1 -addext subjectAltName=IP:127.0.0.1 \
 		-keyout key.pem -out cert.pem 2>/dev/null
 	python3 "$SERVERS/web.py" "$ROOT" tlsport cert.pem key.pem 2>tls.err 3>&- &
-	pid=$!
-	for _ in $(seq 100); do [ -s tlsport ] && break; sleep 0.1; done
+	started tlsport
 	tls=https://127.0.0.1:$(<tlsport)
-	good=1
-	(
-		set -e
-		fails 77 'certificate is not to be trusted' "$tls/f/plain/x.csv"
-		export SSL_CERT_FILE=$PWD/cert.pem
-		same "$tls/f/plain/big.csv" "$ROOT/big.csv"
-		same "$tls/f/cut-100000/big.csv" "$ROOT/big.csv"
-		same "$URL/f/elsewhere/x.csv?$tls/f/plain/x.csv" "$ROOT/x.csv"
-		fails 77 'redirected to where this must not lead' "$tls/f/elsewhere/x.csv?$URL/f/plain/x.csv"
-	) || good=
-	kill $pid
-	[ $good ]
+	fails 77 'certificate is not to be trusted' "$tls/f/plain/x.csv"
+	export SSL_CERT_FILE=$PWD/cert.pem
+	same "$tls/f/plain/big.csv" "$ROOT/big.csv"
+	same "$tls/f/cut-100000/big.csv" "$ROOT/big.csv"
+	same "$URL/f/elsewhere/x.csv?$tls/f/plain/x.csv" "$ROOT/x.csv"
+	fails 77 'redirected to where this must not lead' "$tls/f/elsewhere/x.csv?$URL/f/plain/x.csv"
 }
 
 @test "a reader that stops early ends it quietly, and nothing stays behind" {
@@ -288,21 +292,14 @@ s3_objects() { # names are keys, escaped as in URLs
 	fi
 	mkdir store
 	node "$peers/s3.cjs" store s3port data.csv="$ROOT/big.csv" 'd/a b+c&d=é.csv'="$ROOT/x.csv" d/2.csv="$ROOT/z.csv" d/e/3.csv="$ROOT/z.csv" 3>&- &
-	pid=$!
-	for _ in $(seq 100); do [ -s s3port ] && break; sleep 0.1; done
-	good=1
-	(
-		set -e
-		export AWS_ENDPOINT_URL=http://127.0.0.1:$(<s3port) AWS_ACCESS_KEY_ID=S3RVER AWS_SECRET_ACCESS_KEY=S3RVER
-		same s3://bkt/data.csv "$ROOT/big.csv"
-		same 's3://bkt/d/a b+c&d=é.csv' "$ROOT/x.csv"
-		[ "$(stook map 'keep a; f = file()' 's3://bkt/d/*.csv' --to csv | tail -n 2 | tr '\n' ' ')" = \
-			'1,s3://bkt/d/a b+c&d=é.csv 2,s3://bkt/d/a b+c&d=é.csv ' ]
-		fails 66 'NoSuchKey' s3://bkt/nothing.csv
-		AWS_ACCESS_KEY_ID=wrong fails 77 'InvalidAccessKeyId' s3://bkt/data.csv
-	) || good=
-	kill $pid
-	[ $good ]
+	started s3port
+	export AWS_ENDPOINT_URL=http://127.0.0.1:$(<s3port) AWS_ACCESS_KEY_ID=S3RVER AWS_SECRET_ACCESS_KEY=S3RVER
+	same s3://bkt/data.csv "$ROOT/big.csv"
+	same 's3://bkt/d/a b+c&d=é.csv' "$ROOT/x.csv"
+	[ "$(stook map 'keep a; f = file()' 's3://bkt/d/*.csv' --to csv | tail -n 2 | tr '\n' ' ')" = \
+		'1,s3://bkt/d/a b+c&d=é.csv 2,s3://bkt/d/a b+c&d=é.csv ' ]
+	fails 66 'NoSuchKey' s3://bkt/nothing.csv
+	AWS_ACCESS_KEY_ID=wrong fails 77 'InvalidAccessKeyId' s3://bkt/data.csv
 }
 
 @test "hdfs: redirected to the data node, resumed by offset, patterns folder by folder" {
@@ -377,27 +374,22 @@ s3_objects() { # names are keys, escaped as in URLs
 	E
 	/usr/sbin/nginx -c "$PWD/nginx.conf" -p "$PWD" 3>&- &
 	pid=$!
+	started nginx.pid
 	for _ in $(seq 100); do (exec 3<>/dev/tcp/127.0.0.1/$port) 2>/dev/null && break; sleep 0.1; done
-	good=1
-	(
-		set -e
-		same "http://127.0.0.1:$port/big.csv" "$ROOT/big.csv"
-		same "http://127.0.0.1:$port/big.csv.gz" "$ROOT/big.csv"
-		same "http://127.0.0.1:$port/old/x.csv" "$ROOT/x.csv"
-		same "http://ann:secret@127.0.0.1:$port/private/x.csv" "$ROOT/x.csv"
-		fails 77 'answers 401' "http://ann:wrong@127.0.0.1:$port/private/x.csv"
-		fails 66 'answers 404' "http://127.0.0.1:$port/nothing.csv"
-	) || good=
+	same "http://127.0.0.1:$port/big.csv" "$ROOT/big.csv"
+	same "http://127.0.0.1:$port/big.csv.gz" "$ROOT/big.csv"
+	same "http://127.0.0.1:$port/old/x.csv" "$ROOT/x.csv"
+	same "http://ann:secret@127.0.0.1:$port/private/x.csv" "$ROOT/x.csv"
+	fails 77 'answers 401' "http://ann:wrong@127.0.0.1:$port/private/x.csv"
+	fails 66 'answers 404' "http://127.0.0.1:$port/nothing.csv"
 	STOOK_GET_RETRIES=8 stook cat "http://127.0.0.1:$port/slow/large.csv" --to csv >got.csv &
 	reader=$!
 	sleep 0.7
 	kill -KILL $pid
 	sleep 0.3
 	/usr/sbin/nginx -c "$PWD/nginx.conf" -p "$PWD" 3>&- &
-	pid=$!
-	wait $reader || good=
-	cmp got.csv n/large.csv || good=
-	grep -q '"GET /slow/large.csv HTTP/1.1" 206' access.log || good=
-	kill $pid
-	[ $good ]
+	started nginx.pid
+	wait $reader
+	cmp got.csv n/large.csv
+	grep -q '"GET /slow/large.csv HTTP/1.1" 206' access.log
 }
