@@ -168,7 +168,7 @@ static int describer_next(struct source *s, struct batch **ret, struct err *e)
 	struct describer *d = (struct describer *)s;
 	cleanup_batch struct batch *row = NULL;
 	struct rows out = { 0 };
-	int rc;
+	int rc = 0;
 
 	if (d->given || (rc = source_next(d->row, &row, e)) < 0 || (rc = rows_init(&out, s->schema, e)) < 0)
 		return d->given ? 0 : rc;
