@@ -25,13 +25,14 @@ void keyset_free(struct keyset *s);
 
 uint64_t keyset_hash(const struct keyset *s, struct str key);
 
-static inline void keyset_prefetch(const struct keyset *s, uint64_t hash)
-{
-	__builtin_prefetch(&s->slots[hash >> (64 - s->bits)]);
-}
-
 /* The number of `key` (its hash as given by keyset_hash()); adds it when new: then its number is the old s->n. */
 int keyset_add(struct keyset *s, struct str key, uint64_t hash, uint32_t *ret, struct err *e) nodiscard;
+
+/* The same for KEYSET_MANY keys or fewer at once, bytes[offsets[i] .. offsets[i + 1]): what they need of the table is on its way to the
+ * cache before it is looked at. Fetches what the `ahead` hashes behind them will need first. */
+#define KEYSET_MANY 32
+int keyset_add_many(struct keyset *s, const uint8_t *bytes, const uint32_t *offsets, const uint64_t *hash, int64_t n, int64_t ahead,
+		    uint32_t *ret, struct err *e) nodiscard;
 
 struct str keyset_at(const struct keyset *s, uint32_t i); /* valid until the next keyset_add() */
 size_t keyset_memory(const struct keyset *s);

@@ -71,10 +71,14 @@ static int sum_bind(struct agg *a, bool merge, struct err *e)
 	return is_mean(a) ? agg_add_state(a, "n", TYPE_INT64, false, e) : 0;
 }
 
+#define AHEAD 16 /* rows whose states are fetched early */
+
 /* Rows of `nums` that count, group by group: `add` is an expression over g (state) and i (row) that is 0 or fails. */
 #define EACH_ROW(add)                                                                     \
 	for (int64_t i = 0; i < b->n; i++) {                                              \
 		struct state *g;                                                          \
+		if (i + AHEAD < b->n && b->ids[i + AHEAD] != NO_GROUP)                    \
+			__builtin_prefetch(base + b->ids[i + AHEAD] * size, 1);           \
 		if (b->ids[i] == NO_GROUP || (nums->valid && !bit_get(nums->valid, i)))   \
 			continue;                                                         \
 		g = (struct state *)(void *)(base + b->ids[i] * size);                    \

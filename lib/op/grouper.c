@@ -7,7 +7,6 @@
 #include <stdlib.h>
 
 #define REPS_BYTES (8 << 20) /* a batch of representatives is closed at this size */
-#define AHEAD 16             /* rows whose slots are fetched early */
 
 static int add_field(struct grouper *g, const struct schema *s, int col, struct err *e)
 {
@@ -97,26 +96,38 @@ static int keep(struct grouper *g, const struct batch *b, const uint32_t *idx, i
 	return rows_bytes(&g->fresh) > REPS_BYTES ? close_batch(g, e) : 0;
 }
 
-static int look_up(struct grouper *g, const struct keys *keys, const uint64_t *hash, const uint8_t *skip, uint32_t *ids,
+/* Rows from `from` on, KEYSET_MANY at most; notes those that are the first of their group. */
+static int look_up(struct grouper *g, const struct keys *keys, const uint64_t *hash, int64_t from, int64_t n, uint32_t *ids,
 		   uint32_t *fresh, int64_t *nfresh, struct err *e)
 {
-	int rc;
+	int64_t ahead = keys->n - from - n;
+	uint32_t next = g->set.n;
+	int rc = keyset_add_many(&g->set, keys->bytes, keys->offsets + from, hash + from, n, ahead < KEYSET_MANY ? ahead : KEYSET_MANY,
+				 ids + from, e);
 
-	for (int64_t i = 0; i < keys->n; i++) {
-		uint32_t before = g->set.n;
-
-		if (i + AHEAD < keys->n)
-			keyset_prefetch(&g->set, hash[i + AHEAD]);
-		if (skip && bit_get(skip, i)) {
-			ids[i] = NO_GROUP;
-			continue;
+	for (int64_t i = from; rc == 0 && next < g->set.n; i++)
+		if (ids[i] == next) {
+			fresh[(*nfresh)++] = (uint32_t)i;
+			next++;
 		}
-		if ((rc = keyset_add(&g->set, keys_at(keys, i), hash[i], &ids[i], e)) < 0)
-			return rc;
-		fresh[*nfresh] = (uint32_t)i;
-		*nfresh += g->set.n != before;
+	return rc;
+}
+
+/* Rows that are left out make no groups: between them, runs. */
+static int look_up_runs(struct grouper *g, const struct keys *keys, const uint64_t *hash, const uint8_t *skip, uint32_t *ids,
+			uint32_t *fresh, int64_t *nfresh, struct err *e)
+{
+	int rc = 0;
+
+	for (int64_t i = 0, end; i < keys->n && rc == 0; i = end) {
+		for (end = i; end < keys->n && end - i < KEYSET_MANY && !(skip && bit_get(skip, end)); end++)
+			;
+		if (end > i)
+			rc = look_up(g, keys, hash, i, end - i, ids, fresh, nfresh, e);
+		else
+			ids[end++] = NO_GROUP;
 	}
-	return 0;
+	return rc;
 }
 
 static void one_group(int64_t n, const uint8_t *skip, uint32_t *ids)
@@ -144,7 +155,7 @@ int grouper_add(struct grouper *g, const struct batch *b, const struct keys *key
 		return err_oom(e);
 	for (int64_t i = 0; i < keys->n; i++)
 		hash[i] = keyset_hash(&g->set, keys_at(keys, i));
-	if ((rc = look_up(g, keys, hash, skip, ids, fresh, &nfresh, e)) < 0)
+	if ((rc = look_up_runs(g, keys, hash, skip, ids, fresh, &nfresh, e)) < 0)
 		return rc;
 	return keep(g, b, fresh, nfresh, e);
 }
