@@ -3,6 +3,8 @@
  * An item is cut at unescaped separators only; names keep their escapes until a schema resolves them. */
 #include "lib/agg/agg.h"
 
+#include "lib/base/pages.h"
+
 #include <stdlib.h>
 
 const struct agg_family *const agg_families[] = { &agg_count,
@@ -284,7 +286,7 @@ void agg_free(struct agg *a)
 {
 	if (a->family && a->family->drop && (a->more || !a->family->more))
 		a->family->drop(a);
-	free(a->groups);
+	pages_free(a->groups, a->cap * a->size);
 	free(a->more);
 	arena_free(&a->arena);
 	schema_unref(a->schema);
@@ -302,22 +304,20 @@ int agg_reserve(struct agg *a, uint32_t ngroups, struct err *e)
 
 	if (ngroups > a->cap) {
 		uint64_t cap = (uint64_t)a->cap + a->cap / 2 + 64;
-		uint8_t *p;
+		uint8_t *p; /* new pages are zero */
 
 		if (cap < ngroups)
 			cap = ngroups;
 		if (cap > UINT32_MAX)
 			cap = UINT32_MAX;
-		p = realloc(a->groups, cap * size);
+		p = pages_resize(a->groups, a->cap * size, cap * size);
 		if (!p)
 			return err_oom(e);
 		a->groups = p;
 		a->cap = (uint32_t)cap;
 	}
-	if (ngroups > a->ngroups) {
-		memset(a->groups + a->ngroups * size, 0, (ngroups - a->ngroups) * size);
+	if (ngroups > a->ngroups)
 		a->ngroups = ngroups;
-	}
 	return 0;
 }
 

@@ -4,9 +4,9 @@
 #include "lib/agg/keyset.h"
 
 #include "lib/base/hash.h"
+#include "lib/base/pages.h"
 
 #include <stdbool.h>
-#include <stdlib.h>
 #include <sys/random.h>
 #include <time.h>
 #include <unistd.h>
@@ -27,15 +27,15 @@ static uint64_t fresh_seed(void)
 int keyset_init(struct keyset *s, struct err *e)
 {
 	*s = (struct keyset){ .bits = FIRST_BITS, .seed = fresh_seed() };
-	s->slots = calloc((size_t)1 << s->bits, sizeof *s->slots);
+	s->slots = pages_resize(NULL, 0, sizeof *s->slots << s->bits);
 	return s->slots ? 0 : err_oom(e);
 }
 
 void keyset_free(struct keyset *s)
 {
-	free(s->slots);
-	free(s->bytes);
-	free(s->ends);
+	pages_free(s->slots, s->slots ? sizeof *s->slots << s->bits : 0);
+	pages_free(s->bytes, s->cap);
+	pages_free(s->ends, s->ends_cap * sizeof *s->ends);
 	*s = (struct keyset){ 0 };
 }
 
@@ -60,7 +60,7 @@ static int keyset_grow(struct keyset *s, struct err *e)
 {
 	unsigned bits = s->bits + 1;
 	size_t mask = ((size_t)1 << bits) - 1;
-	uint64_t *slots = bits <= 32 ? calloc(mask + 1, sizeof *slots) : NULL;
+	uint64_t *slots = bits <= 32 ? pages_resize(NULL, 0, sizeof *slots << bits) : NULL;
 
 	if (!slots)
 		return err_oom(e);
@@ -73,7 +73,7 @@ static int keyset_grow(struct keyset *s, struct err *e)
 			at = (at + 1) & mask;
 		slots[at] = s->slots[i];
 	}
-	free(s->slots);
+	pages_free(s->slots, sizeof *s->slots << s->bits);
 	s->slots = slots;
 	s->bits = bits;
 	return 0;
@@ -83,7 +83,7 @@ static int store(struct keyset *s, struct str key, struct err *e)
 {
 	if (s->cap - s->used < key.n) {
 		size_t cap = (s->cap + key.n) + (s->cap + key.n) / 2 + 4096;
-		uint8_t *p = realloc(s->bytes, cap);
+		uint8_t *p = pages_resize(s->bytes, s->cap, cap);
 
 		if (!p)
 			return err_oom(e);
@@ -92,7 +92,7 @@ static int store(struct keyset *s, struct str key, struct err *e)
 	}
 	if (s->n == s->ends_cap) {
 		size_t cap = s->ends_cap + s->ends_cap / 2 + 1024;
-		size_t *p = realloc(s->ends, cap * sizeof *p);
+		size_t *p = pages_resize(s->ends, s->ends_cap * sizeof *p, cap * sizeof *p);
 
 		if (!p)
 			return err_oom(e);

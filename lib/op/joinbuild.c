@@ -4,9 +4,9 @@
  * groups.
  * Invariant: a slot's row is the first of its key; next[] ascends; rows whose key has a null are in no list (next = UNLISTED). */
 #include "lib/base/hash.h"
+#include "lib/base/pages.h"
 #include "lib/op/grow.h"
 #include "lib/op/joinwork.h"
-#include "lib/op/pages.h"
 
 #include <sys/random.h>
 

@@ -2,8 +2,8 @@
  * all inside the processor's cache. What comes later reads them from front to back. */
 #include "lib/op/piece.h"
 
+#include "lib/base/pages.h"
 #include "lib/op/grow.h"
-#include "lib/op/pages.h"
 #include "lib/op/pick.h"
 #include "lib/op/radix.h"
 

@@ -1,6 +1,6 @@
 /* Large arrays in pages of their own: they grow without a copy (mremap), leave no holes in the heap, and are given back at once. */
-#ifndef STOOK_OP_PAGES_H
-#define STOOK_OP_PAGES_H
+#ifndef STOOK_BASE_PAGES_H
+#define STOOK_BASE_PAGES_H
 
 #include <stddef.h>
 #include <sys/mman.h>
