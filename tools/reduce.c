@@ -41,7 +41,7 @@ static struct reduce_opts options(const struct reduce_args *a)
 {
 	return (struct reduce_opts){
 		a->group,         a->aggs.n,       a->aggs.v, a->partial, a->merge, a->sorted, a->common.read.on_bad,
-		a->common.memory, a->common.tmpdir
+		a->common.memory, a->common.tmpdir, cli_threads(&a->common)
 	};
 }
 

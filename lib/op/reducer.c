@@ -9,6 +9,7 @@
 #include "lib/op/reducer.h"
 
 #include "lib/base/hash.h"
+#include "lib/base/pool.h"
 #include "lib/op/merger.h"
 #include "lib/op/partial.h"
 #include "lib/op/regroup.h"
@@ -56,6 +57,7 @@ struct reducer {
 	struct source *merged; /* the parts' results */
 	struct key merge_key;
 	int64_t given; /* rows that came from `merged` */
+	size_t a_group; /* bytes that a group took in memory when groups were set aside */
 };
 
 /* What an output has between the keys and the rest. */
@@ -468,10 +470,15 @@ static size_t memory_used(const struct reducer *r)
 }
 
 /* Well below the limit: tables double when they grow, and the input has its own buffers. */
+static size_t room(const struct reducer *r)
+{
+	return (size_t)r->o.memory / 5 * 2;
+}
+
 static bool is_full(const struct reducer *r)
 {
 	return r->o.memory && r->level < MAX_LEVEL && grouper_count(&r->grouper) > FEW_GROUPS &&
-	       memory_used(r) > (size_t)r->o.memory / 5 * 2;
+	       memory_used(r) > room(r);
 }
 
 /* Groups [from, from + n) to their parts; each level cuts by other bits. */
@@ -515,6 +522,8 @@ static int set_aside(struct reducer *r, struct err *e)
 	uint32_t n = grouper_count(&r->grouper);
 	int rc = 0;
 
+	if (n && memory_used(r) / n > r->a_group)
+		r->a_group = memory_used(r) / n;
 	if (!r->parts.open && (rc = make_schema(r, true, FIRST_ROW, &r->states, e)) == 0)
 		rc = regroup_open(&r->parts, r->states, REGROUP_PARTS, r->o.tmpdir, e);
 	if (rc == 0 && (rc = grouper_seal(&r->grouper, e)) == 0)
@@ -531,20 +540,69 @@ static int set_aside(struct reducer *r, struct err *e)
 
 static int open_level(struct source *in, const struct reduce_opts *o, int level, struct source **ret, struct err *e);
 
-/* One part, merged and again on disk, in the order in which parts are merged. *ret = NULL: there are no groups in it. */
-static int merge_part(struct reducer *r, int part, struct source **ret, struct err *e)
-{
-	struct reduce_opts o = {
-		.partial = r->o.partial, .merge = true, .sorted = r->o.sorted, .memory = r->o.memory, .tmpdir = r->o.tmpdir
-	};
-	struct source *s;
-	int rc = regroup_read(&r->parts, part, &s, e);
+/* One part, to be merged and again on disk, in the order in which parts are merged; any thread may do it. */
+struct part_job {
+	struct job job;
+	struct reducer *r;
+	int part, threads;
+	struct source *result; /* NULL: there are no groups in it */
+	int rc;
+	struct err e;
+};
 
-	*ret = NULL;
+static int merge_part(struct part_job *j, struct err *e)
+{
+	const struct reducer *r = j->r;
+	struct reduce_opts o = { .partial = r->o.partial, .merge = true, .sorted = r->o.sorted,
+				 .memory = r->o.memory / j->threads, .tmpdir = r->o.tmpdir };
+	struct source *s;
+	int rc = regroup_read(&j->r->parts, j->part, &s, e);
+
 	if (rc < 0 || !s || (rc = open_level(s, &o, r->level + 1, &s, e)) < 0)
 		return rc;
-	rc = spill_source(s, r->o.tmpdir, ret, e);
+	rc = spill_source(s, r->o.tmpdir, &j->result, e);
 	source_close(s);
+	return rc;
+}
+
+static void run_part(struct job *job)
+{
+	struct part_job *j = (struct part_job *)job;
+
+	j->rc = merge_part(j, &j->e);
+}
+
+/* How many parts fit into the memory at once, without setting aside in turn. */
+static int at_once(const struct reducer *r)
+{
+	int64_t most = 1, n;
+
+	for (int i = 0; i < REGROUP_PARTS; i++)
+		most = r->parts.parts[i].rows > most ? r->parts.parts[i].rows : most;
+	n = (int64_t)(room(r) / ((size_t)most * r->a_group + 1));
+	return n < 2 || r->o.threads < 2 ? 1 : n < r->o.threads ? (int)n : r->o.threads;
+}
+
+/* All parts, several at once: each in its share of the memory. */
+static int merge_all(struct reducer *r, struct part_job *jobs, struct err *e)
+{
+	int threads = at_once(r), rc;
+	struct pool *pool;
+
+	if ((rc = regroup_seal(&r->parts, e)) < 0 || (rc = pool_open(&pool, threads, e)) < 0)
+		return rc;
+	for (int i = 0; i < REGROUP_PARTS; i++) {
+		jobs[i] = (struct part_job){ .job.run = run_part, .r = r, .part = i, .threads = threads };
+		pool_give(pool, &jobs[i].job);
+	}
+	for (int i = 0; i < REGROUP_PARTS; i++) {
+		pool_wait(pool, &jobs[i].job);
+		if (jobs[i].rc < 0 && rc == 0) {
+			rc = jobs[i].rc;
+			*e = jobs[i].e;
+		}
+	}
+	pool_close(pool);
 	return rc;
 }
 
@@ -569,16 +627,15 @@ static int bind_merge_key(struct reducer *r, struct err *e)
 static int merge_parts(struct reducer *r, struct err *e)
 {
 	struct source *from[REGROUP_PARTS];
+	struct part_job jobs[REGROUP_PARTS] = { 0 };
 	cleanup_schema struct schema *s = NULL;
 	int n = 0, rc = set_aside(r, e);
 
-	if (rc == 0)
-		rc = bind_merge_key(r, e);
-	if (rc == 0)
-		rc = make_schema(r, to_partial(r), FIRST_ROW, &s, e);
-	for (int i = 0; i < REGROUP_PARTS && rc == 0; i++)
-		if ((rc = merge_part(r, i, &from[n], e)) == 0)
-			n += from[n] != NULL;
+	if (rc == 0 && (rc = bind_merge_key(r, e)) == 0 && (rc = make_schema(r, to_partial(r), FIRST_ROW, &s, e)) == 0)
+		rc = merge_all(r, jobs, e);
+	for (int i = 0; i < REGROUP_PARTS; i++)
+		if (jobs[i].result)
+			from[n++] = jobs[i].result;
 	if (rc == 0)
 		return merge_open(from, n, s, &r->merge_key, &(struct merge_opts){ .limit = -1 }, &r->merged, e);
 	while (n)

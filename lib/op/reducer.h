@@ -31,6 +31,7 @@ struct reduce_opts {
 	enum on_bad on_bad;
 	int64_t memory;     /* bytes to work in; 0: no limit */
 	const char *tmpdir; /* for what does not fit; NULL: $TMPDIR */
+	int threads;        /* that work at once on what did not fit; 0: one */
 };
 
 /* Takes `in`, also on failure. Results keep the input's schema metadata but the claim of an order. */

@@ -42,21 +42,35 @@ static int flush(struct regroup *r, int part, struct err *e)
 	return spill_write(&r->parts[part], b, e);
 }
 
+/* Rows by partition, in order within each: idx[from[k] .. from[k + 1]) are those of partition k. */
+static void sort_rows(const uint8_t *part, int64_t n, int parts, uint32_t *idx, int64_t *from)
+{
+	int64_t at[REGROUP_MOST + 1] = { 0 };
+
+	for (int64_t i = 0; i < n; i++)
+		at[part[i] < parts ? part[i] : parts]++;
+	for (int64_t k = 0, sum = 0; k <= parts; k++) {
+		from[k] = sum;
+		sum += at[k];
+		at[k] = from[k];
+	}
+	for (int64_t i = 0; i < n; i++)
+		idx[at[part[i] < parts ? part[i] : parts]++] = (uint32_t)i;
+}
+
 int regroup_add(struct regroup *r, const struct batch *b, const uint8_t *part, struct err *e)
 {
 	cleanup_arena struct arena arena = { 0 };
 	uint32_t *idx = arena_array(&arena, uint32_t, (size_t)b->nrows + 1);
-	int rc = idx ? 0 : err_oom(e);
+	int64_t from[REGROUP_MOST + 1];
+	int rc = 0;
 
+	if (!idx)
+		return err_oom(e);
+	sort_rows(part, b->nrows, r->n, idx, from);
 	for (int k = 0; k < r->n && rc == 0; k++) {
-		int64_t n = 0;
-
-		for (int64_t i = 0; i < b->nrows; i++) {
-			idx[n] = (uint32_t)i;
-			n += part[i] == k;
-		}
-		if (n)
-			rc = rows_gather(&r->rows[k], b, idx, n, e);
+		if (from[k] < from[k + 1])
+			rc = rows_gather(&r->rows[k], b, idx + from[k], from[k + 1] - from[k], e);
 		if (rc == 0 && rows_bytes(&r->rows[k]) > FLUSH_BYTES)
 			rc = flush(r, k, e);
 	}

@@ -6,7 +6,7 @@
 
 #include "lib/op/spill.h"
 
-#define REGROUP_PARTS 16
+#define REGROUP_PARTS 32 /* the usual number */
 #define REGROUP_MOST 32
 
 struct regroup { /* zeroed is closed */
