@@ -11,6 +11,8 @@
 
 #if defined(__x86_64__)
 #include <immintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
 #endif
 
 #define BLOCK 64
@@ -101,6 +103,36 @@ AVX2 static bool find_avx2(const struct needles *k, const uint8_t *text, size_t 
 				       match32(lo, hi, k->quote) & quotes };
 	}
 	return _mm256_movemask_epi8(all) != 0;
+}
+#elif defined(__aarch64__)
+/* One bit a byte: each keeps the bit of its place among eight, and neighbours are added up until 64 are left. */
+static inline uint64_t match64(const uint8x16_t v[4], uint8_t c)
+{
+	static const uint8_t places[16] = { 1, 2, 4, 8, 16, 32, 64, 128, 1, 2, 4, 8, 16, 32, 64, 128 };
+	const uint8x16_t x = vdupq_n_u8(c), place = vld1q_u8(places);
+	uint8x16_t m[4];
+
+	for (int i = 0; i < 4; i++)
+		m[i] = vandq_u8(vceqq_u8(v[i], x), place);
+	m[0] = vpaddq_u8(vpaddq_u8(m[0], m[1]), vpaddq_u8(m[2], m[3]));
+	return vgetq_lane_u64(vreinterpretq_u64_u8(vpaddq_u8(m[0], m[0])), 0);
+}
+
+static bool find_neon(const struct needles *k, const uint8_t *text, size_t nblocks, struct masks *m)
+{
+	const uint64_t quotes = k->quotes ? UINT64_MAX : 0;
+	uint8x16_t all = vdupq_n_u8(0);
+
+	for (size_t b = 0; b < nblocks; b++) {
+		uint8x16_t v[4];
+
+		for (int i = 0; i < 4; i++) {
+			v[i] = vld1q_u8(text + b * BLOCK + 16 * i);
+			all = vorrq_u8(all, v[i]);
+		}
+		m[b] = (struct masks){ match64(v, k->sep), match64(v, '\n'), match64(v, '\r'), match64(v, k->quote) & quotes };
+	}
+	return vmaxvq_u8(all) > 0x7F;
 }
 #endif
 
@@ -199,6 +231,9 @@ static void choose(enum vectors v, find_masks **find, flatten_fn **flat)
 		*find = find_avx2;
 		*flat = flatten_avx2;
 	}
+#elif defined(__aarch64__)
+	if (v != VECTORS_NONE)
+		*find = find_neon;
 #endif
 	(void)v;
 }

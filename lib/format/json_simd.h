@@ -12,47 +12,66 @@ static inline bool json_is_plain(char c)
 	return (signed char)c >= ' ' && c != '"' && c != '\\';
 }
 
-#ifdef __SSE2__
+/* json_first_special(v): how many of the 16 bytes are plain before the first that is not. */
+#if defined(__SSE2__)
 #include <emmintrin.h>
+typedef __m128i json_bytes;
+#define json_load(p) _mm_loadu_si128((const __m128i *)(const void *)(p))
+#define json_store(p, v) _mm_storeu_si128((__m128i *)(void *)(p), v)
 
-static inline int json_special16(__m128i v)
+static inline int json_first_special(json_bytes v)
 {
-	__m128i special = _mm_or_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8('"')), _mm_cmpeq_epi8(v, _mm_set1_epi8('\\')));
+	json_bytes special = _mm_or_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8('"')), _mm_cmpeq_epi8(v, _mm_set1_epi8('\\')));
 
-	return _mm_movemask_epi8(_mm_or_si128(special, _mm_cmplt_epi8(v, _mm_set1_epi8(' '))));
+	special = _mm_or_si128(special, _mm_cmplt_epi8(v, _mm_set1_epi8(' ')));
+	return __builtin_ctz((unsigned)_mm_movemask_epi8(special) | 0x10000u);
 }
+#elif defined(__aarch64__)
+#include <arm_neon.h>
+typedef uint8x16_t json_bytes;
+#define json_load(p) vld1q_u8((const uint8_t *)(p))
+#define json_store(p, v) vst1q_u8((uint8_t *)(p), v)
+
+static inline int json_first_special(json_bytes v)
+{
+	uint8x16_t special = vorrq_u8(vceqq_u8(v, vdupq_n_u8('"')), vceqq_u8(v, vdupq_n_u8('\\')));
+	uint64_t nibbles; /* four bits a byte */
+
+	special = vorrq_u8(special, vcltq_s8(vreinterpretq_s8_u8(v), vdupq_n_s8(' ')));
+	nibbles = vget_lane_u64(vreinterpret_u64_u8(vshrn_n_u16(vreinterpretq_u16_u8(special), 4)), 0);
+	return nibbles ? __builtin_ctzll(nibbles) / 4 : 16;
+}
+#endif
 
 /* Copies 16 bytes and returns how many of them at the beginning are plain. Both sides need 16 accessible bytes. */
 static inline int json_copy16(const char *p, char *to)
 {
-	__m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
+#ifdef json_load
+	json_bytes v = json_load(p);
 
-	_mm_storeu_si128((__m128i *)(void *)to, v);
-	return __builtin_ctz((unsigned)json_special16(v) | 0x10000u);
-}
+	json_store(to, v);
+	return json_first_special(v);
 #else
-static inline int json_copy16(const char *p, char *to)
-{
 	int n = 0;
 
 	memcpy(to, p, 16);
 	while (n < 16 && json_is_plain(p[n]))
 		n++;
 	return n;
-}
 #endif
+}
 
 /* Plain bytes at the beginning of p[0 .. n). */
 static inline size_t json_plain(const char *p, size_t n)
 {
 	size_t i = 0;
 
-#ifdef __SSE2__
+#ifdef json_load
 	for (; n - i >= 16; i += 16) {
-		int special = json_special16(_mm_loadu_si128((const __m128i *)(const void *)(p + i)));
+		int plain = json_first_special(json_load(p + i));
 
-		if (special)
-			return i + (size_t)__builtin_ctz((unsigned)special);
+		if (plain < 16)
+			return i + (size_t)plain;
 	}
 #endif
 	while (i < n && json_is_plain(p[i]))

@@ -160,6 +160,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		struct buf other = { 0 };
 
 		o.chunk = chunk;
+		o.threads = (int)(chunk & 3);
 		read_all(text, size, &o, &other, NULL);
 		REQUIRE(same(&rows, &other));
 		buf_free(&other);

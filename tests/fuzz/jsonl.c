@@ -157,6 +157,20 @@ static void check_text(const uint8_t *data, size_t size, bool complete, enum on_
 	free(text);
 }
 
+/* Small pieces, parsed on three threads. */
+static void check_threads(struct str text, const struct read_opts *ro, const struct write_opts *wo, const struct result *one)
+{
+	struct read_opts o = *ro;
+	struct result many;
+
+	o.threads = 3;
+	o.chunk = 1 + (int64_t)text.n / 10;
+	many = convert(text, &o, wo);
+	check(many.status == one->status && str_eq(buf_view(&many.text), buf_view(&one->text)));
+	check(!one->status || (many.e.line == one->e.line && many.e.column == one->e.column && strcmp(many.e.msg, one->e.msg) == 0));
+	buf_free(&many.text);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct read_opts ro = { 0 }, again = { 0 };
@@ -169,6 +183,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	ro.on_bad = (data[0] >> 1 & 3) % 3;
 	check_text(data + 1, size - 1, ro.sample == 0, ro.on_bad);
 	first = convert((struct str){ (const char *)data + 1, size - 1 }, &ro, &wo);
+	check_threads((struct str){ (const char *)data + 1, size - 1 }, &ro, &wo, &first);
 	if (first.text.n) {
 		second = convert(buf_view(&first.text), &again, &wo);
 		check(second.status == 0);
