@@ -20,7 +20,7 @@ const struct opt opts_read[] = {
 	{ 0, "encoding", OPT_STR, ROLE_READ, "NAME", AT(read.encoding), NULL, "convert text inputs from this encoding (any iconv name)" },
 	{ 0, "binary", OPT_STR, ROLE_READ, "FIELDS", AT(read.binary), NULL, "carry these fields as bytes that need not be UTF-8" },
 	{ 0, "sample", OPT_SIZE, ROLE_READ, "SIZE", AT(read.sample), NULL, "fix the fields of JSON Lines from this much input (default 1M)" },
-	{ 0, "max-field", OPT_SIZE, ROLE_READ, "SIZE", AT(read.max_field), NULL, "longest field accepted (default 1G)" },
+	{ 0, "max-field", OPT_SIZE, ROLE_READ, "SIZE", AT(read.max_field), NULL, "longest field, or line of JSON or text, accepted (default 1G)" },
 	{ 0, "accept-unterminated", OPT_FLAG, ROLE_READ, NULL, AT(read.accept_unterminated), NULL,
 	  "accept Arrow streams of other writers that omit the end marker" },
 	{ 0, "on-bad", OPT_STR, ROLE_PLAIN, "WHAT", AT(on_bad), NULL, "rows or values that cannot be read: fail (default), skip, null, side=FILE" },

@@ -73,10 +73,11 @@ static ssize_t gather(struct lines *l, int timeout_ms, struct err *e)
 	return n;
 }
 
-static int too_long(const struct lines *l, struct err *e)
+/* The line behind `before` ones that are still to be taken. */
+static int too_long(const struct lines *l, int64_t before, struct err *e)
 {
-	err_set(e, ST_DATA, "a line is longer than %zu bytes", l->line_max);
-	err_at(e, in_name(l->in), l->line + 1, 1);
+	err_set(e, ST_DATA, "a line is longer than %zu byte%s", l->line_max, l->line_max == 1 ? "" : "s");
+	err_at(e, in_name(l->in), l->line + before + 1, 1);
 	return err_hint(e, "allow more: --max-field SIZE");
 }
 
@@ -103,14 +104,27 @@ size_t lines_reaching(const struct lines *l, size_t n)
 	return 0;
 }
 
+static int64_t count_lines(const struct lines *l)
+{
+	int64_t lines = 0;
+
+	for (size_t i = l->from; i < l->whole; i++)
+		lines += l->text.p[i] == '\n';
+	return lines;
+}
+
 int lines_more(struct lines *l, struct err *e)
 {
+	struct err *why = l->whole > l->from ? &l->broken : e; /* told behind the whole lines */
 	ssize_t n;
 
+	if (l->broken.status)
+		return 1;
 	if (l->text.n - l->whole > l->line_max)
-		return too_long(l, e);
-	n = gather(l, IN_WAIT, e);
-	return n < 0 ? (int)n : 0;
+		n = too_long(l, count_lines(l), why);
+	else
+		n = gather(l, IN_WAIT, why);
+	return n >= 0 ? 0 : why == e ? (int)n : 1;
 }
 
 int lines_view(struct lines *l, size_t n, struct str *ret, struct err *e)
@@ -160,7 +174,7 @@ static int read_block(struct lines *l, bool wait, size_t *n, struct err *e)
 			*n = l->whole - l->from;
 			if (!*n && l->broken.status)
 				*e = l->broken;
-			return *n ? 0 : l->broken.status ? -e->status : too_long(l, e);
+			return *n ? 0 : l->broken.status ? -e->status : too_long(l, 0, e);
 		}
 		got = gather(l, patience(l, wait), &l->broken);
 		if (got != IN_LATER)
@@ -172,11 +186,34 @@ static int read_block(struct lines *l, bool wait, size_t *n, struct err *e)
 	return 0;
 }
 
+/* Of the next n bytes those before the first line that is too long: refused also when it came whole, so that the result does not
+ * depend on how it came. */
+static size_t before_long(const struct lines *l, size_t n)
+{
+	const uint8_t *p = l->text.p + l->from;
+	size_t at = 0, end;
+
+	if (n <= l->line_max)
+		return n;
+	while (at < n) {
+		end = (size_t)((const uint8_t *)memchr(p + at, '\n', n - at) - p);
+		if (end - at > l->line_max)
+			return at;
+		at = end + 1;
+	}
+	return n;
+}
+
 int lines_block(struct lines *l, bool wait, struct str *ret, struct err *e)
 {
-	size_t n;
+	size_t n, good;
 	int rc = read_block(l, wait, &n, e);
 
+	if (rc == 0 && n) {
+		good = before_long(l, n);
+		rc = good ? 0 : too_long(l, 0, e);
+		n = good;
+	}
 	if (n)
 		l->until = 0;
 	return rc < 0 ? rc : lines_view(l, n, ret, e);

@@ -42,7 +42,8 @@ int lines_block(struct lines *l, bool wait, struct str *ret, struct err *e) nodi
 /* n bytes of it, whole lines, have been dealt with. Who takes them counts them in l->line. */
 void lines_take(struct lines *l, size_t n);
 
-/* For sampling: waits for more of the input. */
+/* For sampling: waits for more of the input. 1: there is none to wait for, as reading fails behind the whole lines that are there;
+ * lines_block() says so in its turn. */
 int lines_more(struct lines *l, struct err *e) nodiscard;
 /* Bytes up to the end of the first line that reaches to offset n (from 1) and is not preceded by blank lines only; 0: not
  * there yet. */

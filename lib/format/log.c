@@ -325,7 +325,7 @@ static int first_line(struct log_source *s, bool *extra, struct err *e)
 		rc = lines_more(l, e);
 	*extra = false;
 	if (rc < 0 || !n)
-		return rc;
+		return rc < 0 ? rc : 0;
 	if ((rc = lines_view(l, n, &text, e)) < 0)
 		return rc;
 	while (*text.p == '\n' || *text.p == '\r')

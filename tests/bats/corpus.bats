@@ -127,4 +127,9 @@ place() { # want, status, command...: standard error begins with stook-cat: WANT
 		grep -q 'cut.csv: the .* data ends early' err || { echo "$c"; cat err; return 1; }
 		cmp -n "$(stat -c %s out)" out in.csv
 	done
+	seq 20000 | awk '{ print "{\"a\":" $1 ",\"t\":\"" $1 * 7919 % 10007 "\"}" }' >in.jsonl
+	gzip -c in.jsonl | head -c 50000 >cut.jsonl
+	place cut.jsonl 65 stook cat cut.jsonl --to jsonl
+	[ "$(stat -c %s out)" -gt 100000 ] # the rows before are given
+	cmp -n "$(stat -c %s out)" out in.jsonl
 }

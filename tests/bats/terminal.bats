@@ -1,4 +1,5 @@
-# The progress line (only where nobody else writes, never in the data) and --stats (right for every tool, also when the run fails).
+# What a person sees: the progress line (only where nobody else writes, never in the data), tables on a terminal; and --stats (right
+# for every tool, also when the run fails).
 
 setup_file() {
 	export DATA=$BATS_FILE_TMPDIR
@@ -120,4 +121,27 @@ stats() { # want, command...: [status, rows_in, rows_out, bytes_in, bytes_out, s
 	stook cat "$DATA/right.csv" --to csv --stats - 2>err >out
 	jq -e '.rows_in == 3' err
 	cmp out "$DATA/right.csv"
+}
+
+@test "a table on a terminal: its width, its colours, NO_COLOR and TERM=dumb" {
+	cd "$BATS_TEST_TMPDIR"
+	printf 'first,second,third\n1,,aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\n' >in.csv
+	unset COLUMNS NO_COLOR
+	TERM=xterm script -qefc "stty cols 40; stook cat in.csv" seen >/dev/null </dev/null
+	grep -q $'\e\\[1mfirst\e\\[0m' seen
+	grep -q $'\e\\[2m∅\e\\[0m' seen
+	TERM=xterm NO_COLOR=1 script -qefc "stty cols 40; stook cat in.csv" seen >/dev/null </dev/null
+	! grep -q $'\e' seen || false
+	grep -qx $'    1  ∅       aaaaaaaaaaaaaaaaaaaaaaaa…\r' seen
+	TERM=dumb script -qefc "stty cols 60; stook cat in.csv" seen >/dev/null </dev/null
+	! grep -q $'\e' seen || false
+	grep -qx $'    1  ∅       a\{44\}…\r' seen
+}
+
+@test "a table of many rows begins at once" {
+	cd "$BATS_TEST_TMPDIR"
+	(cat "$DATA/some.csv"; sleep 3; echo 1,2,3) | stook cat --from csv --to table | head -n 1002 | tail -n 1 >out &
+	sleep 1.5
+	grep -q name1000 out
+	wait
 }
