@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -351,6 +352,20 @@ static int perform(struct fetch *f, CURLcode *ret)
 
 enum outcome { DONE, AGAIN, FAILED };
 
+/* Bytes that nobody announced: in what was read last, which libcurl's log tells, or still waiting behind it. */
+static bool is_too_much(const struct fetch *f)
+{
+	curl_socket_t s = CURL_SOCKET_BAD;
+	const char *scheme = NULL;
+	char byte;
+
+	if (f->excess || f->length < 0 || curl_easy_getinfo(f->curl, CURLINFO_SCHEME, &scheme) != CURLE_OK || !scheme ||
+	    strcasecmp(scheme, "http") != 0)
+		return f->excess;
+	return curl_easy_getinfo(f->curl, CURLINFO_ACTIVESOCKET, &s) == CURLE_OK && s != CURL_SOCKET_BAD &&
+	       recv(s, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
 /* A body that curl takes for complete. */
 static enum outcome completed(struct fetch *f)
 {
@@ -359,7 +374,7 @@ static enum outcome completed(struct fetch *f)
 	if (!f->begun && (f->rc = begin(f)) < 0) /* an empty body */
 		return FAILED;
 	curl_easy_getinfo(f->curl, CURLINFO_HTTP_VERSION, &version);
-	if (f->excess) {
+	if (is_too_much(f)) {
 		err_set(f->e, ST_STREAM, "the server sends more than the %lld bytes it promised", (long long)f->length);
 		return FAILED;
 	}

@@ -153,6 +153,8 @@ class Handler(socketserver.StreamRequestHandler):
         """Promises NUMBER bytes less than it sends."""
         data = self.file(name)
         self.head(200, Content_Length=len(data) - number)
+        self.wfile.flush()
+        time.sleep(0.05 * (count(r.path) % 2))
         self.body(data)
         self.again = False
 
