@@ -2,7 +2,6 @@
 #include "lib/base/url.h"
 #include "lib/cli/cli.h"
 #include "lib/op/joiner.h"
-#include "lib/table/ahead.h"
 
 struct join_args {
 	struct common common;
@@ -100,14 +99,6 @@ static int check(void *args, struct err *e)
 	return check_operands(&a->common, e);
 }
 
-/* One of the two inputs, read on a thread of its own. */
-static int open_side(const struct common *c, char *name, struct source **ret, struct err *e)
-{
-	int rc = cli_input(c, name, cli_threads(c), ret, e);
-
-	return rc == 0 && cli_threads(c) > 1 ? source_ahead(*ret, ret, e) : rc;
-}
-
 static int run(void *args, struct err *e)
 {
 	const struct join_args *a = args;
@@ -117,11 +108,11 @@ static int run(void *args, struct err *e)
 				     .asof = a->asof ? &a->as_of : NULL, .threads = cli_threads(&a->common),
 				     .memory = a->common.memory, .tmpdir = a->common.tmpdir };
 	struct source *left, *right, *s;
-	int rc = open_side(&a->common, a->common.operands[0], &left, e);
+	int rc = cli_input(&a->common, a->common.operands[0], cli_threads(&a->common), &left, e);
 
 	if (rc < 0)
 		return rc;
-	if ((rc = open_side(&a->common, a->common.operands[1], &right, e)) < 0) {
+	if ((rc = cli_input(&a->common, a->common.operands[1], cli_threads(&a->common), &right, e)) < 0) {
 		source_close(left);
 		return rc;
 	}

@@ -22,8 +22,21 @@ int tool_main(const struct tool *t, int argc, char **argv);
 /* A source whose rows count as rows that were read. Takes `from`, also when it fails. */
 int cli_count_in(const struct common *c, struct source *from, struct source **ret, struct err *e) nodiscard;
 
-/* What one operand stands for, a pattern or a list too, as one source, parsed on `threads` threads, its rows counted. */
+/* What one operand stands for, a pattern or a list too, as one source, read and parsed on `threads` threads, its rows counted. */
 int cli_input(const struct common *c, char *name, int threads, struct source **ret, struct err *e) nodiscard;
+
+/* Bad records (--on-bad, --max-errors): before the run, at its end but before the output is complete, after it. A note about them
+ * goes to stderr. */
+int bad_check(const struct common *c, struct err *e) nodiscard;
+int bad_start(struct common *c, struct err *e) nodiscard;
+int bad_judge(const struct common *c, struct err *e) nodiscard;
+int bad_finish(const struct common *c, struct err *e) nodiscard;
+
+/* "stook-sort" for "sort", but "fanout". */
+const char *cli_program(const char *tool, char dst[64]);
+
+/* One line on stderr, unless -q: an err whose status is 0. */
+void cli_note(const struct common *c, const struct err *note);
 
 /* The file operands from `skip` on as one source (none: stdin). */
 int cli_source(const struct common *c, int skip, struct source **ret, struct err *e) nodiscard;

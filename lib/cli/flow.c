@@ -11,8 +11,18 @@
 struct counted {
 	struct source source;
 	struct source *from;
-	const struct common *output; /* NULL: rows that come in */
+	const struct common *common;
+	bool output; /* else rows that come in */
 };
+
+/* What the work refuses is known when the output ends, or, of tools without one, when the last input does. */
+static int at_end(const struct common *c, bool output, struct err *e)
+{
+	c->state->ended += !output;
+	if (c->state->ended < c->state->inputs || c->state->draining != output)
+		return 0;
+	return bad_judge(c, e);
+}
 
 static int counted_next(struct source *s, struct batch **ret, struct err *e)
 {
@@ -20,11 +30,13 @@ static int counted_next(struct source *s, struct batch **ret, struct err *e)
 	int rc = source_next(c->from, ret, e);
 
 	if (c->output)
-		progress_output(c->output);
+		progress_output(c->common);
 	if (rc == 0 && *ret)
 		meter_add(c->output ? &meter.rows_out : &meter.rows_in, (*ret)->nrows);
 	else if (!c->output)
 		meter_add(&meter.ended, 1);
+	if (rc == 0 && !*ret)
+		rc = at_end(c->common, c->output, e);
 	return rc;
 }
 
@@ -34,16 +46,16 @@ static void counted_close(struct source *s)
 	free(s);
 }
 
-static int count(struct source *from, const struct common *output, struct source **ret, struct err *e)
+static int count(const struct common *c, bool output, struct source *from, struct source **ret, struct err *e)
 {
-	struct counted *c = calloc(1, sizeof *c);
+	struct counted *s = calloc(1, sizeof *s);
 
-	if (!c) {
+	if (!s) {
 		source_close(from);
 		return err_oom(e);
 	}
-	*c = (struct counted){ { from->schema, counted_next, counted_close }, from, output };
-	*ret = &c->source;
+	*s = (struct counted){ { from->schema, counted_next, counted_close }, from, c, output };
+	*ret = &s->source;
 	return 0;
 }
 
@@ -51,7 +63,8 @@ int cli_count_in(const struct common *c, struct source *from, struct source **re
 {
 	progress_start(c);
 	meter_add(&meter.opened, 1);
-	return count(from, NULL, ret, e);
+	c->state->inputs++;
+	return count(c, false, from, ret, e);
 }
 
 int cli_input(const struct common *c, char *name, int threads, struct source **ret, struct err *e)
@@ -62,6 +75,8 @@ int cli_input(const struct common *c, char *name, int threads, struct source **r
 
 	o.threads = threads;
 	rc = inputs_open(1, &name, &o, &s, e);
+	if (rc == 0 && threads > 1)
+		rc = source_ahead(s, &s, e);
 	return rc < 0 ? rc : cli_count_in(c, s, ret, e);
 }
 
@@ -86,7 +101,8 @@ int cli_drain(const struct common *c, struct source *from, struct err *e)
 	struct source *s = NULL;
 	int rc;
 
-	if ((rc = count(from, c, &s, e)) < 0)
+	c->state->draining = true;
+	if ((rc = count(c, true, from, &s, e)) < 0)
 		return rc;
 	rc = output_open(c->output, &c->write, s->schema, &sink, e);
 	if (rc == 0 && cli_threads(c) > 1) {

@@ -24,6 +24,8 @@ const struct opt opts_read[] = {
 	{ 0, "accept-unterminated", OPT_FLAG, ROLE_READ, NULL, AT(read.accept_unterminated), NULL,
 	  "accept Arrow streams of other writers that omit the end marker" },
 	{ 0, "on-bad", OPT_STR, ROLE_PLAIN, "WHAT", AT(on_bad), NULL, "rows or values that cannot be read: fail (default), skip, null, side=FILE" },
+	{ 0, "max-errors", OPT_STR, ROLE_LIMIT, "N|P%", AT(max_errors), NULL,
+	  "fail when more than N records, or P percent of all, are bad in spite of --on-bad skip, null or side" },
 	{ 0 },
 };
 

@@ -59,6 +59,9 @@ struct run_state {
 	int64_t started_us;    /* monotonic clock */
 	struct out *stats;     /* --stats, open */
 	struct progress *progress;
+	int inputs, ended;     /* inputs opened, and those of them that were read to their end */
+	bool draining;         /* cli_drain() looks at the end */
+	struct bad_log *bad;   /* NULL: bad records are errors */
 };
 
 /* The arguments every tool has. */
@@ -66,6 +69,7 @@ struct common {
 	struct read_opts read;
 	struct write_opts write;
 	const char *on_bad;    /* --on-bad as given: skip|null|fail|side=FILE */
+	const char *max_errors; /* --max-errors N or P% */
 	const char *output;    /* -o */
 	const char *compress;  /* --compress as given: gz|zst|...[:LEVEL] */
 	int64_t memory;        /* -S, bytes */

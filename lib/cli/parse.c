@@ -336,7 +336,7 @@ int opt_parse(const struct tool *t, int argc, char **argv, void *args, struct er
 	if (!p.common->memory)
 		p.common->memory = limits_memory() / 4;
 	p.common->read.threads = p.common->threads > 0 ? (int)p.common->threads : limits_threads();
-	if ((rc = set_on_bad(p.common, e)) < 0 || (rc = set_packing(p.common, e)) < 0)
+	if ((rc = set_on_bad(p.common, e)) < 0 || (rc = bad_check(p.common, e)) < 0 || (rc = set_packing(p.common, e)) < 0)
 		return rc;
 	return t->check ? t->check(args, e) : 0;
 }

@@ -5,6 +5,7 @@
 #include "lib/cli/progress.h"
 #include "lib/io/meter.h"
 #include "lib/io/term.h"
+#include "lib/table/badlog.h"
 
 #include <fcntl.h>
 #include <gmp.h>
@@ -29,7 +30,7 @@ static int show(const struct tool *t, const struct common *c, struct err *e)
 static int run(const struct tool *t, int argc, char **argv, void *args, struct err *e)
 {
 	struct common *c = args;
-	int rc = opt_parse(t, argc, argv, args, e);
+	int rc = opt_parse(t, argc, argv, args, e), end;
 
 	if (rc < 0)
 		return rc;
@@ -39,7 +40,10 @@ static int run(const struct tool *t, int argc, char **argv, void *args, struct e
 		return show(t, c, e);
 	c->state->tool = t->name;
 	c->state->started_us = clock_mono();
-	return t->run(args, e);
+	if ((rc = bad_start(c, e)) < 0 || (rc = t->run(args, e)) < 0)
+		return rc;
+	end = bad_finish(c, e);
+	return end < 0 ? end : rc;
 }
 
 /* GMP cannot report failed allocation: say it and end, as any other out of memory would end. The stream has no end marker then,
@@ -93,15 +97,18 @@ static void prepare_process(void)
 	mallopt(M_ARENA_MAX, 2); /* what one thread frees another may take: memory stays near what is in use */
 }
 
+const char *cli_program(const char *tool, char dst[64])
+{
+	snprintf(dst, 64, "%s%s", strcmp(tool, "fanout") == 0 ? "" : "stook-", tool);
+	return dst;
+}
+
 static void report(const struct tool *t, const struct common *c, const struct err *e)
 {
 	cleanup_buf struct buf b = { 0 };
-	char program[64] = "stook-";
+	char program[64];
 
-	if (strcmp(t->name, "fanout") == 0)
-		program[0] = '\0';
-	strncat(program, t->name, sizeof program - strlen(program) - 1);
-	if (err_format(e, program, c && c->errors == 1, &b) == 0)
+	if (err_format(e, cli_program(t->name, program), c && c->errors == 1, &b) == 0)
 		term_err(buf_view(&b));
 	else
 		term_err(STR("stook: out of memory\n"));
@@ -156,6 +163,7 @@ static int finish(const struct tool *t, const struct common *c, int status)
 		status = status ? status : e.status;
 	}
 	out_close(c->state->stats);
+	bad_log_unref(c->state->bad);
 	return status;
 }
 

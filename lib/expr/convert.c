@@ -335,6 +335,10 @@ static int take_bad(struct eval *ev, const struct bad_values *bad, const struct 
 		lv->bad_row = bad->bad_row;
 		lv->bad = *why;
 	}
+	for (int64_t i = 0; i < lv->nrows && (bad->skip || bad->nulled); i++)
+		if (bit_get(bad->skip ? bad->skip : bad->nulled, i) &&
+		    bad_values_mark(&ev->marked, ev->batch, lv->src ? lv->src[i] : i, &ev->levels->arena, e) < 0)
+			return -e->status;
 	if (!bad->skip)
 		return 0;
 	if (!lv->skip && !(lv->skip = arena_calloc(&lv->arena, (size_t)lv->nrows + 1, 1)))

@@ -47,10 +47,16 @@ static int fault_column(const struct eval *ev, const struct expr *x)
 	return x && x->slot >= 0 && x->slot < ev->p->in->nfields ? x->slot : -1;
 }
 
+static int64_t batch_row(const struct eval *ev, int64_t i)
+{
+	return ev->lv->src ? ev->lv->src[i] : i;
+}
+
 /* Row i is bad: true when its message is the one to keep. */
 static int note_bad(struct eval *ev, struct vec *ret, int64_t i, bool *first, struct err *e)
 {
 	struct level *lv = ev->lv;
+	int rc;
 
 	*first = false;
 	ev->nbad++;
@@ -63,12 +69,9 @@ static int note_bad(struct eval *ev, struct vec *ret, int64_t i, bool *first, st
 			return err_oom(e);
 		lv->skip[i] = 1;
 	}
+	if (ev->policy != BAD_FAIL && !ev->folding && (rc = bad_values_mark(&ev->marked, ev->batch, batch_row(ev, i), &ev->levels->arena, e)) < 0)
+		return rc;
 	return vec_set_null(ev, ret, i, e);
-}
-
-static int64_t batch_row(const struct eval *ev, int64_t i)
-{
-	return ev->lv->src ? ev->lv->src[i] : i;
 }
 
 int eval_bad(struct eval *ev, struct vec *ret, int64_t i, const struct expr *fault, struct err *e, const char *fmt, ...)
@@ -597,7 +600,7 @@ int eval_next(struct eval *ev, struct batch **ret, struct err *e)
 			break;
 		}
 	}
-	return rc;
+	return rc == 0 && !*ret ? bad_values_done(&ev->marked, ev->batch, e) : rc;
 }
 
 int eval_start(struct eval *ev, struct batch *b, struct err *e)
@@ -611,6 +614,7 @@ int eval_start(struct eval *ev, struct batch *b, struct err *e)
 	for (int i = 0; i < b->schema->nfields; i++)
 		lv->slots[i] = (struct slot){ .is_column = true, .col = b->cols[i] };
 	ev->batch = b;
+	ev->marked = bad_values_of(ev->policy);
 	ev->lv = lv;
 	ev->depth = b->nrows ? 0 : -1;
 	return 0;

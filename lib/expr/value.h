@@ -160,6 +160,7 @@ struct eval {
 	int depth;               /* of lv; -1: no batch */
 	struct decpool pool;     /* big decimals of this batch */
 	int64_t nbad;
+	struct bad_values marked; /* records of the batch that had a bad value */
 	bool folding;            /* computing a constant: a bad value only counts */
 	struct buf tmp;
 	struct match *match;     /* regex.c */

@@ -5,6 +5,8 @@
  * stream of the same schema, or, in the file format, a footer. Anything else is an error that says how much came. */
 #include "lib/format/arrow_wire.h"
 
+#include "lib/table/badlog.h"
+
 #include <stdlib.h>
 
 #define EXPAND_BYTES ((int64_t)64 << 20) /* copies made for one batch that is handed out */
@@ -18,6 +20,7 @@ struct arrow_source {
 	struct wire_col *cols;
 	int64_t nrows, from, step;
 	int64_t row;           /* rows handed out so far */
+	struct bad_log *log;   /* a reference */
 };
 
 static int bad(const struct arrow_source *s, struct err *e, const char *what)
@@ -176,6 +179,7 @@ static int set_origin(struct arrow_source *s, struct batch *b, struct err *e)
 {
 	b->origin.name = arena_strdup(&b->arena, str_of(in_name(s->f.in)));
 	b->origin.row = s->row;
+	b->origin.log = s->log;
 	s->row += b->nrows;
 	return b->origin.name ? 0 : err_oom(e);
 }
@@ -338,6 +342,7 @@ static void arrow_close(struct source *base)
 	schema_unref(s->base.schema);
 	in_close(s->f.in);
 	framing_free(&s->f);
+	bad_log_unref(s->log);
 	free(s);
 }
 
@@ -388,6 +393,7 @@ static int arrow_read(struct in *in, const struct read_opts *o, struct source **
 	s->base = (struct source){ .next = arrow_next, .close = arrow_close };
 	s->f.in = in;
 	s->f.accept_unterminated = o->accept_unterminated;
+	s->log = bad_log_ref(o->bad_log);
 	rc = begin(s, e);
 	if (rc < 0) {
 		arrow_close(&s->base);

@@ -28,6 +28,7 @@ struct fields {
 	size_t used;    /* bytes of the records, terminators included */
 	int64_t lines;  /* line ends in them */
 	int64_t lead;   /* line ends before the first record: blank lines, comments */
+	struct buf padded; /* uint32_t: the records that were cut, filled or have faults that became absent fields */
 
 	uint32_t *space[2]; /* owned: what begin1 and end point into */
 	size_t cap[2];      /* entries */

@@ -202,6 +202,8 @@ static void take_rows(struct reader *r, struct reader *w)
 {
 	if (w->ready)
 		csv_origin_move(&w->ready->origin, r->row, r->line);
+	if (w->ready)
+		w->ready->origin.log = r->log;
 	r->ready = w->ready;
 	r->ready_at = 0;
 	r->ready_n = w->ready_n;

@@ -2,6 +2,7 @@
 #include "lib/base/utf8.h"
 #include "lib/format/csv_reader.h"
 #include "lib/format/declare.h"
+#include "lib/table/badlog.h"
 #include "lib/table/key.h"
 
 #include <stdlib.h>
@@ -275,16 +276,6 @@ static int build_schema(struct reader *r, const struct read_opts *o, const struc
 	return rc;
 }
 
-static int open_side(struct reader *r, const struct read_opts *o, struct err *e)
-{
-	int rc = 0;
-
-	if (o->side && !o->side_out)
-		rc = out_open(&r->own_side, o->side, CODEC_NONE, e);
-	r->side = o->side_out ? o->side_out : r->own_side;
-	return rc;
-}
-
 static int start(struct reader *r, const struct read_opts *o, char delimiter, struct err *e)
 {
 	struct names names = { .r = r, .d = &r->d };
@@ -295,12 +286,13 @@ static int start(struct reader *r, const struct read_opts *o, char delimiter, st
 	r->none = schema_new();
 	r->line = 1;
 	r->on_bad = o->on_bad;
+	r->log = bad_log_ref(o->bad_log);
 	r->chunk = o->chunk > 0 ? (size_t)o->chunk : CHUNK;
 	if (!text || !typed || !r->none)
 		return err_oom(e);
 	if (o->encoding && (rc = in_set_encoding(r->in, o->encoding, e)) < 0)
 		return rc;
-	if ((rc = dialect_read(o, delimiter, &r->d, e)) < 0 || (rc = open_side(r, o, e)) < 0 || (rc = skip_bom(r, e)) < 0 ||
+	if ((rc = dialect_read(o, delimiter, &r->d, e)) < 0 || (rc = skip_bom(r, e)) < 0 ||
 	    (rc = read_names(r, o, &names, &rec, e)) < 0 || (rc = build_schema(r, o, &names, text, typed, e)) < 0 ||
 	    (r->eol && *r->eol && (rc = schema_set_meta(typed, STR(META_EOL), str_of(r->eol), e)) < 0))
 		return rc;

@@ -87,6 +87,16 @@ void csv_locate_bad_byte(const struct origin *o, int64_t row, int field, int64_t
 		place_of(o->text, s.record, s.field + utf8_check(text + s.field, s.end - s.field), line, column);
 }
 
+static struct str raw(const struct origin *o, int64_t row)
+{
+	struct spot s;
+	int64_t line;
+
+	if (!find(o, row, -1, &line, &s))
+		return (struct str){ NULL, 0 };
+	return (struct str){ (const char *)o->text + s.record, s.end - s.record };
+}
+
 int csv_origin(struct origin *o, const struct dialect *d, int ncols, int64_t line, struct arena *a, struct err *e)
 {
 	struct context *c = arena_new(a, struct context);
@@ -97,6 +107,7 @@ int csv_origin(struct origin *o, const struct dialect *d, int ncols, int64_t lin
 	c->d.null = (struct str){ NULL, 0 }; /* not needed, and not ours */
 	o->context = c;
 	o->locate = locate;
+	o->raw = raw;
 	return 0;
 }
 

@@ -5,6 +5,8 @@
  * record that cannot be taken ends its batch, so that rows, lines and text of a batch always run together. */
 #include "lib/format/csv_reader.h"
 
+#include "lib/table/badlog.h"
+
 #include <stdlib.h>
 #include <time.h>
 
@@ -172,17 +174,6 @@ int csv_fault_error(struct reader *r, struct err *e)
 
 /* ---- records that are not taken ---- */
 
-int csv_to_side(struct reader *r, const uint8_t *p, size_t n, struct err *e)
-{
-	int rc;
-
-	if (!r->side)
-		return 0;
-	if ((rc = out_write(r->side, p, n, e)) < 0)
-		return rc;
-	return n && (p[n - 1] == '\n' || p[n - 1] == '\r') ? 0 : out_write(r->side, "\n", 1, e);
-}
-
 /* Steps over the record at `at` by the policy, or fails. Where a record ends is not known in an open quote: no policy helps. */
 static int pass_fault(struct reader *r, struct err *e)
 {
@@ -192,7 +183,12 @@ static int pass_fault(struct reader *r, struct err *e)
 
 	if (r->on_bad != BAD_SKIP || f == FAULT_OPEN || f == FAULT_LONG)
 		return csv_fault_error(r, e);
-	if ((rc = csv_to_side(r, r->text + r->at, r->fault.end - r->at, e)) < 0)
+	rc = bad_log_read(r->log, (struct str){ (const char *)r->text + r->at, r->fault.end - r->at }, e);
+	if (rc > 0) {
+		csv_fault_error(r, e);
+		return bad_log_too_many(r->log, e);
+	}
+	if (rc < 0)
 		return rc;
 	for (size_t i = r->at; i < r->fault.end; i++)
 		line += r->text[i] == '\n' || (r->text[i] == '\r' && i + 1 == r->fault.end);
@@ -214,7 +210,8 @@ static int make_batch(struct reader *r, struct err *e)
 	if (!b)
 		return err_oom(e);
 	b->origin = (struct origin){
-		.name = in_name(r->in), .row = r->row, .line = r->line + f->lead, .text = r->text + r->at, .text_size = f->used
+		.name = in_name(r->in), .row = r->row, .line = r->line + f->lead, .text = r->text + r->at, .text_size = f->used,
+		.log = r->log
 	};
 	if ((rc = csv_origin(&b->origin, &r->d, b->schema->nfields, r->line, &b->arena, e)) < 0)
 		return rc;
@@ -285,17 +282,6 @@ static int give_ready(struct reader *r, struct batch **ret, struct err *e)
 	return rc;
 }
 
-static int finish(struct reader *r, struct err *e)
-{
-	int rc = r->own_side ? out_commit(r->own_side, e) : 0;
-
-	if (rc == 0 && r->own_side) {
-		out_close(r->own_side);
-		r->own_side = r->side = NULL;
-	}
-	return rc;
-}
-
 int csv_next(struct source *s, struct batch **ret, struct err *e)
 {
 	struct reader *r = (struct reader *)s;
@@ -319,7 +305,7 @@ int csv_next(struct source *s, struct batch **ret, struct err *e)
 				continue;
 		}
 		if (r->last && r->at >= r->n)
-			return finish(r, e);
+			return 0;
 		if ((rc = csv_crew_fits(r) ? csv_crew_next(r, e) : csv_more_text(r, e)) < 0)
 			return rc;
 	}
@@ -335,7 +321,7 @@ void csv_close(struct source *s)
 	schema_unref(r->none);
 	schema_unref(s->schema);
 	fields_free(&r->fields);
-	out_close(r->own_side);
+	bad_log_unref(r->log);
 	in_close(r->in);
 	arena_free(&r->arena);
 	free(r);

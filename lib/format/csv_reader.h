@@ -10,7 +10,7 @@ struct reader {
 	struct in *in;
 	struct dialect d;
 	enum on_bad on_bad;
-	struct out *side, *own_side; /* own_side: opened here, to be committed here */
+	struct bad_log *log;         /* a reference */
 	struct arena arena;          /* names and options */
 	bool *binary;                /* a column: need not be UTF-8 */
 	const char *eol;             /* of the first line: "", "cr", "crlf"; NULL: not seen yet */
@@ -64,9 +64,6 @@ ssize_t csv_crew_text(struct crew *c, uint8_t *to, size_t n, struct err *e) nodi
 
 /* The error that r->fault describes. */
 int csv_fault_error(struct reader *r, struct err *e);
-
-/* Writes the raw text of a record to the side file, if there is one. */
-int csv_to_side(struct reader *r, const uint8_t *p, size_t n, struct err *e) nodiscard;
 
 /* UTF-8 and declared types of a batch that was filled from r->fields: r->bad says which rows are not to be given out. */
 int csv_check_values(struct reader *r, struct batch *b, struct err *e) nodiscard;

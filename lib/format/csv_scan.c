@@ -12,6 +12,7 @@ void fields_free(struct fields *f)
 {
 	free(f->space[0]);
 	free(f->space[1]);
+	buf_free(&f->padded);
 	*f = (struct fields){ 0 };
 }
 
@@ -261,6 +262,8 @@ static int take_record(const struct dialect *d, const uint8_t *text, size_t n, b
 		fault->nfields = r.nfields;
 		return 0;
 	}
+	if ((r.nfields != c->ncols || r.fault != FAULT_NONE) && buf_add(&f->padded, &(uint32_t){ (uint32_t)f->nrows }, 4))
+		return -1;
 	if (!pad_record(c, &r))
 		return -1;
 	f->nrows++;
@@ -302,6 +305,7 @@ int csv_scan(const struct dialect *d, const uint8_t *text, size_t n, bool last, 
 {
 	bool nomem = false;
 
+	f->padded.n = 0;
 	*fault = (struct fault_at){ FAULT_NONE, 0, 0, 0 };
 	if (ncols > 0 && csv_scan_quick(d, text, n, ncols, VECTORS_BEST, f, &nomem) && (f->nrows || !last))
 		return 0;

@@ -3,10 +3,12 @@
 #include "lib/base/utf8.h"
 #include "lib/format/csv_reader.h"
 #include "lib/format/declare.h"
+#include "lib/table/badlog.h"
 
 /* The raw text of row i of the batch that r->fields describes. */
-static int side_row(struct reader *r, const uint8_t *text, int64_t i, struct err *e)
+static struct str raw_row(const struct reader *r, int64_t i)
 {
+	const char *text = (const char *)r->text + r->at;
 	const struct fields *f = &r->fields;
 	size_t ncols = (size_t)r->source.schema->nfields, first = (size_t)i * ncols;
 	size_t begin = f->begin1[first] == FIELD_ABSENT ? 0 : f->begin1[first] + 1u, end = begin;
@@ -15,20 +17,16 @@ static int side_row(struct reader *r, const uint8_t *text, int64_t i, struct err
 		if (f->begin1[first + k] != FIELD_ABSENT)
 			end = f->end[first + k];
 	end -= f->cr && end > begin && text[end - 1] == '\r';
-	return csv_to_side(r, text + begin, end - begin, e);
+	return (struct str){ text + begin, end - begin };
 }
 
 /* Row i cannot be taken as it is: by the policy it is marked, or it is where the batch will end. */
 static int note_bad(struct bad_values *bad, struct batch *b, int64_t i, struct err *e)
 {
 	bad->count++;
-	if (bad->policy == BAD_FAIL)
-		bad->bad_row = i;
-	if (bad->policy != BAD_SKIP)
-		return 0;
-	if (!bad->skip && !(bad->skip = arena_calloc(&b->arena, bits_bytes(b->nrows), 1)))
-		return err_oom(e);
-	bit_set(bad->skip, i);
+	if (bad->policy != BAD_FAIL)
+		return bad_values_mark(bad, b, i, &b->arena, e);
+	bad->bad_row = i;
 	return 0;
 }
 
@@ -143,11 +141,43 @@ static int convert(struct batch *b, int col, struct bad_values *bad, struct err 
 	return rc < 0 ? rc : 0;
 }
 
+/* Records of the wrong length that were made to fit. */
+static int mark_padded(struct reader *r, struct batch *b, struct err *e)
+{
+	const uint32_t *rows = (const uint32_t *)(const void *)r->fields.padded.p;
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < r->fields.padded.n / sizeof *rows; i++)
+		rc = bad_values_mark(&r->bad, b, rows[i], &b->arena, e);
+	return rc;
+}
+
+/* Counts the records that were marked, in order; one too many ends the batch. */
+static int count_bad(struct reader *r, struct batch *b, struct err *e)
+{
+	const uint8_t *marks = r->bad.skip ? r->bad.skip : r->bad.nulled;
+
+	for (int64_t i = 0; marks && i < b->nrows; i++) {
+		int rc = bit_get(marks, i) ? bad_log_read(r->log, r->bad.skip ? raw_row(r, i) : (struct str){ NULL, 0 }, e) : 0;
+
+		if (rc < 0)
+			return rc;
+		if (rc == 0)
+			continue;
+		r->bad.bad_row = i;
+		err_set(&r->later, ST_DATA, "a record that cannot be taken as it is");
+		batch_err_at(b, i, -1, &r->later);
+		bad_log_too_many(r->log, &r->later);
+		return 0;
+	}
+	return 0;
+}
+
 /* UTF-8 and declared types of a filled batch. */
 int csv_check_values(struct reader *r, struct batch *b, struct err *e)
 {
 	bool suspect = r->fields.high && !utf8_valid(r->text + r->at, r->fields.used);
-	int rc = 0;
+	int rc = mark_padded(r, b, e);
 
 	for (int i = 0; rc == 0 && suspect && i < b->schema->nfields; i++)
 		if (!r->binary[i])
@@ -158,8 +188,5 @@ int csv_check_values(struct reader *r, struct batch *b, struct err *e)
 		if (t->id != T_BINARY && !type_is_text(t))
 			rc = convert(b, i, &r->bad, &r->later, e);
 	}
-	for (int64_t i = 0; rc == 0 && r->side && r->bad.skip && i < b->nrows; i++)
-		if (bit_get(r->bad.skip, i))
-			rc = side_row(r, r->text + r->at, i, e);
-	return rc;
+	return rc < 0 ? rc : count_bad(r, b, e);
 }

@@ -22,10 +22,10 @@ struct read_opts {
 	int64_t sample;            /* --sample SIZE for jsonl; 0 = 1 MiB */
 	bool accept_unterminated;  /* --accept-unterminated */
 	enum on_bad on_bad;        /* --on-bad */
-	const char *side;          /* --on-bad side=FILE */
+	const char *side;          /* --on-bad side=FILE: of bad_log */
+	struct bad_log *bad_log;   /* counts bad records, keeps those that are laid aside; borrowed, taken by reference. NULL: nobody */
 	const struct schema *like; /* formats that infer their schema take this one: of the first of several inputs. NULL: none */
 	bool more;                 /* more inputs follow under this one's schema: it should have a column for what they may bring */
-	struct out *side_out;      /* the open side file, when several inputs share it; NULL: each opens `side` itself */
 	int64_t max_field;         /* --max-field SIZE; 0 = 1 GiB */
 	int64_t chunk;             /* bytes read at a time; 0 = the format's own choice (the result does not depend on it) */
 	int threads;               /* -j: how many may parse (the result does not depend on it); 0, 1: only the caller's */
@@ -93,6 +93,8 @@ int rest_refused(const struct batch *b, int col, struct err *e) nodiscard; /* -S
 int value_print(const struct column *c, int64_t i, struct buf *b);
 /* The same as a JSON value: text quoted, num and json as is, nan/inf as strings, null as null. */
 int value_json(const struct column *c, int64_t i, struct buf *b);
+/* A record as one JSON object, its fields under their names, nulls left out. */
+int record_json(const struct batch *b, int64_t row, struct buf *to);
 int json_quote(struct buf *b, struct str s);
 
 #endif

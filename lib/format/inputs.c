@@ -17,7 +17,6 @@ struct inputs {
 	struct source *now;
 	int *map;        /* column i of ours is column map[i] of theirs, -1: they have no _rest */
 	bool same_order;
-	struct out *side; /* --on-bad side=FILE, shared by all */
 };
 
 static int differ(const struct inputs *in, const char *what, struct str name, struct err *e)
@@ -109,7 +108,9 @@ static int adopt(struct inputs *in, struct batch *theirs, struct batch **ret, st
 	if (in->same_order)
 		b->origin = theirs->origin;
 	else
-		b->origin = (struct origin){ .name = theirs->origin.name, .row = theirs->origin.row, .line = theirs->origin.line };
+		b->origin = (struct origin){ .name = theirs->origin.name, .row = theirs->origin.row, .line = theirs->origin.line,
+			.text = theirs->origin.text, .text_size = theirs->origin.text_size, .text_row = theirs->origin.text_row,
+			.context = theirs->origin.context, .raw = theirs->origin.raw, .log = theirs->origin.log };
 	batch_keep(b, theirs);
 	*ret = b;
 	b = NULL;
@@ -134,7 +135,7 @@ static int next(struct source *s, struct batch **ret, struct err *e)
 		if (b)
 			return adopt(in, b, ret, e);
 		if (in->next == in->n)
-			return in->side ? out_commit(in->side, e) : 0;
+			return 0;
 		source_close(in->now);
 		in->now = NULL;
 		if ((rc = open_next(in, e)) < 0)
@@ -147,24 +148,12 @@ static void close_inputs(struct source *s)
 	struct inputs *in = (struct inputs *)s;
 
 	source_close(in->now);
-	out_close(in->side);
 	schema_unref(s->schema);
 	free(in->map);
 	buf_free(&in->first);
 	buf_free(&in->now_name);
 	arena_free(&in->arena);
 	free(in);
-}
-
-static int open_side(struct inputs *in, struct err *e)
-{
-	int rc;
-
-	if (!in->opts.side || in->opts.side_out)
-		return 0;
-	rc = out_open(&in->side, in->opts.side, CODEC_NONE, e);
-	in->opts.side_out = in->side;
-	return rc;
 }
 
 /* The first adds its own size when it is opened. */
@@ -186,7 +175,7 @@ static int begin(struct inputs *in, const struct read_opts *o, struct err *e)
 	expect_others(in);
 	in->source.next = next;
 	in->source.close = close_inputs;
-	if ((rc = open_side(in, e)) < 0 || (rc = open_next(in, e)) < 0)
+	if ((rc = open_next(in, e)) < 0)
 		return rc;
 	in->source.schema = schema_ref(in->now->schema);
 	in->map = calloc((size_t)in->source.schema->nfields + 1, sizeof *in->map);

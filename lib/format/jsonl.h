@@ -82,8 +82,12 @@ struct jsonl_parser {
 	const char *at;              /* where the last failure was */
 	bool fatal;                  /* not a matter of the data */
 	struct err *e;
-	int (*side)(void *context, struct str record, struct err *e); /* takes skipped records; may be NULL */
-	void *side_context;
+	/* A record that is skipped, with its text, or taken with nulls (p = NULL, once a record). 1: one too many, and the record is an
+	 * error after all. May be NULL. */
+	int (*bad_one)(void *context, struct str record, struct err *e);
+	void *bad_context;
+	int64_t nulled;              /* the last record that was taken with nulls */
+	bool too_many;               /* the last failure was one too many */
 };
 
 /* `spelled`: columns named by --type, whose strings and numbers are read as what they spell; the others take their own kind

@@ -180,6 +180,26 @@ static bool is_broken(parser *x)
 	return *end != '\n' && trailing(x, end) == NULL;
 }
 
+static int one_more(parser *x, struct str record)
+{
+	int rc = x->bad_one ? x->bad_one(x->bad_context, record, x->e) : 0;
+
+	x->fatal |= rc < 0;
+	x->too_many = rc > 0;
+	return rc;
+}
+
+/* Whether a null may stand for a value of this record. */
+static bool bear_null(parser *x)
+{
+	if (x->nulled == x->record)
+		return true;
+	if (one_more(x, (struct str){ NULL, 0 }))
+		return false;
+	x->nulled = x->record;
+	return true;
+}
+
 /* A valid value that the column cannot hold. Returns behind it when bad values become null. */
 static const char *bad_value(parser *x, node *n, const char *p, const char *msg)
 {
@@ -189,11 +209,11 @@ static const char *bad_value(parser *x, node *n, const char *p, const char *msg)
 
 	if (!end)
 		return fault(x, &f);
-	if (x->on_bad == BAD_NULL) {
+	if (x->on_bad == BAD_NULL && bear_null(x)) {
 		x->bad++;
 		return n->col < 0 || put_null(x, n, p) ? end : NULL;
 	}
-	if (is_broken(x))
+	if (x->fatal || is_broken(x))
 		return NULL;
 	x->at = p;
 	if (msg)
@@ -545,10 +565,11 @@ static int bad_record(parser *x, const char *line, const char *end)
 {
 	undo_record(x);
 	if (!x->fatal && x->on_bad == BAD_SKIP) {
-		int rc = x->side ? x->side(x->side_context, (struct str){ line, (size_t)(end - line) }, x->e) : 0;
+		int rc = one_more(x, (struct str){ line, (size_t)(end - line) });
 
-		x->bad++;
-		return rc;
+		x->bad += rc == 0;
+		if (rc <= 0)
+			return rc;
 	}
 	x->e->line = x->lines + 1;
 	x->e->column = x->at - line + 1;

@@ -5,6 +5,7 @@
  * be found later. */
 #include "lib/format/jsonl.h"
 #include "lib/format/records.h"
+#include "lib/table/badlog.h"
 
 #include <stdlib.h>
 
@@ -82,14 +83,16 @@ static int parse(struct records *r, const char *text, size_t n, size_t *used, st
 
 	x->record = r->record; /* the crew takes some */
 	rc = jsonl_parse(x, text, n, used, e);
+	if (rc < 0 && x->too_many)
+		bad_log_too_many(r->log, e);
 	r->record = x->record;
 	r->parsed = x->lines;
 	return rc;
 }
 
-static int to_side(void *context, struct str record, struct err *e)
+static int bad_one(void *context, struct str record, struct err *e)
 {
-	return records_aside(context, record, e);
+	return records_bad(context, record, e);
 }
 
 static void release(struct records *r)
@@ -116,8 +119,8 @@ static int start(struct jsonl_source *s, const struct read_opts *o, struct err *
 		return rc;
 	s->records.rows = &s->parser.rows;
 	s->parser.on_bad = o->on_bad;
-	s->parser.side = to_side;
-	s->parser.side_context = &s->records;
+	s->parser.bad_one = bad_one;
+	s->parser.bad_context = &s->records;
 	return records_start(&s->records, o, e);
 }
 

@@ -8,6 +8,7 @@
 #include "lib/base/utf8.h"
 #include "lib/format/declare.h"
 #include "lib/format/records.h"
+#include "lib/table/badlog.h"
 
 #include <stdlib.h>
 
@@ -228,6 +229,18 @@ static int bad_line(struct records *r, const struct log_line *line, const char *
 	return -e->status;
 }
 
+/* Whether the line can be skipped or taken with a null: 0, or its error. */
+static int bear(struct records *r, const struct log_line *line, struct str text, struct err *e)
+{
+	bool skip = r->on_bad == BAD_SKIP, null = r->on_bad == BAD_NULL && line->bad_field >= 0;
+	int rc = skip || null ? records_bad(r, skip ? text : (struct str){ NULL, 0 }, e) : 1;
+
+	if (rc <= 0)
+		return rc;
+	bad_line(r, line, text.p, e);
+	return skip || null ? bad_log_too_many(r->log, e) : -e->status;
+}
+
 static int put_line(struct log_source *s, const struct log_line *line, struct err *e)
 {
 	int rc = 0;
@@ -275,17 +288,17 @@ static int parse(struct records *r, const char *text, size_t n, size_t *used, st
 			continue;
 		r->record++;
 		check_line(s, one, &line);
-		if (line.fault && r->on_bad == BAD_SKIP) {
-			rc = records_aside(r, one, e);
-			r->parsed++;
-			p = next;
-			break;
+		if (line.fault) {
+			rc = bear(r, &line, one, e);
+			if (rc == 0 && r->on_bad == BAD_SKIP) {
+				r->parsed++;
+				p = next;
+				break;
+			}
 		}
-		if (line.fault && (r->on_bad == BAD_FAIL || line.bad_field < 0)) {
-			rc = bad_line(r, &line, p, e);
+		rc = rc < 0 ? rc : put_line(s, &line, e);
+		if (rc < 0)
 			break;
-		}
-		rc = put_line(s, &line, e);
 	}
 	*used = (size_t)(p - text);
 	return rc;

@@ -2,6 +2,8 @@
  * others. */
 #include "lib/format/records.h"
 
+#include "lib/table/badlog.h"
+
 #include <stdlib.h>
 
 int records_block(struct records *r, struct records *t, bool wait, struct err *e)
@@ -42,6 +44,31 @@ static int own_columns(struct records *r, struct batch *b, struct err *e)
 	return rc;
 }
 
+/* The line of the row-th record; lines of blanks are none unless `blank`. */
+static struct str find_line(const struct origin *o, int64_t row, bool blank)
+{
+	const char *p = o->text, *end = p + o->text_size;
+
+	for (row += o->text_row; p < end;) {
+		struct str line = { p, (size_t)((const char *)memchr(p, '\n', (size_t)(end - p)) - p) };
+
+		if ((blank || strspn(p, " \t\r") < line.n) && row-- == 0)
+			return line;
+		p += line.n + 1;
+	}
+	return (struct str){ NULL, 0 };
+}
+
+static struct str raw_line(const struct origin *o, int64_t row)
+{
+	return find_line(o, row, true);
+}
+
+static struct str raw_record(const struct origin *o, int64_t row)
+{
+	return find_line(o, row, false);
+}
+
 static void note_failure(struct records *r)
 {
 	r->failed = true;
@@ -70,7 +97,8 @@ int records_parse(struct records *r, struct batch **ret, struct err *e)
 	if ((rc = own_columns(r, b, e)) < 0)
 		return rc;
 	b->origin = (struct origin){ .name = arena_strdup(&b->arena, str_of(in_name(r->lines.in))), .row = before,
-		.line = r->lines.line + 1, .text = r->text, .text_size = used, .context = b->schema, .locate = r->locate };
+		.line = r->lines.line + 1, .text = r->text, .text_size = used, .context = b->schema, .locate = r->locate,
+		.raw = r->keeps_blank ? raw_line : raw_record, .log = r->log };
 	if (!b->origin.name)
 		return err_oom(e);
 	batch_keep(b, r->carrier);
@@ -80,15 +108,6 @@ int records_parse(struct records *r, struct batch **ret, struct err *e)
 	*ret = b;
 	b = NULL;
 	return 0;
-}
-
-static int close_side(struct records *r, struct err *e)
-{
-	int rc = r->own_side ? out_commit(r->own_side, e) : 0;
-
-	out_close(r->own_side);
-	r->own_side = NULL;
-	return rc;
 }
 
 static int next(struct source *source, struct batch **ret, struct err *e)
@@ -102,7 +121,7 @@ static int next(struct source *source, struct batch **ret, struct err *e)
 		if (!r->left && (rc = r->crew ? records_crew_next(r, e) : records_block(r, r, true, e)) < 0)
 			return rc;
 		if (!r->left && !r->ready)
-			return close_side(r, e);
+			return 0;
 		b = r->ready;
 		r->ready = NULL;
 		if (!b && (rc = records_parse(r, &b, e)) < 0)
@@ -123,7 +142,7 @@ void records_close(struct source *source)
 
 	records_crew_close(r->crew);
 	r->release(r);
-	out_close(r->own_side);
+	bad_log_unref(r->log);
 	batch_unref(r->carrier);
 	schema_unref(r->nothing);
 	schema_unref(r->schema);
@@ -131,21 +150,9 @@ void records_close(struct source *source)
 	free(r);
 }
 
-int records_aside(struct records *r, struct str record, struct err *e)
+int records_bad(struct records *r, struct str record, struct err *e)
 {
-	int rc = r->side ? out_write(r->side, record.p, record.n, e) : 0;
-
-	return rc < 0 || !r->side ? rc : out_write(r->side, "\n", 1, e);
-}
-
-static int open_side(struct records *r, const struct read_opts *o, struct err *e)
-{
-	int rc = 0;
-
-	if (o->side && !o->side_out)
-		rc = out_open(&r->own_side, o->side, CODEC_NONE, e);
-	r->side = o->side_out ? o->side_out : r->own_side;
-	return rc;
+	return bad_log_read(r->log, record, e);
 }
 
 void records_init(struct records *r, struct in *in, const struct read_opts *o)
@@ -154,17 +161,14 @@ void records_init(struct records *r, struct in *in, const struct read_opts *o)
 	r->source.next = next;
 	r->source.close = records_close;
 	r->on_bad = o->on_bad;
+	r->log = bad_log_ref(o->bad_log);
 }
 
 int records_start(struct records *r, const struct read_opts *o, struct err *e)
 {
-	int rc;
-
 	r->source.schema = r->schema;
 	r->nothing = schema_new();
 	if (!r->nothing)
 		return err_oom(e);
-	if (o->threads > 1 && r->twin && (rc = records_crew_open(r, o->threads, e)) < 0)
-		return rc;
-	return open_side(r, o, e);
+	return o->threads > 1 && r->twin ? records_crew_open(r, o->threads, e) : 0;
 }

@@ -4,7 +4,7 @@
  *
  *     struct x_source { struct records records; ... };     // first member
  *     records_init(&s->records, in, o); ... s->records.schema = ...; s->records.rows = ...; records_start(&s->records, o,
- * e); */
+ *     e); */
 #ifndef STOOK_FORMAT_RECORDS_H
 #define STOOK_FORMAT_RECORDS_H
 
@@ -33,10 +33,11 @@ struct records {
 	struct batch *carrier;       /* holds the block */
 	const char *text;            /* of it, what is not yet parsed */
 	size_t left;
-	struct out *side, *own_side; /* --on-bad side=FILE; own: opened here */
 	struct records_crew *crew;   /* parses blocks ahead; NULL: nobody does */
 	struct batch *ready;         /* rows of a block that the crew has parsed */
 	bool torn;                   /* a failure that is not a matter of the data: rows are not to be used again */
+	struct bad_log *log;         /* a reference */
+	bool keeps_blank;            /* an empty line is a record */
 	bool failed;                 /* `error` is to be returned after the rows before it */
 	struct err error;
 };
@@ -45,8 +46,9 @@ void records_init(struct records *r, struct in *in, const struct read_opts *o); 
 int records_start(struct records *r, const struct read_opts *o, struct err *e) nodiscard; /* schema and rows are set */
 void records_close(struct source *s);
 
-/* A bad record's raw text, when records are skipped: to the side file, if there is one. */
-int records_aside(struct records *r, struct str record, struct err *e) nodiscard;
+/* A bad record is skipped, with its raw text, or taken with nulls (p = NULL): counted and laid aside. 1: that is one too many; the
+ * error to describe is then completed by bad_log_too_many(). */
+int records_bad(struct records *r, struct str record, struct err *e) nodiscard;
 
 /* The next block of lines, taken from r, into a carrier of t's, which may be r. t->left = 0: there is none; with !wait, it
  * is not there yet. */

@@ -67,6 +67,7 @@ static void take_rows(struct records *r, struct piece *p)
 
 	b->origin.row = r->record;
 	b->origin.line = r->lines.line + 1;
+	b->origin.log = r->log;
 	r->record += p->records;
 	r->lines.line += p->twin->parsed;
 	r->ready = b;
@@ -116,6 +117,7 @@ static int add_twin(struct records *r, struct piece *p, struct err *e)
 	t->schema = schema_ref(r->schema);
 	t->nothing = schema_ref(r->nothing);
 	t->on_bad = BAD_FAIL;
+	t->keeps_blank = r->keeps_blank;
 	t->parse = r->parse;
 	t->locate = r->locate;
 	t->release = r->release;

@@ -5,6 +5,7 @@
 #include "lib/base/utf8.h"
 #include "lib/format/declare.h"
 #include "lib/format/records.h"
+#include "lib/table/badlog.h"
 
 #include <stdlib.h>
 
@@ -29,12 +30,18 @@ static int not_utf8(const struct text_source *s, size_t at, struct err *e)
 /* A line with a byte at `bad` that is not UTF-8. */
 static int bad_line(struct text_source *s, struct str line, size_t bad, bool *skipped, struct err *e)
 {
+	int rc;
+
+	*skipped = s->records.on_bad == BAD_SKIP;
 	if (s->records.on_bad == BAD_FAIL)
 		return not_utf8(s, bad, e);
-	if (s->records.on_bad == BAD_SKIP) {
-		*skipped = true;
-		return records_aside(&s->records, line, e);
+	rc = records_bad(&s->records, *skipped ? line : (struct str){ NULL, 0 }, e);
+	if (rc > 0) {
+		not_utf8(s, bad, e);
+		return bad_log_too_many(s->records.log, e);
 	}
+	if (rc < 0 || *skipped)
+		return rc;
 	s->rows.n++;
 	return builder_null(&s->rows.cols[0], 1, e);
 }
@@ -126,6 +133,7 @@ static int text_read(struct in *in, const struct read_opts *o, struct source **r
 	s->records.size = sizeof *s;
 	s->records.rows = &s->rows;
 	records_init(&s->records, in, o);
+	s->records.keeps_blank = true;
 	s->records.lines.started = true; /* a byte order mark stays */
 	if ((rc = make_schema(s, o, e)) < 0 || (rc = records_start(&s->records, o, e)) < 0) {
 		records_close(&s->records.source);

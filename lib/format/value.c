@@ -570,3 +570,19 @@ int value_json(const struct column *c, int64_t i, struct buf *b)
 		return r->json(c, i, b);
 	return r->quoted ? json_quoted(r, c, i, b) : r->print(c, i, b);
 }
+
+int record_json(const struct batch *b, int64_t row, struct buf *to)
+{
+	const char *comma = "";
+
+	if (buf_byte(to, '{'))
+		return -1;
+	for (int i = 0; i < b->schema->nfields; i++) {
+		if (column_is_null(&b->cols[i], row))
+			continue;
+		if (buf_puts(to, comma) || json_quote(to, b->schema->fields[i].name) || buf_byte(to, ':') || value_json(&b->cols[i], row, to))
+			return -1;
+		comma = ",";
+	}
+	return buf_byte(to, '}');
+}

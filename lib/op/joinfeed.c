@@ -100,7 +100,7 @@ static int encode(struct feed *f, struct batch *b, struct err *e)
 		rc = encode_one(f, compared, &k, &f->keys[a], e);
 	f->failed = f->bad.bad_row >= 0;
 	f->n = f->failed ? f->bad.bad_row : b->nrows;
-	return rc;
+	return rc < 0 ? rc : bad_values_done(&f->bad, b, e);
 }
 
 /* Places: where a record is, as one number that is not 0. */

@@ -466,7 +466,7 @@ static int count_rows(struct matrix *m, struct work *w, struct err *e)
 	for (int k = 0; k < 2; k++)
 		if ((rc = spell(m, w->b, k, w, e)) < 0 || (m->numeric && (rc = encode(m, w->b, k, w, e)) < 0))
 			return rc;
-	if (m->cols[2] >= 0 && (rc = read_amounts(m, w->b, w, e)) < 0)
+	if ((m->cols[2] >= 0 && (rc = read_amounts(m, w->b, w, e)) < 0) || (rc = bad_values_done(&w->bad, w->b, e)) < 0)
 		return rc;
 	if (!m->numeric && m->cols[2] < 0 && !w->text[0].null_count && !w->text[1].null_count && !w->bad.skip)
 		return count_plain(m, w, w->b->nrows, e);

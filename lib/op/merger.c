@@ -128,8 +128,8 @@ static int encode(struct merger *m, struct cursor *c, struct batch **b, struct e
 		c->keys.n = bad.bad_row;
 		return stop_at(c, bad.bad_row, e);
 	}
-	if (!bad.skip)
-		return 0;
+	if ((rc = bad_values_done(&bad, *b, e)) < 0 || !bad.skip)
+		return rc;
 	if ((rc = drop_skipped(b, &bad, e)) < 0)
 		return rc;
 	return encode(m, c, b, e);

@@ -87,6 +87,7 @@ void piece_free(struct piece *p)
 		return;
 	drop_batches(p);
 	sorted_free(&p->sorted);
+	buf_free(&p->bad.texts);
 	free(p);
 }
 
@@ -134,7 +135,7 @@ static int64_t choose(const struct piece_rules *r, const struct bad_values *bad,
 }
 
 /* A batch's rows into the store; v grows by *n. */
-static int pack_batch(const struct piece *p, const struct batch *b, struct rowstore *store, struct entry *v, int64_t *n, struct arena *a,
+static int pack_batch(struct piece *p, const struct batch *b, struct rowstore *store, struct entry *v, int64_t *n, struct arena *a,
 		      struct err *e)
 {
 	struct bad_values bad = { .policy = p->rules->on_bad, .bad_row = -1 };
@@ -150,6 +151,8 @@ static int pack_batch(const struct piece *p, const struct batch *b, struct rowst
 		return rc;
 	if (bad.bad_row >= 0)
 		return -e->status;
+	if ((rc = bad_values_find(&bad, b, &p->bad, e)) < 0)
+		return rc;
 	*n = keys.n;
 	if (bad.skip || p->rules->bounded) {
 		idx = arena_alloc(a, (size_t)keys.n * sizeof *idx);

@@ -4,6 +4,7 @@
 
 #include "lib/base/pool.h"
 #include "lib/op/rowstore.h"
+#include "lib/table/badlog.h"
 
 enum unique { UNIQUE_NONE, UNIQUE_FIRST, UNIQUE_LAST }; /* which row of each key is kept */
 
@@ -41,6 +42,7 @@ struct piece {
 	int nbatches, cap;
 	int64_t rows, data, held;    /* of the batches; held: memory */
 	struct sorted sorted;        /* afterwards; or: */
+	struct bad_found bad;        /* and, for the log */
 	int rc;
 	struct err e;
 };

@@ -424,7 +424,8 @@ static int fold_batch(struct reducer *r, const struct batch *b, struct err *e)
 
 	if (!ids)
 		return err_oom(e);
-	if ((rc = read_views(r, b, &keys, &rd)) < 0 || (rc = grouper_add(&r->grouper, b, &keys, rd.bad.skip, ids, e)) < 0 ||
+	if ((rc = read_views(r, b, &keys, &rd)) < 0 || (rc = bad_values_done(&rd.bad, b, e)) < 0 ||
+	    (rc = grouper_add(&r->grouper, b, &keys, rd.bad.skip, ids, e)) < 0 ||
 	    (rc = reserve(r, e)) < 0 || (rc = note_places(r, b, ids, e)) < 0)
 		return rc;
 	return r->o.merge ? load(r, b, ids, e) : update(r, b, ids, e);

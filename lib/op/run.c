@@ -27,6 +27,7 @@ int run_open(const struct schema *schema, const struct key *key, struct pool *po
 static int settle_one(struct run *r, struct err *e)
 {
 	struct piece *p = r->pieces[r->settled];
+	int rc;
 
 	pool_wait(r->pool, &p->job);
 	r->settled++;
@@ -34,6 +35,8 @@ static int settle_one(struct run *r, struct err *e)
 		*e = p->e;
 		return p->rc;
 	}
+	if ((rc = bad_found_give(&p->bad, e)) < 0)
+		return rc;
 	r->n += p->sorted.n;
 	r->bytes += (int64_t)(p->sorted.mapped + (size_t)p->sorted.nindex * sizeof *p->sorted.index);
 	return 0;

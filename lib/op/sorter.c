@@ -411,7 +411,7 @@ static int check_batch(struct order *order, const struct key *key, const struct 
 		return rc;
 	if (bad.bad_row >= 0)
 		return -e->status;
-	if ((rc = order_check(order, &keys, o->unique, &wrong, e)) < 0)
+	if ((rc = bad_values_done(&bad, b, e)) < 0 || (rc = order_check(order, &keys, o->unique, &wrong, e)) < 0)
 		return rc;
 	return wrong < 0 ? 0 : order_error(order, b, wrong, key, ST_NO, e);
 }

@@ -243,6 +243,8 @@ static int assign(struct splitter *s, const struct batch *b, uint32_t *to, struc
 		rc = assign_numbers(s, b, to, e);
 	if (rc == 0 && bad.bad_row >= 0)
 		return -e->status;
+	if (rc == 0)
+		rc = bad_values_done(&bad, b, e);
 	for (int64_t i = 0; i < b->nrows && bad.skip && rc == 0; i++)
 		if (bit_get(bad.skip, i))
 			to[i] = NO_PART;

@@ -155,6 +155,8 @@ static int group_rows(struct taker *t, const struct batch *b, uint32_t *idx, int
 		t->failed = true;
 		t->failure = *e;
 	}
+	if (rc == 0)
+		rc = bad_values_done(&bad, b, e);
 	for (int64_t i = 0; i < rows && rc == 0; i++) {
 		bool wanted = false;
 

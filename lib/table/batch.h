@@ -12,6 +12,8 @@
 
 /* Where a batch's rows came from. `locate`, when set, finds the exact place of a field (both indices from 0; field -1 = the row's
  * start) by scanning the raw text again: cheap to carry, paid for only when there is an error to report. */
+struct bad_log;
+
 struct origin {
 	const char *name;        /* input name for messages; lives as long as the batch. NULL: unknown */
 	int64_t row;             /* data records of this input before this batch */
@@ -21,6 +23,9 @@ struct origin {
 	int64_t text_row;        /* rows of `text` before the first row of the batch */
 	const void *context;     /* for `locate`: dialect and the like */
 	void (*locate)(const struct origin *o, int64_t row, int field, int64_t *line, int64_t *column);
+	/* The raw text of a row, the line end perhaps included; p = NULL: not there. May be NULL. */
+	struct str (*raw)(const struct origin *o, int64_t row);
+	struct bad_log *log;     /* who counts bad records of rows that came from an input; NULL: nobody. Borrowed */
 };
 
 struct batch {

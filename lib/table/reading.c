@@ -48,6 +48,18 @@ int not_a_time(const struct batch *b, int64_t row, int col, struct str value, st
 	return batch_err_at(b, row, col, e);
 }
 
+int bad_values_mark(struct bad_values *bad, const struct batch *b, int64_t row, struct arena *a, struct err *e)
+{
+	uint8_t **marks = bad->policy == BAD_SKIP ? &bad->skip : &bad->nulled;
+
+	if (bad->policy == BAD_NULL && !b->origin.log)
+		return 0;
+	if (!*marks && !(*marks = arena_calloc(a, bits_bytes(b->nrows) + 8, 1)))
+		return err_oom(e);
+	bit_set(*marks, row);
+	return 0;
+}
+
 int bad_values_add(struct bad_values *bad, const struct batch *b, int64_t row, struct arena *a, struct err *e)
 {
 	bad->count++;
@@ -55,12 +67,32 @@ int bad_values_add(struct bad_values *bad, const struct batch *b, int64_t row, s
 		bad->bad_row = row;
 		return 1;
 	}
-	if (bad->policy == BAD_SKIP) {
-		if (!bad->skip && !(bad->skip = arena_calloc(a, bits_bytes(b->nrows) + 8, 1)))
-			return err_oom(e);
-		bit_set(bad->skip, row);
-	}
-	return 0;
+	return bad_values_mark(bad, b, row, a, e);
+}
+
+int bad_values_find(const struct bad_values *bad, const struct batch *b, struct bad_found *f, struct err *e)
+{
+	const uint8_t *marks = bad->skip ? bad->skip : bad->nulled;
+	int64_t n = bad->bad_row >= 0 ? bad->bad_row : b->nrows;
+	int rc = 0;
+
+	if (!marks || !b->origin.log)
+		return 0;
+	for (int64_t i = 0; i < n && rc == 0; i++)
+		if (bit_get(marks, i))
+			rc = bad_found_add(f, b, i, marks == bad->skip, e);
+	return rc;
+}
+
+int bad_values_done(const struct bad_values *bad, const struct batch *b, struct err *e)
+{
+	struct bad_found f = { 0 };
+	int rc = bad_values_find(bad, b, &f, e);
+
+	if (rc == 0)
+		rc = bad_found_give(&f, e);
+	buf_free(&f.texts);
+	return rc;
 }
 
 /* ---- what all readings of a column share ---- */

@@ -7,6 +7,7 @@
 #define STOOK_TABLE_READING_H
 
 #include "lib/base/dec.h"
+#include "lib/table/badlog.h"
 #include "lib/table/batch.h"
 
 enum on_bad { BAD_FAIL, BAD_NULL, BAD_SKIP };
@@ -40,6 +41,7 @@ struct bad_values {
 	int64_t bad_row;  /* -1: none */
 	int64_t count;    /* values that were bad */
 	uint8_t *skip;    /* NULL: none */
+	uint8_t *nulled;  /* BAD_NULL, when somebody counts (origin.log): the rows that had one; NULL: none */
 };
 
 static inline struct bad_values bad_values_of(enum on_bad policy)
@@ -67,6 +69,14 @@ int not_a_time(const struct batch *b, int64_t row, int col, struct str value, st
 /* What the policy does with one bad value: 1 = stop, bad_row is set (*e must describe it already or be made to); 0 = it is
  * null, go on; negative: out of memory. For other readers of values. */
 int bad_values_add(struct bad_values *bad, const struct batch *b, int64_t row, struct arena *a, struct err *e) nodiscard;
+
+/* Marks a row, as bad_values_add() does. */
+int bad_values_mark(struct bad_values *bad, const struct batch *b, int64_t row, struct arena *a, struct err *e) nodiscard;
+
+/* All readings of b are done: the marked rows before bad_row are counted and laid aside, if b came from an input. find: they are
+ * kept in *f, for work that is not done in order. */
+int bad_values_done(const struct bad_values *bad, const struct batch *b, struct err *e) nodiscard;
+int bad_values_find(const struct bad_values *bad, const struct batch *b, struct bad_found *f, struct err *e) nodiscard;
 
 /* Times: dates as days since 1970-01-01, timestamps as microseconds since the epoch (UTC). ISO 8601 / RFC 3339 dates and times
  * ("2015-01-02", "2015-01-02T03:04:05.678Z", blank instead of T, offsets, no seconds), and typed date/timestamp columns.

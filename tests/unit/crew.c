@@ -1,9 +1,11 @@
 /* Text parsed on several threads is text parsed on one: rows, places, errors and side files of random texts, whatever the number of threads and
  * the size of the pieces. */
 #include "lib/format/csv.h"
+#include "lib/table/badlog.h"
 #include "tests/unit/test.h"
 
 #include <stdint.h>
+#include <unistd.h>
 
 static uint64_t state = 1442695040888963407u;
 
@@ -52,17 +54,34 @@ static void random_text(struct buf *b, int64_t records, bool faults)
 		add(b, "x,\"open");
 }
 
+static void add_file(struct buf *to, const char *path)
+{
+	char text[4096];
+	FILE *f = fopen(path, "rb");
+
+	for (size_t n = 1; f && n;) {
+		n = fread(text, 1, sizeof text, f);
+		if (buf_add(to, text, n))
+			abort();
+	}
+	if (!f || fclose(f) || unlink(path))
+		abort();
+}
+
 /* Every value with its place, the side file, and how it ended. */
 static struct buf reading(const struct format *f, const struct buf *text, struct read_opts o)
 {
-	struct buf got = { 0 }, side = { 0 };
+	char path[] = "/tmp/csv_crew.XXXXXX";
+	struct bad_opts bad = { .most = INT64_MAX, .side = path };
+	struct buf got = { 0 };
 	struct source *s;
 	struct batch *b;
 	struct in *in;
 	struct err e = { 0 };
 	int rc;
 
-	if (in_open_mem(&in, text->p, text->n, "t", &e) < 0 || out_open_mem(&o.side_out, &side, &e) < 0)
+	close(mkstemp(path));
+	if (in_open_mem(&in, text->p, text->n, "t", &e) < 0 || bad_log_open(&bad, &o.bad_log, &e) < 0)
 		abort();
 	rc = f->read(in, &o, &s, &e);
 	for (b = NULL; rc == 0 && (rc = source_next(s, &b, &e)) == 0 && b; batch_unref(b))
@@ -82,11 +101,11 @@ static struct buf reading(const struct format *f, const struct buf *text, struct
 			add(&got, "\n");
 		}
 	if (buf_printf(&got, "%d %lld:%lld %lld %s\n", e.status, (long long)e.line, (long long)e.column, (long long)e.row, e.msg) ||
-	    out_commit(o.side_out, &e) < 0 || buf_str(&got, buf_view(&side)))
+	    bad_log_end(o.bad_log, &e) < 0)
 		abort();
 	source_close(s);
-	out_close(o.side_out);
-	buf_free(&side);
+	bad_log_unref(o.bad_log);
+	add_file(&got, path);
 	return got;
 }
 
