@@ -11,6 +11,20 @@ oracle() { # script cases seed
 	oracle reduce 40 1
 }
 
+scikit() { python3 "$BATS_TEST_DIRNAME/../oracle/scikit.py" "$@"; }
+
+@test "confusion-matrix: all figures are scikit-learn's, to 1e-12, of random cases and two real sets" {
+	cd "$BATS_TEST_TMPDIR"
+	scikit check "$BATS_TEST_DIRNAME/../oracle/scikit.jsonl"
+}
+
+@test "confusion-matrix: figures of fresh cases, computed by scikit-learn now" {
+	python3 -c 'import sklearn' 2>/dev/null || skip "scikit-learn is not installed; the cases it computed before are compared above"
+	cd "$BATS_TEST_TMPDIR"
+	scikit make 100 7 >cases.jsonl
+	scikit check cases.jsonl
+}
+
 @test "reduce: a producer that dies is seen, and nothing is left under the output's name" {
 	cd "$BATS_TEST_TMPDIR"
 	yes 'a,1' | head -n 400000 | (echo k,v; cat) >big.csv
