@@ -3,6 +3,7 @@
 #include "lib/base/rng.h"
 #include "lib/format/format.h"
 #include "lib/op/matrix.h"
+#include "lib/op/scores.h"
 #include "lib/op/reducer.h"
 #include "tests/unit/test.h"
 
@@ -449,8 +450,193 @@ TEST(merged_matrices_are_the_whole)
 	schema_unref(s);
 }
 
+/* Labels, scores, counts and weights. Scores tie often; equal numbers have several spellings. */
+static struct schema *judged_schema(void)
+{
+	static const char *const names[] = { "y", "yn", "p", "s", "sf", "n", "w", "wf" };
+	const struct type types[] = { TYPE_TEXT, TYPE_NUM, TYPE_TEXT, TYPE_NUM, TYPE_FLOAT64, TYPE_INT64, TYPE_NUM, TYPE_FLOAT64 };
+	struct schema *s = schema_new();
+	struct err e;
+
+	for (int i = 0; i < 8; i++)
+		CHECK(schema_add(s, str_of(names[i]), &types[i], true, &e) == 0);
+	return s;
+}
+
+static void judged_row(struct rng *r, struct rows *rows)
+{
+	static const double scores[] = { 0.1, 0.3, 0.5, -2, 1e-9 }, weights[] = { 0.1, 1, 2.5, 1e15, 0 };
+	int64_t n = (int64_t)(rng_u64(r) >> (1 + rng_below(r, 63)) & 0xfffff);
+	struct err e;
+
+	put_str(&rows->cols[0], PICK(r, "a", "a", "b", "b", NULL));
+	put_str(&rows->cols[1], PICK(r, "1", "1.0", "0", "-0", "0e5", NULL));
+	put_str(&rows->cols[2], PICK(r, "a", "b", "c", "", NULL));
+	put_str(&rows->cols[3], PICK(r, "0.5", "5e-1", "0.50", "0.7", "-1", "1000000000000000000000", "0.1", NULL));
+	if (rng_below(r, 8))
+		CHECK(builder_fixed(&rows->cols[4], &scores[rng_below(r, 5)], &e) == 0);
+	else
+		CHECK(builder_null(&rows->cols[4], 1, &e) == 0);
+	CHECK(builder_fixed(&rows->cols[5], &n, &e) == 0);
+	put_str(&rows->cols[6], PICK(r, "0", "0.25", "1", "3.000", "123456789012345678901234567890.5", "1e-30"));
+	CHECK(builder_fixed(&rows->cols[7], &weights[rng_below(r, 5)], &e) == 0);
+	rows->n++;
+}
+
+static struct tab judged_tab(struct rng *r, struct schema *s)
+{
+	struct tab t = { .schema = schema_ref(s) };
+	struct rows rows;
+	struct err e;
+
+	CHECK(rows_init(&rows, s, &e) == 0);
+	for (uint64_t k = rng_below(r, 5); k; k--) {
+		for (uint64_t n = 1 + rng_below(r, 20); n; n--)
+			judged_row(r, &rows);
+		CHECK(rows_take(&rows, &t.b[t.n++], &e) == 0);
+	}
+	rows_free(&rows);
+	return t;
+}
+
+TEST(merged_amounts_are_the_whole)
+{
+	static const struct matrix_opts ways[] = { { .truth = "y", .predicted = "p", .count = "n" },
+						   { .truth = "y", .predicted = "p", .weight = "w" },
+						   { .truth = "yn", .predicted = "sf", .weight = "wf" } };
+	struct schema *s = judged_schema();
+
+	for (uint64_t seed = 1; seed <= 1000; seed++) {
+		struct rng r;
+		struct tab t, whole, parts;
+
+		rng_seed(&r, seed);
+		t = judged_tab(&r, s);
+		whole = fold_matrix(&t, &ways[seed % 3], seed & 1, false);
+		parts = seed & 1 ? fold_matrix(&whole, &ways[seed % 3], true, true) : by_parts(&r, &t, fold_matrix, &ways[seed % 3]);
+		check_same(&whole, &parts);
+		tab_free(&t);
+		tab_free(&whole);
+		tab_free(&parts);
+	}
+	schema_unref(s);
+}
+
+static struct tab fold_scores(const struct tab *t, const void *arg, bool partial, bool merge)
+{
+	struct score_opts o = *(const struct score_opts *)arg;
+	struct matrix_opts states = { .merge = true, .beta = "2" };
+	struct areas areas = { 0 };
+	struct matrix m;
+	struct source *s;
+	struct err e = { 0 };
+	struct tab cells;
+
+	o.merge = merge;
+	if (partial) {
+		CHECK(scores_partial(tab_open(t), &o, &s, &e) == 0);
+		return drain(s);
+	}
+	if (scores_open(tab_open(t), &o, &areas, &s, &e) < 0) {
+		printf("# %s\n", e.msg);
+		CHECK(!"scores fail");
+	}
+	cells = drain(s);
+	CHECK(matrix_init(&m, cells.schema, &states, &e) == 0);
+	for (int i = 0; i < cells.n; i++)
+		CHECK(matrix_add(&m, cells.b[i], &e) == 0);
+	CHECK(matrix_finish(&m, NULL, &e) == 0);
+	m.scored = areas.known;
+	m.overall.roc_auc = areas.roc_auc;
+	m.overall.average_precision = areas.average_precision;
+	CHECK(matrix_report(&m, REPORT_SUMMARY, &s, &e) == 0);
+	matrix_free(&m);
+	tab_free(&cells);
+	return drain(s);
+}
+
+TEST(merged_scores_are_the_whole)
+{
+	static const struct score_opts ways[] = {
+		{ .truth = "y", .score = "s", .positive = "a" },
+		{ .truth = "yn", .score = "sf", .positive = "1", .threshold = "0.3" },
+		{ .truth = "y", .score = "sf", .positive = "b", .count = "n", .threshold = "-2" },
+		{ .truth = "yn", .score = "s", .positive = "0", .weight = "w", .threshold = "0.7" },
+		{ .truth = "y", .score = "s", .positive = "a", .weight = "wf" },
+	};
+	struct schema *s = judged_schema();
+
+	for (uint64_t seed = 1; seed <= 1000; seed++) {
+		const struct score_opts *o = &ways[seed % 5];
+		struct tab t, whole, parts, first, again;
+		struct rng r;
+
+		rng_seed(&r, seed);
+		t = judged_tab(&r, s);
+		whole = fold_scores(&t, o, false, false);
+		parts = by_parts(&r, &t, fold_scores, o);
+		check_same(&whole, &parts);
+		first = fold_scores(&t, o, true, false);
+		again = fold_scores(&first, o, true, true);
+		check_same(&first, &again);
+		tab_free(&t);
+		tab_free(&whole);
+		tab_free(&parts);
+		tab_free(&first);
+		tab_free(&again);
+	}
+	schema_unref(s);
+}
+
+/* Pair by pair: what the area under the ROC curve is. */
+static double pairwise_auc(const struct tab *t)
+{
+	int64_t won = 0, pairs = 0;
+
+	for (int i = 0; i < t->n; i++)
+		for (int64_t a = 0; a < t->b[i]->nrows; a++)
+			for (int k = 0; k < t->n; k++)
+				for (int64_t b = 0; b < t->b[k]->nrows; b++) {
+					const struct column *x = t->b[i]->cols, *y = t->b[k]->cols;
+
+					if (column_is_null(&x[0], a) || column_is_null(&y[0], b) || column_is_null(&x[4], a) ||
+					    column_is_null(&y[4], b) || !str_is(column_str(&x[0], a), "a") ||
+					    !str_is(column_str(&y[0], b), "b"))
+						continue;
+					pairs += 2;
+					won += (column_f64(&x[4], a) > column_f64(&y[4], b)) * 2 +
+					       (column_f64(&x[4], a) == column_f64(&y[4], b));
+				}
+	return pairs ? (double)won / (double)pairs : (double)NAN;
+}
+
+TEST(auc_counts_pairs)
+{
+	static const struct score_opts o = { .truth = "y", .score = "sf", .positive = "a" };
+	struct schema *s = judged_schema();
+
+	for (uint64_t seed = 1; seed <= 200; seed++) {
+		struct areas areas;
+		struct source *states;
+		struct err e;
+		struct tab t;
+		struct rng r;
+		double want;
+
+		rng_seed(&r, seed);
+		t = judged_tab(&r, s);
+		CHECK(scores_open(tab_open(&t), &o, &areas, &states, &e) == 0);
+		source_close(states);
+		want = pairwise_auc(&t);
+		CHECK(isnan(want) ? isnan(areas.roc_auc) : areas.roc_auc == want);
+		tab_free(&t);
+	}
+	schema_unref(s);
+}
+
 int main(void)
 {
 	return RUN_TABLE(T1(merged_parts_are_the_whole), T1(permuted_rows_give_the_same),
-			 T1(joined_bins_do_not_depend_on_the_cut), T1(merged_matrices_are_the_whole));
+			 T1(joined_bins_do_not_depend_on_the_cut), T1(merged_matrices_are_the_whole),
+			 T1(merged_amounts_are_the_whole), T1(merged_scores_are_the_whole), T1(auc_counts_pairs));
 }
