@@ -238,7 +238,8 @@ static int subtract(struct matrix *m, struct decsum *a, const struct decsum *b)
 
 	if (!b->any)
 		return 0;
-	if (dec_neg(decsum_dec(b), &m->scratch_digits, &minus))
+	decpool_reset(&m->scratch_digits);
+	if (dec_copy(decsum_dec(b), &m->decs.pool, &m->scratch_digits, &minus) || dec_neg(minus, &m->scratch_digits, &minus))
 		return -1;
 	return decsum_add(a, minus, minus.big ? &m->scratch_digits : NULL, &m->decs);
 }
