@@ -6,10 +6,16 @@
 
 #include <stdlib.h>
 
-static const char spec[] =
-	"n=count,s=sum:t,m=mean:t,i=sum:i,mi=mean:i,f=sum:f,mf=mean:f,lo=min:t,hi=max:k:nat,a=first:k,z=last:t,"
-	"d=distinct:t,dk=distinct:k,"
-	"v=var:t,vi=sd:i,vf=varp:f,q=median:t,qi=p95:i,qf=p5:f,l=latest:i,am=argmax:f:k,h=distinct~:k,li=list:t,co=concat:k";
+/* One of them a run, or all: a damaged state of one would hide the others. */
+static const char *const specs[] = {
+	"n=count", "s=sum:t", "m=mean:t", "i=sum:i", "mi=mean:i", "f=sum:f", "mf=mean:f", "lo=min:t", "hi=max:k:nat", "a=first:k",
+	"z=last:t", "d=distinct:t", "dk=distinct:k", "v=var:t", "vi=sd:i", "vf=varp:f", "q=median:t", "qi=p95:i", "qf=p5:f",
+	"l=latest:i", "am=argmax:f:k", "h=distinct~:k", "li=list:t", "co=concat:k", "c=cov:t:i", "cf=cov:f:f", "r=corr:t:t", "rf=corr:f:f",
+	"w=wmean:i:t", "wf=wmean:f:f", "mo=mode:k", "mt=mode:t", "hg=hist:t", "hf=hist:f", "hw=hist:t:2.5", "pt=p50~:t", "pf=quartiles~:f",
+	"n=count,s=sum:t,m=mean:f,lo=min:t,z=last:t,d=distinct:t,v=var:t,q=median:t,l=latest:i,h=distinct~:k,li=list:t,mo=mode:k,hg=hist:t"
+};
+
+#define NSPECS (sizeof specs / sizeof *specs)
 
 struct bytes {
 	const uint8_t *p;
@@ -89,10 +95,9 @@ static struct schema *input_schema(void)
 	return s;
 }
 
-static int open_reducer(struct source *in, bool merge, struct source **ret)
+static int open_reducer(struct source *in, const char *const *spec, bool merge, struct source **ret)
 {
-	static const char *const aggs[] = { spec };
-	struct reduce_opts o = { .group = "k", .naggs = 1, .aggs = aggs, .partial = true, .merge = merge };
+	struct reduce_opts o = { .group = "k", .naggs = 1, .aggs = spec, .partial = true, .merge = merge };
 	struct err e;
 
 	return reduce_open(in, &o, ret, &e);
@@ -189,20 +194,21 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct bytes in = { data, size };
+	const char *const *spec = &specs[byte(&in) % NSPECS];
 	struct source *plain, *merge, *again;
 	struct schema *s;
 	struct batch *b, *states = NULL, *same = NULL;
 	cleanup_buf struct buf x = { 0 }, y = { 0 };
 
-	if (open_reducer(one_open(input_schema(), NULL), false, &plain))
+	if (open_reducer(one_open(input_schema(), NULL), spec, false, &plain))
 		abort();
 	s = twist(plain->schema, &in);
 	source_close(plain);
 	b = table(s, &in);
-	if (open_reducer(one_open(s, b), true, &merge))
+	if (open_reducer(one_open(s, b), spec, true, &merge))
 		return 0;
 	if (fold(merge, &states, &x) == 0 && states) {
-		if (open_reducer(one_open(schema_ref(merge->schema), batch_ref(states)), true, &again) ||
+		if (open_reducer(one_open(schema_ref(merge->schema), batch_ref(states)), spec, true, &again) ||
 		    fold(again, &same, &y) || !same || !str_eq(buf_view(&x), buf_view(&y)))
 			abort();
 		source_close(again);
