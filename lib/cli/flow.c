@@ -46,6 +46,11 @@ static void counted_close(struct source *s)
 	free(s);
 }
 
+static void counted_want(struct source *s, const bool *cols)
+{
+	source_want(((struct counted *)s)->from, cols);
+}
+
 static int count(const struct common *c, bool output, struct source *from, struct source **ret, struct err *e)
 {
 	struct counted *s = calloc(1, sizeof *s);
@@ -54,7 +59,7 @@ static int count(const struct common *c, bool output, struct source *from, struc
 		source_close(from);
 		return err_oom(e);
 	}
-	*s = (struct counted){ { from->schema, counted_next, counted_close }, from, c, output };
+	*s = (struct counted){ { from->schema, counted_next, counted_close, counted_want }, from, c, output };
 	*ret = &s->source;
 	return 0;
 }

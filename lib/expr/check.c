@@ -427,6 +427,7 @@ static int mark_live(struct program *p, struct err *e)
 			return err_oom(e);
 		mark_slots(s->expr, live);
 	}
+	p->live = live;
 	return 0;
 }
 
@@ -520,6 +521,11 @@ int program_bind(struct program *p, const struct schema *in, int64_t now_us, str
 		if ((rc = check_statement(c, s, e)) < 0)
 			return rc;
 	return (rc = output_schema(c, e)) < 0 ? rc : mark_live(p, e);
+}
+
+const bool *program_fields(const struct program *p)
+{
+	return p->live;
 }
 
 const struct schema *program_schema(const struct program *p)

@@ -28,6 +28,8 @@ int program_bind(struct program *p, const struct schema *in, int64_t now_us, str
 
 /* The output's schema, owned by the program; NULL before program_bind(). */
 const struct schema *program_schema(const struct program *p);
+/* Which fields of the input it looks at or passes on, one each; lives as long as the program. After program_bind(). */
+const bool *program_fields(const struct program *p);
 
 /* Why the program's records cannot be computed apart from each other, for --explain ("row() counts the records ..."); NULL:
  * they can. */

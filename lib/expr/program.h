@@ -43,6 +43,7 @@ struct program {
 	struct slot_info *slots;
 	struct step *steps;
 	int *out_slots;      /* of each output field */
+	bool *live;          /* slots that steps or the output use */
 	struct resource *resources;
 	struct eval *fold;   /* computed the constants, and owns their memory */
 };

@@ -113,8 +113,9 @@ void csv_origin_move(struct origin *o, int64_t rows, int64_t lines);
  * replaced; what is new is allocated in `a`. 0 or -1. */
 int csv_unique_names(struct str *names, int n, struct arena *a);
 
-/* Columns of b, all LAY_VAR, from an index. */
-int csv_fill(const struct dialect *d, const uint8_t *text, const struct fields *f, struct batch *b, struct err *e) nodiscard;
+/* Columns of b, all LAY_VAR, from an index. unwanted[i]: column i has no values, only rows. */
+int csv_fill(const struct dialect *d, const uint8_t *text, const struct fields *f, const bool *unwanted, struct batch *b,
+	     struct err *e) nodiscard;
 
 int csv_open_source(struct in *in, const struct read_opts *o, char delimiter, struct source **ret, struct err *e) nodiscard;
 int csv_open_sink(struct out *out, const struct schema *s, const struct write_opts *o, char delimiter, struct sink **ret,

@@ -22,6 +22,7 @@ struct target {
 	size_t n, cap;
 	int32_t *offsets;
 	int64_t nulls;
+	bool unwanted;
 };
 
 static bool reserve(struct target *t, size_t more, struct arena *a)
@@ -152,16 +153,17 @@ static bool fill_careful(const struct strip *s, struct target *t, int64_t nrows,
 	return true;
 }
 
-static int start_targets(struct target *t, const struct fields *f, struct batch *b)
+static int start_targets(struct target *t, const struct fields *f, const bool *unwanted, struct batch *b)
 {
 	int ncols = b->schema->nfields;
 	size_t guess = f->used / (size_t)ncols + f->used / (size_t)ncols / 4 + 64;
 
 	for (int i = 0; i < ncols; i++) {
+		t[i].unwanted = unwanted[i] && !f->high; /* bytes beyond ASCII are to be checked */
 		t[i].offsets = arena_alloc(&b->arena, ((size_t)f->nrows + 1) * sizeof *t[i].offsets);
-		if (!t[i].offsets || !reserve(&t[i], guess, &b->arena))
+		if (!t[i].offsets || !reserve(&t[i], t[i].unwanted ? 0 : guess, &b->arena))
 			return -1;
-		t[i].offsets[0] = 0;
+		memset(t[i].offsets, 0, t[i].unwanted ? ((size_t)f->nrows + 1) * sizeof *t[i].offsets : sizeof *t[i].offsets);
 	}
 	return 0;
 }
@@ -178,25 +180,25 @@ static bool fill_strip(const struct dialect *d, const uint8_t *text, const struc
 		       struct target *t, struct batch *b)
 {
 	size_t ncols = (size_t)b->schema->nfields, at = (size_t)row * ncols;
-	bool careful = f->quotes || f->irregular || d->null.n || d->escape >= 0;
+	bool careful = f->quotes || f->irregular || d->null.n || d->escape >= 0, ok = true;
 
-	for (size_t i = 0; i < ncols; i++) {
+	for (size_t i = 0; i < ncols && ok; i++) {
 		struct strip s = { d, text, f->begin1 + at + i, f->end + at + i, ncols, row, n, f->cr && i == ncols - 1 };
-		bool ok = careful || s.cr ? fill_careful(&s, &t[i], f->nrows, &b->arena)
-					  : fill_plain(&s, &t[i], f->nrows, &b->arena);
 
-		if (!ok)
-			return false;
+		if (!t[i].unwanted)
+			ok = careful || s.cr ? fill_careful(&s, &t[i], f->nrows, &b->arena)
+					     : fill_plain(&s, &t[i], f->nrows, &b->arena);
 	}
-	return true;
+	return ok;
 }
 
-int csv_fill(const struct dialect *d, const uint8_t *text, const struct fields *f, struct batch *b, struct err *e)
+int csv_fill(const struct dialect *d, const uint8_t *text, const struct fields *f, const bool *unwanted, struct batch *b,
+	     struct err *e)
 {
 	int ncols = b->schema->nfields;
 	int64_t step = ncols < STRIP_FIELDS ? STRIP_FIELDS / ncols : 1;
 	struct target *t = calloc((size_t)ncols, sizeof *t);
-	bool ok = t && start_targets(t, f, b) == 0;
+	bool ok = t && start_targets(t, f, unwanted, b) == 0;
 
 	for (int64_t row = 0; ok && row < f->nrows; row += step)
 		ok = fill_strip(d, text, f, row, f->nrows - row < step ? f->nrows - row : step, t, b);

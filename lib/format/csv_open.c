@@ -240,7 +240,8 @@ static int mark_binary(struct reader *r, const char *fields, const struct schema
 {
 	int *idx, n, rc;
 
-	if (!(r->binary = arena_array(&r->arena, bool, (size_t)text->nfields)))
+	if (!(r->binary = arena_calloc(&r->arena, (size_t)text->nfields, sizeof(bool))) ||
+	    !(r->unwanted = arena_calloc(&r->arena, (size_t)text->nfields, sizeof(bool))))
 		return err_oom(e);
 	if (!fields)
 		return 0;
@@ -312,6 +313,7 @@ int csv_open_source(struct in *in, const struct read_opts *o, char delimiter, st
 	}
 	r->in = in;
 	r->source.next = csv_next;
+	r->source.want = csv_want;
 	r->source.close = csv_close;
 	if ((rc = start(r, o, delimiter, e)) < 0 || (o->threads > 1 && (rc = csv_crew_open(r, o->threads, e)) < 0)) {
 		csv_close(&r->source);

@@ -217,7 +217,7 @@ static int make_batch(struct reader *r, struct err *e)
 		return rc;
 	if (!(b->origin.name = arena_strdup(&b->arena, str_of(in_name(r->in)))))
 		return err_oom(e);
-	if ((rc = csv_fill(&r->d, r->text + r->at, f, b, e)) < 0)
+	if ((rc = csv_fill(&r->d, r->text + r->at, f, r->unwanted, b, e)) < 0)
 		return rc;
 	batch_keep(b, r->carrier);
 	r->shared = true;
@@ -309,6 +309,15 @@ int csv_next(struct source *s, struct batch **ret, struct err *e)
 		if ((rc = csv_crew_fits(r) ? csv_crew_next(r, e) : csv_more_text(r, e)) < 0)
 			return rc;
 	}
+}
+
+/* Columns that are more than text are read all the same: their values may be bad. */
+void csv_want(struct source *s, const bool *cols)
+{
+	struct reader *r = (struct reader *)s;
+
+	for (int i = 0; i < s->schema->nfields; i++)
+		r->unwanted[i] = !cols[i] && type_is_text(&s->schema->fields[i].type);
 }
 
 void csv_close(struct source *s)

@@ -13,6 +13,7 @@ struct reader {
 	struct bad_log *log;         /* a reference */
 	struct arena arena;          /* names and options */
 	bool *binary;                /* a column: need not be UTF-8 */
+	bool *unwanted;              /* a column: its values are not asked for */
 	const char *eol;             /* of the first line: "", "cr", "crlf"; NULL: not seen yet */
 	bool plain;                  /* no column has a type to convert to */
 
@@ -69,6 +70,7 @@ int csv_fault_error(struct reader *r, struct err *e);
 int csv_check_values(struct reader *r, struct batch *b, struct err *e) nodiscard;
 
 int csv_next(struct source *s, struct batch **ret, struct err *e);
+void csv_want(struct source *s, const bool *cols);
 void csv_close(struct source *s);
 
 #endif

@@ -15,6 +15,7 @@ struct inputs {
 	struct buf first, now_name; /* as messages may have them: the first, and the one being read; NUL terminated */
 	struct read_opts opts;
 	struct source *now;
+	bool *wanted;    /* of our columns; NULL: all */
 	int *map;        /* column i of ours is column map[i] of theirs, -1: they have no _rest */
 	bool same_order;
 };
@@ -61,6 +62,23 @@ static int set_name(struct inputs *in, struct err *e)
 	return name_show(b, in->names[in->next]) || buf_byte(b, '\0') ? err_oom(e) : 0;
 }
 
+/* What is wanted of ours is wanted of theirs. */
+static int pass_wants(struct inputs *in, struct err *e)
+{
+	int n = in->now->schema->nfields;
+	bool *theirs = in->wanted ? calloc((size_t)n + 1, sizeof *theirs) : NULL;
+
+	if (in->wanted && !theirs)
+		return err_oom(e);
+	for (int i = 0; theirs && i < in->source.schema->nfields; i++)
+		if (in->map[i] >= 0)
+			theirs[in->map[i]] = in->wanted[i];
+	if (theirs)
+		source_want(in->now, theirs);
+	free(theirs);
+	return 0;
+}
+
 static int open_next(struct inputs *in, struct err *e)
 {
 	int rc = set_name(in, e);
@@ -73,7 +91,10 @@ static int open_next(struct inputs *in, struct err *e)
 	if (rc < 0)
 		return rc;
 	in->next++;
-	return in->next == 1 ? 0 : match_columns(in, e);
+	if (in->next == 1)
+		return 0;
+	rc = match_columns(in, e);
+	return rc < 0 ? rc : pass_wants(in, e);
 }
 
 /* A json column of nulls only. */
@@ -156,6 +177,14 @@ static void close_inputs(struct source *s)
 	free(in);
 }
 
+static void want(struct source *s, const bool *cols)
+{
+	struct inputs *in = (struct inputs *)s;
+
+	in->wanted = arena_dup(&in->arena, cols, (size_t)s->schema->nfields * sizeof *cols);
+	source_want(in->now, cols);
+}
+
 /* The first adds its own size when it is opened. */
 static void expect_others(const struct inputs *in)
 {
@@ -175,6 +204,7 @@ static int begin(struct inputs *in, const struct read_opts *o, struct err *e)
 	expect_others(in);
 	in->source.next = next;
 	in->source.close = close_inputs;
+	in->source.want = want;
 	if ((rc = open_next(in, e)) < 0)
 		return rc;
 	in->source.schema = schema_ref(in->now->schema);

@@ -495,7 +495,7 @@ static int open_scan(struct join *j, struct source *left, struct source *right, 
 	a->j = j;
 	a->o = *j->opts.asof;
 	a->reading = j->on[LEFT].parts[j->on[LEFT].n - 1].reading;
-	a->source = (struct source){ schema_ref(j->out), asof_next, asof_close };
+	a->source = (struct source){ schema_ref(j->out), asof_next, asof_close, NULL };
 	if ((rc = open_sides(a, left, right, numbered, e)) == 0 &&
 	    (rc = asof_tolerance(&a->o, a->reading, &a->tolerance_pool, &a->tolerance, e)) == 0)
 		rc = group_open(&a->group, j, e);

@@ -289,7 +289,7 @@ int exec_open(struct source *from, const struct exec_opts *o, struct source **re
 		source_close(from);
 		return err_oom(e);
 	}
-	x->source = (struct source){ NULL, exec_next, exec_close };
+	x->source = (struct source){ NULL, exec_next, exec_close, NULL };
 	if ((rc = start(x->command, &x->pid, &to, &out, e)) < 0) {
 		x->pid = 0;
 		source_close(from);

@@ -201,7 +201,7 @@ int join_open(struct source *left, struct source *right, const struct join_opts 
 		source_close(right);
 		return err_oom(e);
 	}
-	o->source = (struct source){ NULL, joiner_next, joiner_close };
+	o->source = (struct source){ NULL, joiner_next, joiner_close, NULL };
 	o->from[LEFT] = left;
 	o->from[RIGHT] = right;
 	o->join.opts = *opts;

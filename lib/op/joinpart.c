@@ -379,7 +379,7 @@ int parts_open(struct join *j, struct build *b, struct feed *right, struct feed 
 	if (!p)
 		return err_oom(e);
 	p->j = j;
-	p->source = (struct source){ schema_ref(j->out), parts_next, parts_close };
+	p->source = (struct source){ schema_ref(j->out), parts_next, parts_close, NULL };
 	if ((rc = join_all(p, b, right, left, e)) < 0) {
 		parts_close(&p->source);
 		return rc;

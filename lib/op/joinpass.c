@@ -363,7 +363,7 @@ int pass_open(struct build *b, struct feed *left, const struct pass_opts *o, str
 
 	if (!p)
 		return err_oom(e);
-	p->source = (struct source){ schema_ref(o->tagged ? b->j->tagged_out : b->j->out), pass_next, pass_close };
+	p->source = (struct source){ schema_ref(o->tagged ? b->j->tagged_out : b->j->out), pass_next, pass_close, NULL };
 	p->j = b->j;
 	p->build = b;
 	p->left = left;

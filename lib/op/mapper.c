@@ -78,8 +78,9 @@ int mapper_open(struct source *from, struct program *p, const struct mapper_opts
 		free(m);
 		return rc;
 	}
-	m->source = (struct source){ program_schema(p), mapper_next, mapper_close };
+	m->source = (struct source){ program_schema(p), mapper_next, mapper_close, NULL };
 	m->from = from;
+	source_want(from, program_fields(p));
 	*ret = &m->source;
 	return 0;
 }

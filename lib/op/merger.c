@@ -362,7 +362,7 @@ int merge_open(struct source *const *from, int n, const struct schema *schema, c
 	struct merger *m = calloc(1, sizeof *m);
 
 	if (m) {
-		m->source = (struct source){ schema_ref(schema), merger_next, merger_close };
+		m->source = (struct source){ schema_ref(schema), merger_next, merger_close, NULL };
 		m->opts = *o;
 		m->key = key;
 		m->left = o->limit;
@@ -462,7 +462,7 @@ int conform_open(struct source *from, const struct schema *schema, struct source
 		source_close(from);
 		return err_oom(e);
 	}
-	c->source = (struct source){ schema_ref(schema), conform_next, conform_close };
+	c->source = (struct source){ schema_ref(schema), conform_next, conform_close, NULL };
 	c->from = from;
 	c->map = calloc((size_t)schema->nfields + 1, sizeof *c->map);
 	rc = c->map ? match_fields(schema, from->schema, c->map, e) : err_oom(e);

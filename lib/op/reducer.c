@@ -284,13 +284,33 @@ static int bind_keys(struct reducer *r, struct err *e)
 	return describe_keys(r, e);
 }
 
+/* Of the input only what keys and aggregates read; latest reads all. */
+static int say_wants(struct reducer *r, struct err *e)
+{
+	int n = r->in->schema->nfields;
+	bool *wanted = arena_calloc(&r->arena, (size_t)n + 1, sizeof *wanted), all = r->o.merge;
+
+	if (!wanted)
+		return err_oom(e);
+	for (int i = 0; i < r->grouper.key.n; i++)
+		wanted[r->grouper.key.parts[i].col] = true;
+	for (int i = 0; i < r->specs.n && !r->o.merge; i++) {
+		all |= r->aggs[i].family == &agg_latest;
+		for (int k = 0; k < r->aggs[i].nargs; k++)
+			wanted[r->aggs[i].cols[k]] = true;
+	}
+	if (!all)
+		source_want(r->in, wanted);
+	return 0;
+}
+
 static int setup(struct reducer *r, struct err *e)
 {
 	int rc = parse_aggs(&r->o, &r->arena, &r->specs, e);
 
 	if (rc == 0)
 		rc = r->o.merge ? check_about(r, e) : join_specs(&r->specs, &r->arena, &r->about.aggregates, e);
-	if (rc < 0 || (rc = bind_keys(r, e)) < 0 || (rc = bind_aggs(r, e)) < 0)
+	if (rc < 0 || (rc = bind_keys(r, e)) < 0 || (rc = bind_aggs(r, e)) < 0 || (rc = say_wants(r, e)) < 0)
 		return rc;
 	return make_schema(r, to_partial(r), out_place(r), &r->schema, e);
 }

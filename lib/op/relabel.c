@@ -113,7 +113,7 @@ int relabel_open(struct source *from, int n, const char *const *pairs, struct so
 		source_close(from);
 		return err_oom(e);
 	}
-	r->source = (struct source){ NULL, relabel_next, relabel_close };
+	r->source = (struct source){ NULL, relabel_next, relabel_close, NULL };
 	r->from = from;
 	if ((rc = make_schema(r, n, pairs, e)) < 0) {
 		relabel_close(&r->source);

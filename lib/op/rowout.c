@@ -171,7 +171,7 @@ int rowstream_source(struct rowstream *from, const struct schema *schema, int64_
 		rowstream_close(from);
 		return err_oom(e);
 	}
-	*s = (struct row_source){ { schema_ref(schema), row_source_next, row_source_close }, from, limit };
+	*s = (struct row_source){ { schema_ref(schema), row_source_next, row_source_close, NULL }, from, limit };
 	*ret = &s->source;
 	return 0;
 }

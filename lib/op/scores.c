@@ -339,7 +339,7 @@ static int reader_bind(struct reader *r, const struct score_opts *o, struct err 
 		rc = buf_puts(&r->labels[1], o->positive) ? err_oom(e) : 0;
 	if (rc == 0 && (rc = reader_schema(r, e)) == 0)
 		rc = rows_init(&r->rows, r->schema, e);
-	r->source = (struct source){ r->schema, reader_next, reader_close };
+	r->source = (struct source){ r->schema, reader_next, reader_close, NULL };
 	return rc;
 }
 
@@ -404,7 +404,7 @@ static int mark(struct source *from, bool weighted, struct source **ret, struct 
 		rc = schema_add(m->schema, from->schema->fields[i].name, &from->schema->fields[i].type, i < AMOUNT, e);
 	if (rc == 0)
 		rc = m->schema ? partial_set(m->schema, &about, e) : err_oom(e);
-	m->source = (struct source){ m->schema, marked_next, marked_close };
+	m->source = (struct source){ m->schema, marked_next, marked_close, NULL };
 	if (rc < 0)
 		marked_close(&m->source);
 	else
@@ -633,7 +633,7 @@ static int cells_table(struct reader *r, struct given *g, struct err *e)
 	if ((rc = rows_init(&rows, g->schema, e)) == 0 && (rc = cell_rows(r, &rows, e)) == 0)
 		rc = rows_take(&rows, &g->b, e);
 	rows_free(&rows);
-	g->source = (struct source){ g->schema, given_next, given_close };
+	g->source = (struct source){ g->schema, given_next, given_close, NULL };
 	return rc;
 }
 

@@ -397,7 +397,7 @@ int typer_open(struct source *from, const struct type_opts *o, struct source **r
 		source_close(from);
 		return err_oom(e);
 	}
-	t->source = (struct source){ NULL, typer_next, typer_close };
+	t->source = (struct source){ NULL, typer_next, typer_close, NULL };
 	t->from = from;
 	t->opts = *o;
 	t->spill.fd = -1;

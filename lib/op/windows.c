@@ -256,7 +256,7 @@ static int setup(struct windows *w, struct err *e)
 	struct schema *schema = NULL;
 	int rc = w->o.field.n ? field_resolve(w->o.field, w->in->schema, &w->col, e) : 0;
 
-	w->feed = (struct source){ w->in->schema, feed_next, feed_close };
+	w->feed = (struct source){ w->in->schema, feed_next, feed_close, NULL };
 	if (rc < 0 || (rc = reduce_open(&w->feed, &w->o.reduce, &w->reducer, e)) < 0)
 		return rc;
 	rc = make_schema(w->reducer->schema, &schema, e);

@@ -203,6 +203,11 @@ static void ahead_close(struct source *s)
 	free(a);
 }
 
+static void ahead_want(struct source *s, const bool *cols)
+{
+	source_want(((struct ahead *)s)->r->from, cols);
+}
+
 int source_ahead(struct source *from, struct source **ret, struct err *e)
 {
 	struct ahead *a = calloc(1, sizeof *a);
@@ -218,7 +223,7 @@ int source_ahead(struct source *from, struct source **ret, struct err *e)
 	r->from = from;
 	atomic_init(&r->users, 1);
 	a->r = r;
-	a->source = (struct source){ schema_ref(from->schema), ahead_next, ahead_close };
+	a->source = (struct source){ schema_ref(from->schema), ahead_next, ahead_close, ahead_want };
 	*ret = &a->source;
 	return 0;
 }

@@ -5,6 +5,9 @@
  * earlier calls; after a failure or the end next() is not called again. close() may come at any time (an early end cancels what
  * lies upstream) and frees the source. An operation is a source that was made from a source and owns it.
  *
+ * Who needs only some columns may say so before the first next(): want(). A source may then give the others without their values
+ * (all rows empty, or zero). It still fails where it would have failed.
+ *
  * A sink is pushed: write() any number of times, then either finish() (the result becomes visible, end marker included) or
  * fail() (poison what is downstream with the reason, leave nothing under an output name); then close(). write() returns
  * -ST_CLOSED when nobody reads any more: stop, and exit 0. */
@@ -17,6 +20,7 @@ struct source {
 	const struct schema *schema; /* owned by the source */
 	int (*next)(struct source *s, struct batch **ret, struct err *e);
 	void (*close)(struct source *s);
+	void (*want)(struct source *s, const bool *cols); /* one a field; copied. NULL: gives all */
 };
 
 struct sink {
@@ -30,6 +34,12 @@ static inline int source_next(struct source *s, struct batch **ret, struct err *
 {
 	*ret = NULL;
 	return s->next(s, ret, e);
+}
+
+static inline void source_want(struct source *s, const bool *cols)
+{
+	if (s->want)
+		s->want(s, cols);
 }
 
 static inline void source_close(struct source *s)

@@ -37,7 +37,7 @@ static struct source *count_to(int64_t end, bool fails)
 
 	if (!c)
 		abort();
-	c->source = (struct source){ schema_new(), counting_next, counting_close };
+	c->source = (struct source){ schema_new(), counting_next, counting_close, NULL };
 	c->end = end;
 	c->fails = fails;
 	return &c->source;

@@ -130,7 +130,7 @@ static inline struct source *mem_open(const struct mem_table *t, int64_t from, i
 {
 	struct mem_source *m = calloc(1, sizeof *m);
 
-	*m = (struct mem_source){ { mem_schema(id), mem_next, mem_close }, t, { { 0 } }, from, to, from, largest, NULL };
+	*m = (struct mem_source){ { mem_schema(id), mem_next, mem_close, NULL }, t, { { 0 } }, from, to, from, largest, NULL };
 	rng_seed(&m->rng, seed);
 	return &m->source;
 }

@@ -64,7 +64,7 @@ static struct source *tab_open(const struct tab *t)
 	struct tab_source *s = calloc(1, sizeof *s);
 
 	tab_append(&s->tab, t);
-	s->source = (struct source){ t->schema, tab_next, tab_close };
+	s->source = (struct source){ t->schema, tab_next, tab_close, NULL };
 	return &s->source;
 }
 
