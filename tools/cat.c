@@ -78,6 +78,9 @@ static const struct example examples[] = {
 	{ "stook cat --typed sales.csv -o sales.arrow", "With numbers and dates as such, for programs that expect them so." },
 	{ "stook cat --typed sales.csv --schema-out -", "Names and types, as --schema reads them, and metadata." },
 	{ "stook cat sales.csv --meta source=shop --meta price.unit=EUR -o sales.arrow", "Say what the table and a field of it are." },
+	{ "stook cat --from 'regex:^(?<first>\\S+) (?<others>.*)' book.txt", "Lines taken apart by a pattern: named groups are the fields." },
+	{ "stook cat sales.csv --on-bad side=bad.csv --max-errors 0.1% -o sales.arrow",
+	  "Keep broken records apart; fail if there are more than one in a thousand." },
 	{ 0 },
 };
 
@@ -92,6 +95,13 @@ const struct tool tool_cat = {
 		       "value has it.\n"
 		       "What does not fit into memory waits in a temporary file. CSV written from it is the same byte for byte.\n"
 		       "A field that has a value such as 007, 1e5 or the empty string keeps its type, and so does one that has no value.\n"
+		       ".Pp\n"
+		       "Records that cannot be read as they should end the run, or are skipped, laid aside, or taken with nulls, by\n"
+		       ".Fl Fl on-bad .\nHow many there were is said at the end, and\n.Fl Fl max-errors\nfails the run, with status 65 and\n"
+		       "without a result, when there are too many: a number is judged as soon as it is passed, a percentage at the end of the\n"
+		       "inputs. In all tools this includes records whose key or expression cannot be read. The file of\n"
+		       ".Fl Fl on-bad Cm side Ns = Ns Ar FILE\nholds their text, those that could not be read first; a record that came as\n"
+		       "Arrow, and so without text, is laid aside as a JSON object.\n"
 		       ".Pp\n"
 		       "What stands before a dot in\n.Fl Fl meta\nis a field if there is one of that name, the longest if several fit;\n"
 		       "a backslash before the dot makes it part of the key. Metadata stays with the table and its fields through all\n"

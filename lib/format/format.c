@@ -6,14 +6,16 @@
 
 #include <unistd.h>
 
-const struct format *const formats[] = { &format_arrow, &format_arrow_file, &format_csv, &format_tsv, &format_jsonl, &format_text, &format_combined,
-	&format_table, &format_markdown, &format_json, NULL };
+const struct format *const formats[] = { &format_arrow, &format_arrow_file, &format_csv, &format_tsv, &format_jsonl, &format_text,
+	&format_combined, &format_regex, &format_table, &format_markdown, &format_json, NULL };
 
 const struct format *format_by_name(struct str name)
 {
 	for (int i = 0; formats[i]; i++)
 		if (str_is(name, formats[i]->name))
 			return formats[i];
+	if (str_starts(name, STR("regex:")))
+		return &format_regex;
 	if (str_is(name, "ndjson"))
 		return &format_jsonl;
 	return str_is(name, "arrows") ? &format_arrow : NULL;

@@ -61,7 +61,7 @@ struct format {
 extern const struct format *const formats[]; /* NULL terminated: arrow csv tsv jsonl text table ... */
 
 extern const struct format format_arrow, format_arrow_file, format_csv, format_tsv, format_jsonl, format_text, format_table,
-	format_markdown, format_json, format_combined;
+	format_markdown, format_json, format_combined, format_regex;
 
 const struct format *format_by_name(struct str name);
 const struct format *format_by_suffix(struct str name, size_t *stem); /* of "x.csv.gz" too: codec suffixes are skipped */
