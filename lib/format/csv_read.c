@@ -102,7 +102,7 @@ int csv_some_text(struct reader *r, bool wait, struct err *e)
 		if (got > 0)
 			r->n += (size_t)got;
 		if (got > 0 && !r->until)
-			r->until = now_ms() + LATENCY_MS;
+			r->until = now_ms() + LATENCY_MS + r->slow;
 	}
 	r->last = got == 0;
 	memset(r->text + r->n, 0, TEXT_SLACK);
@@ -255,6 +255,17 @@ int csv_scan_text(struct reader *r, struct err *e)
 	return r->ready || r->fault.fault != FAULT_NONE;
 }
 
+/* A record that takes long to scan is not scanned again with every few bytes of it that come. */
+static int scan(struct reader *r, struct err *e)
+{
+	int64_t begun = now_ms();
+	size_t at = r->at;
+	int rc = csv_scan_text(r, e);
+
+	r->slow = r->at == at ? 4 * (now_ms() - begun) : 0;
+	return rc;
+}
+
 /* Gives out the next run of rows that are not to be skipped; *ret stays NULL when there is none left. */
 static int give_ready(struct reader *r, struct batch **ret, struct err *e)
 {
@@ -299,7 +310,7 @@ int csv_next(struct source *s, struct batch **ret, struct err *e)
 		if (r->fault.fault != FAULT_NONE && (rc = pass_fault(r, e)) < 0)
 			return rc;
 		if (r->at < r->n) {
-			if ((rc = csv_scan_text(r, e)) < 0)
+			if ((rc = scan(r, e)) < 0)
 				return rc;
 			if (rc)
 				continue;

@@ -25,6 +25,7 @@ struct reader {
 	bool shared; /* some batch uses the carrier */
 	bool last;   /* the input ends at n */
 	int64_t until;     /* when the text that has come must be made into rows, in ms; 0: none has come */
+	int64_t slow;      /* what may be added to it: scanning a record that is not complete takes a while, in ms */
 	struct err broken; /* status != 0: reading failed at n */
 	struct crew *crew; /* parses ahead of `at`; NULL: nobody does */
 

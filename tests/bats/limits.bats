@@ -1,0 +1,91 @@
+# What no input may do: use up the memory, or change with the number of threads.
+
+setup() {
+	cd "$BATS_TEST_TMPDIR" || exit 1
+}
+
+@test "a hundred thousand columns" {
+	awk 'BEGIN { for (r = 0; r < 12; r++) for (i = 0; i < 100000; i++) printf "%s%s", (r ? i * 7 + r : "c" i), i < 99999 ? "," : "\n" }' >wide.csv
+	for j in 1 3; do
+		(ulimit -v 2000000 && stook cat -j $j wide.csv --to csv) | cmp - wide.csv
+	done
+}
+
+@test "a field of a GiB against a limit: little memory, and the place where it began" {
+	status=0
+	{
+		printf 'a,b\n0,0\n1,"'
+		head -c 1G /dev/zero | tr '\0' x
+		echo '"'
+	} | (ulimit -v 600000 && stook cat --from csv --max-field 16M --to csv) >out 2>err || status=$?
+	[ "$status" = 65 ]
+	[ "$(cat out)" = $'a,b\n0,0' ]
+	grep -q '^stook-cat: -:3:3: a field is longer than 16777216 bytes' err
+}
+
+@test "a line of a GiB against a limit" {
+	status=0
+	{
+		printf '{"a":1}\n{"a":"'
+		head -c 1G /dev/zero | tr '\0' x
+	} | (ulimit -v 600000 && stook cat --from jsonl --max-field 16M --sample 1 --to jsonl) >out 2>err || status=$?
+	[ "$status" = 65 ]
+	[ "$(cat out)" = '{"a":1}' ]
+	grep -q '^stook-cat: -:2:1: a line is longer than 16777216 bytes' err
+}
+
+@test "JSON nested a hundred thousand deep" {
+	status=0
+	{
+		head -c 100000 /dev/zero | tr '\0' '['
+		head -c 100000 /dev/zero | tr '\0' ']'
+	} | sed 's/.*/{"a":&}/' | (ulimit -v 600000 && stook cat --from jsonl --to jsonl) >out 2>err || status=$?
+	[ "$status" = 65 ]
+	[ ! -s out ]
+	grep -q '^stook-cat: -:1:517: nested deeper than 512 levels' err
+}
+
+# Quotes, line ends inside and outside of them, stray quotes and bad records, in several MB.
+nasty() {
+	perl -e '
+		srand 7;
+		print "a,b,c\n";
+		my @v = ("x", "1.50", "\"q\"", "\"two\nlines\"", "\"\"", "5\" pipe", "\"a \"\"b\"\" c\"", "", "\"" . ("z\n" x 9) . "\"");
+		for my $i (1 .. 250000) {
+			my @f = map { $v[rand @v] } 1 .. 3;
+			push @f, "extra" if $ARGV[0] && rand() < 0.00005;
+			print join(",", @f), rand() < 0.1 ? "\r\n" : "\n";
+		}
+		print "1,\"never closed\n" x ($ARGV[0] > 1);
+	' "$1"
+}
+
+@test "CSV gives the same for any number of threads, broken records included" {
+	for kind in 0 1 2; do
+		nasty $kind >in.csv
+		for bad in fail skip null side=side; do
+			for j in 1 2 8; do
+				status=0
+				stook cat -j $j --on-bad $bad in.csv --to csv >out 2>err || status=$?
+				{ echo $status; cat out err; [ $bad != side=side ] || [ ! -e side ] || cat side; } | md5sum >sum.$j
+				rm -f side
+			done
+			cmp sum.1 sum.2
+			cmp sum.1 sum.8
+		done
+	done
+}
+
+@test "JSON Lines gives the same for any number of threads, broken records included" {
+	perl -e 'srand 3; for (1 .. 200000) { print rand() < 0.00004 ? "{\"a\":\n" : "{\"a\":$_,\"b\":\"x" . ("y" x rand 20) . "\"" . (rand() < 0.01 ? ",\"n$_\":1" : "") . "}\n" }' >in.jsonl
+	for bad in fail skip side=side; do
+		for j in 1 2 8; do
+			status=0
+			stook cat -j $j --on-bad $bad in.jsonl --to jsonl >out 2>err || status=$?
+			{ echo $status; cat out err; [ $bad != side=side ] || [ ! -e side ] || cat side; } | md5sum >sum.$j
+			rm -f side
+		done
+		cmp sum.1 sum.2
+		cmp sum.1 sum.8
+	done
+}
