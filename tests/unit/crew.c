@@ -135,7 +135,7 @@ TEST(small_texts)
 {
 	static const int64_t chunks[] = { 1, 7, 64, 300 };
 
-	for (int i = 0; i < 300; i++) {
+	for (int i = 0; i < 120; i++) {
 		cleanup_buf struct buf text = { 0 };
 
 		random_text(&text, below(60), i & 1);
@@ -147,7 +147,7 @@ TEST(large_texts)
 {
 	static const int64_t chunks[] = { 1000, 16384, 0 };
 
-	for (int i = 0; i < 12; i++) {
+	for (int i = 0; i < 8; i++) {
 		cleanup_buf struct buf text = { 0 };
 
 		random_text(&text, 10000 + below(40000), i % 3 == 0);
