@@ -88,8 +88,9 @@ int bad_judge(const struct common *c, struct err *e)
 		       c->max_errors);
 }
 
-void cli_note(const struct common *c, const struct err *note)
+void cli_note(const void *common, const struct err *note)
 {
+	const struct common *c = common;
 	cleanup_buf struct buf b = { 0 };
 	char program[64];
 

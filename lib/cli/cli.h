@@ -36,7 +36,7 @@ int bad_finish(const struct common *c, struct err *e) nodiscard;
 const char *cli_program(const char *tool, char dst[64]);
 
 /* One line on stderr, unless -q: an err whose status is 0. */
-void cli_note(const struct common *c, const struct err *note);
+void cli_note(const void *common, const struct err *note);
 
 /* The file operands from `skip` on as one source (none: stdin). */
 int cli_source(const struct common *c, int skip, struct source **ret, struct err *e) nodiscard;

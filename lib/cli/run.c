@@ -40,6 +40,8 @@ static int run(const struct tool *t, int argc, char **argv, void *args, struct e
 		return show(t, c, e);
 	c->state->tool = t->name;
 	c->state->started_us = clock_mono();
+	c->read.note = cli_note;
+	c->read.note_arg = c;
 	if ((rc = bad_start(c, e)) < 0 || (rc = t->run(args, e)) < 0)
 		return rc;
 	end = bad_finish(c, e);

@@ -203,6 +203,32 @@ static int names_without_line(struct reader *r, struct names *names, const struc
 	return csv_unique_names(names->v, (int)names->n, &r->arena) ? err_oom(e) : 0;
 }
 
+/* Names that are empty or come again are made up; a person may want to know. */
+static int rename_columns(struct reader *r, const struct read_opts *o, struct names *names, int64_t line, struct err *e)
+{
+	struct str *old = arena_dup(&r->arena, names->v, (size_t)names->n * sizeof *old), *v = names->v;
+	struct err note = { 0 };
+	int64_t first = -1, renamed = 0;
+
+	if (!old || csv_unique_names(v, (int)names->n, &r->arena))
+		return err_oom(e);
+	for (int64_t i = names->n; i-- > 0;) {
+		if (str_eq(old[i], v[i]))
+			continue;
+		first = i;
+		renamed++;
+	}
+	if (!renamed || !o->note)
+		return 0;
+	err_set(&note, ST_OK, "name %lld, \"%.*s\", is %s and becomes \"%.*s\"", (long long)first + 1, STR_ARG(old[first]),
+		old[first].n ? "there already" : "empty", STR_ARG(v[first]));
+	err_at(&note, in_name(r->in), line, 0);
+	if (renamed > 1)
+		err_hint(&note, "%lld names were made up", (long long)renamed);
+	o->note(o->note_arg, &note);
+	return 0;
+}
+
 /* The names: from the header line, from --header, or c1, c2, ...; the header line is stepped over. */
 static int read_names(struct reader *r, const struct read_opts *o, struct names *names, struct record *rec, struct err *e)
 {
@@ -233,7 +259,7 @@ static int read_names(struct reader *r, const struct read_opts *o, struct names 
 		*names = given;
 	r->at = rec->end;
 	r->line += rec->lines;
-	return csv_unique_names(names->v, (int)names->n, &r->arena) ? err_oom(e) : 0;
+	return rename_columns(r, o, names, line, e);
 }
 
 static int mark_binary(struct reader *r, const char *fields, const struct schema *text, struct err *e)

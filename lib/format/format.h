@@ -24,6 +24,8 @@ struct read_opts {
 	enum on_bad on_bad;        /* --on-bad */
 	const char *side;          /* --on-bad side=FILE: of bad_log */
 	struct bad_log *bad_log;   /* counts bad records, keeps those that are laid aside; borrowed, taken by reference. NULL: nobody */
+	void (*note)(const void *arg, const struct err *what); /* takes what a person should know, status 0; NULL: nobody does */
+	const void *note_arg;
 	const struct schema *like; /* formats that infer their schema take this one: of the first of several inputs. NULL: none */
 	bool more;                 /* more inputs follow under this one's schema: it should have a column for what they may bring */
 	int64_t max_field;         /* --max-field SIZE; 0 = 1 GiB */

@@ -87,6 +87,7 @@ static int open_next(struct inputs *in, struct err *e)
 		return rc;
 	in->opts.like = in->source.schema;
 	in->opts.more = in->next == 0;
+	in->opts.note = in->next == 0 ? in->opts.note : NULL; /* said once */
 	rc = input_open(in->names[in->next], &in->opts, &in->now, e);
 	if (rc < 0)
 		return rc;

@@ -123,6 +123,8 @@ TEST(longest_prefix_runs_there)
 	check_plan("stook cat a.csv | stook cat --type a=num", 1, false, NULL, "stook-cat --type a=num");
 	check_plan("stook cat a.csv | stook cat - b.csv", 1, false, NULL, "stook-cat - b.csv");
 	check_plan("stook cat a.csv --on-bad side=bad.txt", 0, false, NULL, NULL);
+	check_plan("stook cat a.csv --on-bad skip --max-errors 1%", 0, false, NULL, NULL);
+	check_plan("stook cat --typed a.csv", 0, false, NULL, NULL);
 }
 
 TEST(right_side_of_a_join_is_shipped)
