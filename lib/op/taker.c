@@ -1,12 +1,19 @@
-/* Four ways to take, one next() function each: a slice passes batches on, groups count keys in a table, last keeps a queue of
- * batches, sample keeps the rows with the smallest hashes. Invariant of the sample: `kept` holds, in record order, every row seen
- * so far that can still be among the wanted ones; prio[i] belongs to its row i. */
+/* Ways to take, one next() function each. A slice passes batches on; groups count keys in a table; last keeps a queue of batches; a
+ * share is chosen row by row.
+ *
+ * What does not fit is sorted (sorter.h), which has its files. Groups: when the table has its part of the memory it is left as it is;
+ * the records that follow, but those of groups that are full already, are sorted by key, the first ones of each key go on and are
+ * sorted back into their order. A sample: the records are numbered, the N with the smallest hashes are found as the first N by hash,
+ * and sorted back. Last: the queue goes to a file; once that file alone has enough records, the file before it is forgotten. */
 #include "lib/op/taker.h"
 
 #include "lib/base/hash.h"
 #include "lib/op/grow.h"
 #include "lib/op/keytab.h"
 #include "lib/op/pick.h"
+#include "lib/op/sorter.h"
+#include "lib/op/spill.h"
+#include "lib/op/tag.h"
 
 struct taker {
 	struct source source;
@@ -19,17 +26,20 @@ struct taker {
 	struct keytab groups;
 	int64_t *counts;        /* by group number */
 	uint32_t counts_cap;
+	struct source *chain;   /* sorts and what is between them: gives the result */
 	bool failed;
 	struct err failure;
 
-	struct batch **queue;   /* last; a finished sample: batches from head to tail */
-	int64_t head, tail, queue_cap, queued; /* queued: rows */
+	struct batch **queue;   /* last: batches from head to tail */
+	int64_t head, tail, queue_cap, queued, held; /* queued: rows; held: bytes */
+	struct spill files[2];  /* the older one alone has enough rows, or is not used */
+	int nfiles;
+	struct source *stored;  /* the file being given out */
+	int nread;
+	int64_t extra;          /* rows at the front of files and queue that are not wanted */
 	bool filled;
 
-	struct rows kept;       /* sample */
-	uint64_t *prio;
-	int64_t prio_cap;
-	uint64_t bound;         /* rows above it are not wanted */
+	uint64_t bound;         /* share: rows whose hash is below */
 };
 
 static void end_input(struct taker *t)
@@ -42,14 +52,16 @@ static void taker_close(struct source *s)
 {
 	struct taker *t = (struct taker *)s;
 
+	source_close(t->chain);
 	end_input(t);
+	source_close(t->stored);
+	for (int i = 0; i < t->nfiles; i++)
+		spill_close(&t->files[i]);
 	for (int64_t i = t->head; i < t->tail; i++)
 		batch_unref(t->queue[i]);
 	free(t->queue);
 	keytab_free(&t->groups);
 	free(t->counts);
-	rows_free(&t->kept);
-	free(t->prio);
 	arena_free(&t->arena);
 	arena_free(&t->scratch);
 	schema_unref(s->schema);
@@ -169,38 +181,224 @@ static int group_rows(struct taker *t, const struct batch *b, uint32_t *idx, int
 	return rc;
 }
 
-static int next_groups(struct source *s, struct batch **ret, struct err *e)
+/* The next records that the table alone decides on. */
+static int count_batch(struct taker *t, struct batch *b, struct batch **ret, struct err *e)
 {
-	struct taker *t = (struct taker *)s;
+	uint32_t *idx;
 	int64_t n;
 	int rc;
 
-	while (t->from && !t->failed) {
+	arena_reset(&t->scratch);
+	idx = arena_alloc(&t->scratch, (size_t)b->nrows * sizeof *idx);
+	if (!idx)
+		return err_oom(e);
+	if ((rc = group_rows(t, b, idx, &n, e)) < 0)
+		return rc;
+	if (n == b->nrows)
+		*ret = batch_ref(b);
+	else if (n)
+		return batch_gather(b, idx, n, ret, e);
+	return 0;
+}
+
+/* More groups than the memory has room for: see above. */
+
+#define FEW_GROUPS 16 /* so many are counted whatever the memory */
+
+struct stage { /* between the sorts */
+	struct source source;
+	struct source *from;
+	struct taker *t;
+	struct arena arena;
+	struct buf key;  /* of the last row */
+	bool any;
+	int64_t left;    /* rows of that key still wanted */
+};
+
+static int64_t still_wanted(const struct taker *t, struct str key)
+{
+	uint32_t number = keytab_find(&t->groups, key);
+
+	return t->opts.limit - (number == KEYTAB_NONE ? 0 : t->counts[number]);
+}
+
+/* Which rows of a batch go on; *n of them. */
+typedef int choose_rows(struct stage *s, const struct keys *keys, const struct bad_values *bad, uint32_t *idx, int64_t *n, struct err *e);
+
+/* Before the sort by key: not those of groups that are full. */
+static int choose_open(struct stage *s, const struct keys *keys, const struct bad_values *bad, uint32_t *idx, int64_t *n, struct err *e)
+{
+	int64_t rows = keys->n;
+
+	if (bad->bad_row >= 0) {
+		rows = bad->bad_row;
+		s->t->failed = true;
+		s->t->failure = *e;
+	}
+	for (int64_t i = 0; i < rows; i++)
+		if (!(bad->skip && bit_get(bad->skip, i)) && still_wanted(s->t, keys_at(keys, i)) > 0)
+			idx[(*n)++] = (uint32_t)i;
+	return 0;
+}
+
+/* After it: the first of each key. */
+static int choose_first(struct stage *s, const struct keys *keys, const struct bad_values *bad, uint32_t *idx, int64_t *n, struct err *e)
+{
+	(void)bad;
+	for (int64_t i = 0; i < keys->n; i++) {
+		struct str key = keys_at(keys, i);
+
+		if (!s->any || !str_eq(key, buf_view(&s->key))) {
+			s->any = true;
+			s->left = still_wanted(s->t, key);
+			s->key.n = 0;
+			if (buf_str(&s->key, key))
+				return err_oom(e);
+		}
+		if (s->left-- > 0)
+			idx[(*n)++] = (uint32_t)i;
+	}
+	return 0;
+}
+
+static int stage_next(struct stage *s, choose_rows *choose, enum on_bad on_bad, struct batch **ret, struct err *e)
+{
+	while (!*ret && !(s->from == s->t->from && s->t->failed)) {
+		struct bad_values bad = { .policy = on_bad, .bad_row = -1 };
 		cleanup_batch struct batch *b = NULL;
+		struct keys keys;
 		uint32_t *idx;
+		int64_t n = 0;
+		int rc = source_next(s->from, &b, e);
+
+		if (rc < 0 || !b)
+			return rc;
+		arena_reset(&s->arena);
+		idx = arena_alloc(&s->arena, (size_t)b->nrows * sizeof *idx);
+		if (!idx)
+			return err_oom(e);
+		if ((rc = keys_encode(&s->t->key, b, &bad, &s->arena, &keys, e)) < 0 || (rc = choose(s, &keys, &bad, idx, &n, e)) < 0)
+			return rc;
+		if (n && (rc = batch_gather(b, idx, n, ret, e)) < 0)
+			return rc;
+	}
+	return 0;
+}
+
+static int open_next(struct source *source, struct batch **ret, struct err *e)
+{
+	struct stage *s = (struct stage *)source;
+
+	return stage_next(s, choose_open, s->t->opts.on_bad, ret, e);
+}
+
+static int first_next(struct source *source, struct batch **ret, struct err *e)
+{
+	return stage_next((struct stage *)source, choose_first, BAD_NULL, ret, e);
+}
+
+static void stage_close(struct source *source)
+{
+	struct stage *s = (struct stage *)source;
+
+	if (s->from != s->t->from)
+		source_close(s->from);
+	arena_free(&s->arena);
+	buf_free(&s->key);
+	schema_unref(source->schema);
+	free(s);
+}
+
+/* A stage behind `from`, which is closed with it unless it is the taker's own. */
+static int stage_open(struct taker *t, struct source *from, int (*next)(struct source *, struct batch **, struct err *), struct source **ret,
+		      struct err *e)
+{
+	struct stage *s = calloc(1, sizeof *s);
+
+	if (!s) {
+		if (from != t->from)
+			source_close(from);
+		return err_oom(e);
+	}
+	s->source = (struct source){ schema_ref(from->schema), next, stage_close };
+	s->from = from;
+	s->t = t;
+	*ret = &s->source;
+	return 0;
+}
+
+/* Sorted by the column at `at` (from 1), which a tag has made; the first `limit` (< 0: all). */
+static int sort_by_tag(struct taker *t, struct source *from, int at, int64_t limit, struct source **ret, struct err *e)
+{
+	struct key_part part = { .at = at };
+	const struct key_spec spec = { 1, &part };
+	const struct sort_opts o = { .key = &spec, .limit = limit, .memory = t->opts.memory / 4, .tmpdir = t->opts.tmpdir,
+				     .threads = t->opts.threads };
+
+	return sort_open(from, &o, ret, e);
+}
+
+static void number_rows(void *context, int64_t row, int64_t nrows, int64_t *const *to)
+{
+	(void)context;
+	for (int64_t i = 0; i < nrows; i++)
+		to[0][i] = row + i;
+}
+
+static int open_group_chain(struct taker *t, struct err *e)
+{
+	const struct sort_opts o = { .key = t->opts.groups, .on_bad = BAD_NULL, .limit = -1, .memory = t->opts.memory / 4,
+				     .tmpdir = t->opts.tmpdir, .threads = t->opts.threads };
+	int tag = t->source.schema->nfields + 1, rc;
+	struct source *s;
+
+	if ((rc = stage_open(t, t->from, open_next, &s, e)) < 0 || (rc = tag_open(s, 1, number_rows, NULL, &s, e)) < 0 ||
+	    (rc = sort_open(s, &o, &s, e)) < 0 || (rc = stage_open(t, s, first_next, &s, e)) < 0 ||
+	    (rc = sort_by_tag(t, s, tag, -1, &s, e)) < 0)
+		return rc;
+	return untag_open(s, t->source.schema, &t->chain, e);
+}
+
+static bool table_is_full(const struct taker *t)
+{
+	int64_t bytes = keytab_bytes(&t->groups) + (int64_t)(t->counts_cap * sizeof *t->counts);
+
+	return t->opts.memory > 0 && t->groups.n >= FEW_GROUPS && bytes > t->opts.memory / 4;
+}
+
+static int next_counted(struct taker *t, struct batch **ret, struct err *e)
+{
+	int rc;
+
+	while (t->from && !*ret && !t->failed && !table_is_full(t)) {
+		cleanup_batch struct batch *b = NULL;
 
 		if ((rc = source_next(t->from, &b, e)) < 0 || !b)
 			return rc;
-		arena_reset(&t->scratch);
-		idx = arena_alloc(&t->scratch, (size_t)b->nrows * sizeof *idx);
-		if (!idx)
-			return err_oom(e);
-		if ((rc = group_rows(t, b, idx, &n, e)) < 0)
+		if ((rc = count_batch(t, b, ret, e)) < 0)
 			return rc;
-		if (n == b->nrows) {
-			*ret = batch_ref(b);
-			return 0;
-		}
-		if (n)
-			return batch_gather(b, idx, n, ret, e);
 	}
+	return 0;
+}
+
+static int next_groups(struct source *s, struct batch **ret, struct err *e)
+{
+	struct taker *t = (struct taker *)s;
+	int rc = t->chain ? 0 : next_counted(t, ret, e);
+
+	if (rc < 0 || *ret)
+		return rc;
+	if (!t->chain && !t->failed && table_is_full(t) && (rc = open_group_chain(t, e)) < 0)
+		return rc;
+	if (t->chain && ((rc = source_next(t->chain, ret, e)) < 0 || *ret))
+		return rc;
 	if (!t->failed)
 		return 0;
 	*e = t->failure;
 	return -e->status;
 }
 
-/* Last: a queue that always holds enough rows, and at most one batch more. */
+/* Last: a queue that always holds enough rows, and at most one batch more, unless files hold some. */
 
 static int enqueue(struct taker *t, struct batch *b, struct err *e)
 {
@@ -220,6 +418,7 @@ static int enqueue(struct taker *t, struct batch *b, struct err *e)
 	}
 	t->queue[t->tail++] = batch_ref(b);
 	t->queued += b->nrows;
+	t->held += (int64_t)b->arena.total;
 	return 0;
 }
 
@@ -228,7 +427,34 @@ static struct batch *dequeue(struct taker *t)
 	struct batch *b = t->queue[t->head++];
 
 	t->queued -= b->nrows;
+	t->held -= (int64_t)b->arena.total;
 	return b;
+}
+
+/* The queue goes to the newer file. */
+static int flush_queue(struct taker *t, struct err *e)
+{
+	int rc = 0;
+
+	if (t->nfiles && t->files[t->nfiles - 1].rows >= t->opts.last) {
+		if (t->nfiles == 2) {
+			spill_close(&t->files[0]);
+			t->files[0] = t->files[1];
+		}
+		t->nfiles = 1;
+		if ((rc = spill_end(&t->files[0], e)) < 0)
+			return rc;
+	}
+	if (!t->nfiles || (t->nfiles == 1 && t->files[0].rows >= t->opts.last)) {
+		rc = spill_open(&t->files[t->nfiles], t->source.schema, t->opts.tmpdir, e);
+		t->nfiles++;
+	}
+	while (rc == 0 && t->head < t->tail) {
+		cleanup_batch struct batch *b = dequeue(t);
+
+		rc = spill_write(&t->files[t->nfiles - 1], b, e);
+	}
+	return rc;
 }
 
 static int fill_last(struct taker *t, struct err *e)
@@ -239,26 +465,35 @@ static int fill_last(struct taker *t, struct err *e)
 		cleanup_batch struct batch *b = NULL;
 
 		if ((rc = source_next(t->from, &b, e)) < 0 || !b)
-			return rc;
+			break;
 		if (b->nrows && (rc = enqueue(t, b, e)) < 0)
 			return rc;
-		while (t->head < t->tail && t->queued - t->queue[t->head]->nrows >= t->opts.last)
+		while (!t->nfiles && t->head < t->tail && t->queued - t->queue[t->head]->nrows >= t->opts.last)
 			batch_unref(dequeue(t));
+		if (t->opts.memory > 0 && t->held > t->opts.memory / 2 && (rc = flush_queue(t, e)) < 0)
+			return rc;
 	}
+	t->extra = t->queued - t->opts.last;
+	for (int i = 0; i < t->nfiles; i++)
+		t->extra += t->files[i].rows;
+	return rc;
 }
 
-static int next_queued(struct taker *t, int64_t want, struct batch **ret, struct err *e)
+/* The next batch of the files, then of the queue. */
+static int next_kept(struct taker *t, struct batch **ret, struct err *e)
 {
-	cleanup_batch struct batch *b = NULL;
-	int64_t extra = t->queued - want;
+	int rc;
 
-	if (t->head == t->tail)
-		return 0;
-	b = dequeue(t);
-	if (extra > 0)
-		return batch_slice(b, extra, b->nrows - extra, ret, e);
-	*ret = b;
-	b = NULL;
+	while (t->stored || t->nread < t->nfiles) {
+		if (!t->stored && (rc = spill_read(&t->files[t->nread++], &t->stored, e)) < 0)
+			return rc;
+		if ((rc = source_next(t->stored, ret, e)) < 0 || *ret)
+			return rc;
+		source_close(t->stored);
+		t->stored = NULL;
+	}
+	if (t->head < t->tail)
+		*ret = dequeue(t);
 	return 0;
 }
 
@@ -270,164 +505,83 @@ static int next_last(struct source *s, struct batch **ret, struct err *e)
 	if (!t->filled && t->from && (rc = fill_last(t, e)) < 0)
 		return rc;
 	t->filled = true;
-	return next_queued(t, t->opts.last, ret, e);
+	for (;;) {
+		cleanup_batch struct batch *b = NULL;
+		int64_t extra = t->extra > 0 ? t->extra : 0;
+
+		if ((rc = next_kept(t, &b, e)) < 0 || !b)
+			return rc;
+		t->extra -= b->nrows;
+		if (extra < b->nrows)
+			return batch_slice(b, extra, b->nrows - extra, ret, e);
+	}
 }
 
 /* Sample. */
 
-static uint64_t row_priority(const struct taker *t, int64_t row)
+static uint64_t row_hash(uint64_t seed, int64_t row)
 {
 	uint8_t le[8];
 
 	for (int i = 0; i < 8; i++)
 		le[i] = (uint8_t)((uint64_t)row >> 8 * i);
-	return hash64(le, sizeof le, t->opts.seed);
+	return hash64(le, sizeof le, seed);
 }
 
-static int by_value(const void *a, const void *b)
+/* The hash, so that its order is that of unsigned numbers, and the row's number. */
+static void hash_rows(void *context, int64_t row, int64_t nrows, int64_t *const *to)
 {
-	uint64_t x, y;
+	const struct taker *t = context;
 
-	memcpy(&x, a, sizeof x);
-	memcpy(&y, b, sizeof y);
-	return (x > y) - (x < y);
+	for (int64_t i = 0; i < nrows; i++)
+		to[0][i] = (int64_t)(row_hash(t->opts.seed, row + i) ^ (uint64_t)1 << 63);
+	for (int64_t i = 0; i < nrows; i++)
+		to[1][i] = row + i;
 }
 
-/* The `want`-th smallest priority, and how many of those equal to it are wanted. */
-static int find_bound(const struct taker *t, int64_t want, uint64_t *bound, int64_t *equal, struct err *e)
+static int open_sample_chain(struct taker *t, struct err *e)
 {
-	uint64_t *sorted = malloc((size_t)t->kept.n * sizeof *sorted);
+	int hash = t->source.schema->nfields + 1, rc;
+	struct source *s = t->from;
 
-	if (!sorted)
-		return err_oom(e);
-	memcpy(sorted, t->prio, (size_t)t->kept.n * sizeof *sorted);
-	qsort(sorted, (size_t)t->kept.n, sizeof *sorted, by_value);
-	*bound = sorted[want - 1];
-	*equal = 0;
-	for (int64_t i = want - 1; i >= 0 && sorted[i] == *bound; i--)
-		++*equal;
-	free(sorted);
-	return 0;
-}
-
-/* Keeps the rows idx[0 .. n) of `kept` only. */
-static int keep_rows(struct taker *t, const uint32_t *idx, int64_t n, struct err *e)
-{
-	cleanup_batch struct batch *all = NULL;
-	struct rows fewer;
-	int rc = rows_view(&t->kept, &all, e);
-
-	if (rc < 0 || (rc = rows_init(&fewer, t->source.schema, e)) < 0)
+	t->from = NULL;
+	if ((rc = tag_open(s, 2, hash_rows, t, &s, e)) < 0 || (rc = sort_by_tag(t, s, hash, t->opts.sample, &s, e)) < 0 ||
+	    (rc = sort_by_tag(t, s, hash + 1, -1, &s, e)) < 0)
 		return rc;
-	rc = rows_gather(&fewer, all, idx, n, e);
-	if (rc < 0) {
-		rows_free(&fewer);
-		return rc;
-	}
-	rows_free(&t->kept);
-	t->kept = fewer;
-	return 0;
-}
-
-/* Drops what is not among the `sample` smallest; of equal priorities the earlier rows stay. */
-static int shrink_sample(struct taker *t, struct err *e)
-{
-	int64_t want = t->opts.sample, equal = 0, n = 0;
-	uint32_t *idx;
-	int rc;
-
-	if (t->kept.n <= want || want == 0)
-		return 0;
-	if ((rc = find_bound(t, want, &t->bound, &equal, e)) < 0)
-		return rc;
-	idx = malloc((size_t)want * sizeof *idx);
-	if (!idx)
-		return err_oom(e);
-	for (int64_t i = 0; i < t->kept.n; i++)
-		if (t->prio[i] < t->bound || (t->prio[i] == t->bound && equal-- > 0)) {
-			t->prio[n] = t->prio[i];
-			idx[n++] = (uint32_t)i;
-		}
-	rc = keep_rows(t, idx, n, e);
-	free(idx);
-	return rc;
-}
-
-static int sample_batch(struct taker *t, const struct batch *b, struct err *e)
-{
-	uint32_t *idx = arena_alloc(&t->scratch, (size_t)b->nrows * sizeof *idx);
-	int64_t n = 0, cap = t->prio_cap;
-	int rc;
-
-	while (cap < t->kept.n + b->nrows)
-		cap = cap ? cap * 2 : 1024;
-	if (!idx)
-		return err_oom(e);
-	if (cap != t->prio_cap && (rc = GROW(t->prio, cap, e)) < 0)
-		return rc;
-	t->prio_cap = cap;
-	for (int64_t i = 0; i < b->nrows; i++) {
-		uint64_t p = row_priority(t, t->seen + i);
-
-		if (p > t->bound)
-			continue;
-		t->prio[t->kept.n + n] = p;
-		idx[n++] = (uint32_t)i;
-	}
-	t->seen += b->nrows;
-	return rows_gather(&t->kept, b, idx, n, e);
-}
-
-static int fill_sample(struct taker *t, struct err *e)
-{
-	int rc = 0;
-
-	while (rc == 0) {
-		cleanup_batch struct batch *b = NULL;
-
-		if ((rc = source_next(t->from, &b, e)) < 0)
-			return rc;
-		if (!b)
-			return shrink_sample(t, e);
-		arena_reset(&t->scratch);
-		rc = sample_batch(t, b, e);
-		if (rc == 0 && t->kept.n / 2 > t->opts.sample + BATCH_ROWS / 2)
-			rc = shrink_sample(t, e);
-	}
-	return rc;
-}
-
-/* Rows [from, from + n) of a borrowed batch as one of its own. */
-static int copy_range(const struct batch *b, int64_t from, int64_t n, struct batch **ret, struct err *e)
-{
-	struct rows r;
-	int rc = rows_init(&r, b->schema, e);
-
-	if (rc == 0 && (rc = rows_add(&r, b, from, n, e)) == 0)
-		rc = rows_take(&r, ret, e);
-	rows_free(&r);
-	return rc;
+	return untag_open(s, t->source.schema, &t->chain, e);
 }
 
 static int next_sample(struct source *s, struct batch **ret, struct err *e)
 {
 	struct taker *t = (struct taker *)s;
-	cleanup_batch struct batch *all = NULL;
-	int64_t n;
-	int rc;
 
-	if (!t->filled && t->opts.sample > 0 && (rc = fill_sample(t, e)) < 0)
-		return rc;
-	t->filled = true;
-	n = t->kept.n - t->given;
-	if (n == 0)
-		return 0;
-	if (n > rows_per_batch(rows_bytes(&t->kept), t->kept.n, 0))
-		n = rows_per_batch(rows_bytes(&t->kept), t->kept.n, 0);
-	if ((rc = rows_view(&t->kept, &all, e)) < 0)
-		return rc;
-	rc = copy_range(all, t->given, n, ret, e);
-	t->given += n;
+	return t->chain ? source_next(t->chain, ret, e) : 0;
+}
+
+/* Each row by itself. */
+static int next_share(struct source *s, struct batch **ret, struct err *e)
+{
+	struct taker *t = (struct taker *)s;
+	int rc = 0;
+
+	while (rc == 0 && !*ret) {
+		cleanup_batch struct batch *b = NULL;
+		uint32_t *idx;
+		int64_t n = 0;
+
+		if ((rc = source_next(t->from, &b, e)) < 0 || !b)
+			return rc;
+		arena_reset(&t->scratch);
+		idx = arena_alloc(&t->scratch, (size_t)b->nrows * sizeof *idx);
+		if (!idx)
+			return err_oom(e);
+		for (int64_t i = 0; i < b->nrows; i++)
+			if (row_hash(t->opts.seed, t->seen + i) <= t->bound)
+				idx[n++] = (uint32_t)i;
+		t->seen += b->nrows;
+		if (n)
+			rc = batch_gather(b, idx, n, ret, e);
+	}
 	return rc;
 }
 
@@ -437,12 +591,15 @@ static int choose(struct taker *t, struct err *e)
 	int rc;
 
 	t->source.next = next_slice;
-	t->bound = UINT64_MAX;
 	if (o->last >= 0)
 		t->source.next = next_last;
+	if (o->share > 0) {
+		t->source.next = next_share;
+		t->bound = o->share >= 1 ? UINT64_MAX : (uint64_t)(o->share * 0x1p64);
+	}
 	if (o->sample >= 0) {
 		t->source.next = next_sample;
-		return rows_init(&t->kept, t->source.schema, e);
+		return o->sample ? open_sample_chain(t, e) : 0;
 	}
 	if (!o->groups || !o->groups->n)
 		return 0;

@@ -122,3 +122,33 @@ numbers() { # rows: id, a shuffled number, some text
 		cmp 1 2
 	done
 }
+
+@test "take of the first records reads a few batches of a file of 10 GB" {
+	command -v strace >/dev/null || skip "needs strace"
+	cd "$BATS_TEST_TMPDIR"
+	numbers 100000 >big.csv
+	truncate -s 10G big.csv
+	strace -f -e trace=read,pread64 -o calls stook take -n 5 big.csv -o out.csv
+	[ "$(wc -l <out.csv)" = 6 ]
+	# bytes read of anything: less than 32 MiB
+	awk '/= [0-9]+$/ { sum += $NF } END { exit !(sum > 1000 && sum < 33554432) }' calls
+	rm big.csv
+}
+
+@test "take -g, --last and --sample of more than the memory holds: the same records, memory within its setting and 32 MiB" {
+	cd "$BATS_TEST_TMPDIR"
+	numbers 1000000 >in.csv
+	mkdir tmp
+	for what in '-g x -n 1' '--last 900000' '--sample 600000 --seed 5'; do
+		stook take $what in.csv -o all.csv
+		/usr/bin/time -f %M -o peak stook take $what -S 16M -T tmp in.csv -o small.csv
+		cmp all.csv small.csv
+		[ "$(tail -n 1 peak)" -lt $((48 * 1024)) ]
+		[ -z "$(ls -A tmp)" ]
+	done
+	tail -n 900000 in.csv >want
+	stook take --last 900000 -S 16M in.csv --to csv --no-header-out | cmp - want
+	n=$(stook take --sample 10% --seed 3 in.csv --to csv --no-header-out | wc -l) # 100000, standard deviation 300
+	[ "$n" -gt 98500 ]
+	[ "$n" -lt 101500 ]
+}

@@ -114,15 +114,19 @@ sub take_case {
 		"--last $n" => "tail -n $n body",
 		"--skip $skip" => "tail -n +" . ($skip + 1) . ' body',
 		"--skip $skip -n $n" => "tail -n +" . ($skip + 1) . " body | head -n $n",
+		"--rows .." . ($n + 1) => "head -n " . ($n + 1) . " body",
+		'--rows ' . ($skip + 1) . '..' . ($skip + $n + 1) => 'sed -n ' . ($skip + 1) . ',' . ($skip + $n + 1) . 'p body',
+		'--rows ' . ($skip + 1) . '..' => 'tail -n +' . ($skip + 1) . ' body',
 		"--every $every" => "awk 'NR % $every == 1 % $every' body",
 		"--skip $skip --every $every -n $n" => "awk 'NR > $skip && (NR - $skip) % $every == 1 % $every' body | head -n $n",
 		"-g user -n $n" => "awk -F, 'seen[\$1]++ < $n' body",
 		"-g user,tag -n 1" => "awk -F, '!seen[\$1,\$2]++' body",
 	);
 	for my $options (sort keys %want) {
-		same("take $options", run("stook take $options in.csv --to csv --no-header-out"), run($want{$options}));
+		my $memory = pick('', '-S 1', '-S 10K', '-S 1M -j 3');
+		same("take $options $memory", run("stook take $options $memory in.csv --to csv --no-header-out"), run($want{$options}));
 	}
-	my @sample = split /\n/, run("stook take --sample $n --seed $skip in.csv --to csv --no-header-out");
+	my @sample = split /\n/, run("stook take --sample $n --seed $skip " . pick('', '-S 1') . ' in.csv --to csv --no-header-out');
 	my %in = map { $_ => 1 } @sample;
 	same('take --sample: in order', join("\n", @sample), join("\n", grep { $in{$_} } @rows));
 	same('take --sample: so many', scalar @sample, $n < @rows ? $n : scalar @rows);

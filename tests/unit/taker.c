@@ -54,6 +54,7 @@ TEST(last_rows)
 		int64_t *ids, n, want;
 
 		o.last = (int64_t)rng_below(&r, i % 2 ? 10 : 1200);
+		o.memory = i % 3 ? 0 : 1 + (int64_t)rng_below(&r, 20000);
 		want = o.last < ROWS ? o.last : ROWS;
 		ids = run(&t, &o, 1 + (int64_t)rng_below(&r, 200), NULL, &n);
 		CHECK_I64(n, want);
@@ -79,6 +80,7 @@ TEST(first_of_each_group)
 
 		o.groups = &v;
 		o.limit = limit;
+		o.memory = limit % 2; /* files from the first group on that may go there */
 		ids = run(&t, &o, 1 + limit * 3, NULL, &n);
 		for (int64_t i = 0; i < ROWS; i++) {
 			int64_t before = 0;
@@ -108,7 +110,9 @@ TEST(sample_is_a_subset_in_order_and_stable)
 		o.sample = k;
 		o.seed = 7;
 		x = run(&t, &o, 60000, NULL, &nx);
+		o.memory = 100000;
 		y = run(&t, &o, 777, NULL, &ny);
+		o.memory = 0;
 		CHECK_I64(nx, k);
 		CHECK_I64(ny, k);
 		for (int64_t i = 0; i < k; i++) {
