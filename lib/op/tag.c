@@ -74,7 +74,7 @@ static int tagger_new(struct source *from, const struct schema *schema, struct t
 		source_close(from);
 		return err_oom(e);
 	}
-	(*ret)->source = (struct source){ schema, tagger_next, tagger_close };
+	(*ret)->source = (struct source){ .schema = schema, .next = tagger_next, .close = tagger_close };
 	(*ret)->from = from;
 	return 0;
 }

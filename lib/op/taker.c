@@ -320,7 +320,7 @@ static int stage_open(struct taker *t, struct source *from, int (*next)(struct s
 			source_close(from);
 		return err_oom(e);
 	}
-	s->source = (struct source){ schema_ref(from->schema), next, stage_close };
+	s->source = (struct source){ .schema = schema_ref(from->schema), .next = next, .close = stage_close };
 	s->from = from;
 	s->t = t;
 	*ret = &s->source;
