@@ -150,7 +150,7 @@ static const char mdoc_run[] =
 	"hides it.\n"
 	".Pp\n"
 	".Fl -stats\n"
-	"writes one JSON object when the run has ended, well or not: tool, status (the exit status), rows_in and rows_out, bytes_in\n"
+	"writes one JSON object when the run has ended, well or not: tool, status (the exit status), rows_in and rows_out, bad_records (passed over), bytes_in\n"
 	"(of input files and pipes as they are, compressed or not), bytes_out (as written), spills and spilled_bytes (temporary files),\n"
 	"seconds, peak_bytes (memory).\n"
 	"Its file is created before the run begins and appears when it has ended; wrong usage leaves none.\n";

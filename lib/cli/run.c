@@ -124,6 +124,7 @@ static int put_stats(const struct common *c, int status, struct buf *b)
 		int64_t value;
 	} counts[] = {
 		{ "rows_in", meter_get(&meter.rows_in) },     { "rows_out", meter_get(&meter.rows_out) },
+		{ "bad_records", c->state->bad ? bad_log_count(c->state->bad) : 0 },
 		{ "bytes_in", meter_get(&meter.bytes_in) },   { "bytes_out", meter_get(&meter.bytes_out) },
 		{ "spills", meter_get(&meter.spills) },       { "spilled_bytes", meter_get(&meter.spilled) },
 	};

@@ -78,7 +78,7 @@ stats() { # want, command...: [status, rows_in, rows_out, bytes_in, bytes_out, s
 	eval "stook $* --stats s.json" >out 2>err || true
 	got=$(jq -c '[.status, .rows_in, .rows_out, .bytes_in, .bytes_out, .spills > 0, .spilled_bytes > 0]' s.json)
 	[ "$got" = "$want" ] || { echo "$*: $got, not $want"; cat err; return 1; }
-	[ "$(jq -r 'keys_unsorted | join(" ")' s.json)" = "tool status rows_in rows_out bytes_in bytes_out spills spilled_bytes seconds peak_bytes" ]
+	[ "$(jq -r 'keys_unsorted | join(" ")' s.json)" = "tool status rows_in rows_out bad_records bytes_in bytes_out spills spilled_bytes seconds peak_bytes" ]
 	jq -e '.peak_bytes > 100000 and .seconds >= 0 and .seconds < 60' s.json >/dev/null
 }
 
@@ -112,6 +112,8 @@ stats() { # want, command...: [status, rows_in, rows_out, bytes_in, bytes_out, s
 	cd "$BATS_TEST_TMPDIR"
 	printf 'a,b\n1,2\n3\n' >bad.csv
 	stats '[65,1,1,10,8,false,false]' cat bad.csv --to csv
+	stats '[0,1,1,10,8,false,false]' cat bad.csv --to csv --on-bad skip
+	[ "$(jq .bad_records s.json)" = 1 ]
 	rm s.json
 	! stook cat --bogus bad.csv --stats s.json 2>err || false
 	[ ! -e s.json ]
