@@ -103,6 +103,10 @@ const struct tool tool_cat = {
 		       ".Fl Fl on-bad Cm side Ns = Ns Ar FILE\nholds their text, those that could not be read first; a record that came as\n"
 		       "Arrow, and so without text, is laid aside as a JSON object.\n"
 		       ".Pp\n"
+		       "CSV that was minimally quoted comes back byte for byte, with these differences: a byte order mark goes; lines end as\n"
+		       "the first one did, also where the input mixed line ends; and the last line has its line end, for whether it lacked\n"
+		       "one is known only after everything else has been handed on.\n"
+		       ".Pp\n"
 		       "What stands before a dot in\n.Fl Fl meta\nis a field if there is one of that name, the longest if several fit;\n"
 		       "a backslash before the dot makes it part of the key. Metadata stays with the table and its fields through all\n"
 		       "tools, and shows as comments in what\n.Fl Fl schema-out\nwrites.\n",
