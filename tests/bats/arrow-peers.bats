@@ -114,3 +114,12 @@ polars() {
 	stook cat --accept-unterminated --to csv <cut >got
 	[ "$(wc -l <got)" = 7 ]
 }
+
+@test "cat --typed hands polars and apache-arrow numbers, dates and times" {
+	printf 'id,zip,x,day,at,price\n1,007,0.5,2015-01-02,2015-01-02T03:04:05Z,1.50\n2,1,,2015-01-03,2015-01-02T03:04:06Z,12.00\n' >in.csv
+	stook cat --typed in.csv | stook map 'drop price' | polars show | head -n 5 >got
+	printf '%s\n' 'id DataType(Int64)' 'zip DataType(String)' 'x DataType(Float64)' 'day DataType(Date)' 'at DataType(Datetime(us,UTC))' |
+		diff - got
+	stook cat --typed in.csv | js show | tail -n 1 >got
+	echo '{"id":"2n","zip":"1","x":null,"day":1420243200000,"at":1420167846000,"price":"\"1200\""}' | diff - got
+}
