@@ -215,6 +215,17 @@ TEST(plain_lines)
 	compare_lines(&format_text, 90000, large, 2, 6);
 }
 
+/* More rows in a piece than a batch takes. */
+TEST(very_short_lines)
+{
+	static const int64_t chunks[] = { 0 };
+	cleanup_buf struct buf text = { 0 };
+
+	for (int i = 0; i < 400000; i++)
+		add(&text, below(3) ? "\n" : "a\n");
+	compare(&format_text, &text, (struct read_opts){ 0 }, chunks, 1);
+}
+
 TEST(lines_of_logs)
 {
 	static const char *const lines[] = { "1.2.3.4 - - [10/Oct/2000:13:55:36 -0700] \"GET /a HTTP/1.0\" 200 2326\n", "\n", "broken\n",
@@ -233,5 +244,5 @@ TEST(lines_of_logs)
 
 int main(void)
 {
-	return RUN_TABLE(T1(json_lines), T1(plain_lines), T1(lines_of_logs), T1(small_texts), T1(large_texts), T1(a_field_over_many_pieces));
+	return RUN_TABLE(T1(json_lines), T1(plain_lines), T1(very_short_lines), T1(lines_of_logs), T1(small_texts), T1(large_texts), T1(a_field_over_many_pieces));
 }
