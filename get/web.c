@@ -419,7 +419,7 @@ static enum outcome refused(struct fetch *f)
 {
 	cleanup_buf struct buf why = { 0 };
 	long http = status_of(f);
-	int said = f->w->reason ? f->w->reason(buf_view(&f->body), &why) : 0;
+	int said = f->w->reason && f->body.n ? f->w->reason(buf_view(&f->body), &why) : 0;
 
 	if (said || buf_byte(&why, '\0'))
 		f->rc = err_oom(f->e);
