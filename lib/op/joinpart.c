@@ -164,7 +164,7 @@ static void place_rows(const struct feed *f, int nparts, int level, uint8_t *par
 		bool null = feed_null(f, 0, i);
 
 		if (!feed_skipped(f, i) && (all || !null))
-			part[i] = nparts == 1 ? 0 : (uint8_t)(cut_hash(f, i, null, seed) % (uint64_t)nparts);
+			part[i] = (uint8_t)(nparts == 1 ? 0 : cut_hash(f, i, null, seed) % (uint64_t)nparts);
 	}
 }
 
