@@ -3,8 +3,12 @@
 #include "lib/cli/keys.h"
 #include "lib/io/path.h"
 #include "lib/op/sorter.h"
+#include "lib/op/spill.h"
 
 #include <stdlib.h>
+
+#define MOST_INPUTS 200
+#define INPUT_MEMORY ((int64_t)8 << 20)
 
 struct sort_args {
 	struct common common;
@@ -81,6 +85,62 @@ static int open_all(const struct common *c, char **names, struct source **v, int
 	return 0;
 }
 
+/* Inputs merged at once: each takes a descriptor and some memory. */
+static int merge_width(const struct common *c)
+{
+	int64_t n = c->memory / INPUT_MEMORY;
+
+	return n < 4 ? 4 : n > MOST_INPUTS ? MOST_INPUTS : (int)n;
+}
+
+/* The sources v[0 .. n), in groups of `width` merged into temporary files, become fewer. */
+static int merge_groups(const struct sort_args *a, const struct sort_opts *o, struct source **v, int *n, int width, struct err *e)
+{
+	int fewer = 0, rc = 0;
+
+	for (int i = 0; i < *n; i += width) {
+		int some = width < *n - i ? width : *n - i;
+		struct source *merged = NULL;
+
+		if (rc == 0)
+			rc = sort_merge_open(v + i, some, o, &merged, e);
+		else
+			for (int k = i; k < i + some; k++)
+				source_close(v[k]);
+		if (rc == 0)
+			rc = spill_source(merged, a->common.tmpdir, &v[fewer], e);
+		fewer += rc == 0;
+		source_close(merged);
+	}
+	for (int i = 0; i < fewer && rc < 0; i++)
+		source_close(v[i]);
+	*n = fewer;
+	return rc;
+}
+
+/* Inputs as sources, at most `width` of them: whole, or groups of them merged already. */
+static int open_groups(const struct sort_args *a, const struct sort_opts *o, char **names, int n, int width, struct source **v, int *ret,
+		       struct err *e)
+{
+	int rc = 0;
+
+	*ret = 0;
+	for (int i = 0; i < n && rc == 0; i += width) {
+		int some = width < n - i ? width : n - i;
+
+		if ((rc = open_all(&a->common, names + i, v + *ret, some, e)) < 0)
+			break;
+		if (n > width && (rc = merge_groups(a, o, v + *ret, &some, width, e)) < 0)
+			break;
+		*ret += some;
+	}
+	for (int i = 0; i < *ret && rc < 0; i++)
+		source_close(v[i]);
+	while (rc == 0 && *ret > width)
+		rc = merge_groups(a, o, v, ret, width, e);
+	return rc;
+}
+
 static int open_merge(const struct sort_args *a, const struct sort_opts *o, struct source **ret, struct err *e)
 {
 	cleanup_arena struct arena arena = { 0 };
@@ -92,7 +152,7 @@ static int open_merge(const struct sort_args *a, const struct sort_opts *o, stru
 		return rc;
 	if (!v)
 		return err_oom(e);
-	rc = open_all(&a->common, names, v, n, e);
+	rc = open_groups(a, o, names, n, merge_width(&a->common), v, &n, e);
 	if (rc == 0)
 		rc = sort_merge_open(v, n, o, ret, e);
 	free(v);

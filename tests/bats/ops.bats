@@ -152,3 +152,26 @@ numbers() { # rows: id, a shuffled number, some text
 	[ "$n" -gt 98500 ]
 	[ "$n" -lt 101500 ]
 }
+
+@test "a damaged temporary file of a sort is found, whichever block it is in" {
+	cd "$BATS_TEST_TMPDIR"
+	numbers 200000 >in.csv
+	for k in 1 2 7 15; do
+		rm -f mark
+		FAULT=flip:$k FAULT_MARK=$PWD/mark LD_PRELOAD=$STOOK_BIN/../faults.so stook-sort -k x:num -S 1M in.csv -o out.csv 2>err && status=0 || status=$?
+		[ -e mark ]
+		[ "$status" = 74 ]
+		grep -q 'a temporary file is damaged' err
+		[ ! -e out.csv ]
+	done
+}
+
+@test "a merge of more files than descriptors" {
+	cd "$BATS_TEST_TMPDIR"
+	for i in $(seq 300); do printf 'id,part\n%s,%s\n%s,%s\n' $((i % 7)) "$i" $((i + 10)) "$i" >"p$(printf %03d "$i").csv"; done
+	tail -q -n +2 p*.csv | LC_ALL=C sort -s -t, -k1,1n >want
+	(ulimit -n 64; stook sort --merge -k id:num -S 256M 'p*.csv' --to csv --no-header-out) >got
+	cmp got want
+	tail -q -n +2 p*.csv | tac | LC_ALL=C sort -s -u -t, -k1,1n >want
+	stook sort --merge -k id:num -u last -S 16M 'p*.csv' --to csv --no-header-out | cmp - want
+}

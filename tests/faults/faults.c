@@ -3,6 +3,7 @@
  *     FAULT=malloc:N       the n-th allocation fails            FAULT=malloc:N+    that one and all later ones
  *     FAULT=short:SEED     reads and writes move 1-7 bytes, and fail with EINTR half the time
  *     FAULT=write:N:ERR    the n-th write fails (ENOSPC, EIO)   FAULT=read:N:ERR   the n-th read fails
+ *     FAULT=flip:N          a bit of what the n-th pread gives is wrong
  *     FAULT=fsync:N:ERR, FAULT=rename:N:ERR, FAULT=kill-write:N (SIGKILL at the n-th write), FAULT=kill-rename:N
  *
  * Counting starts when main() starts to run, after the loader. FAULT_MARK names a file that is created when the fault fires, so that
@@ -20,7 +21,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-enum what { NOTHING, MALLOC, SHORT, WRITE, READ, FSYNC, RENAME, KILL_WRITE, KILL_RENAME };
+enum what { NOTHING, MALLOC, SHORT, WRITE, READ, FLIP, FSYNC, RENAME, KILL_WRITE, KILL_RENAME };
 
 static enum what what;
 static long at;
@@ -63,7 +64,7 @@ static int hit(enum what which)
 __attribute__((constructor)) static void start(void)
 {
 	static const struct { const char *name; enum what w; } names[] = { { "malloc", MALLOC }, { "short", SHORT }, { "write", WRITE },
-		{ "read", READ }, { "fsync", FSYNC }, { "rename", RENAME }, { "kill-write", KILL_WRITE }, { "kill-rename", KILL_RENAME } };
+		{ "read", READ }, { "flip", FLIP }, { "fsync", FSYNC }, { "rename", RENAME }, { "kill-write", KILL_WRITE }, { "kill-rename", KILL_RENAME } };
 	const char *spec = getenv("FAULT"), *colon = spec ? strchr(spec, ':') : NULL;
 	char *rest;
 
@@ -151,6 +152,22 @@ ssize_t read(int fd, void *p, size_t n)
 		return -1;
 	}
 	return interrupted(&n) ? -1 : REAL(read)(fd, p, n);
+}
+
+ssize_t pread(int fd, void *p, size_t n, off_t at)
+{
+	ssize_t got;
+
+	if (hit(READ)) {
+		errno = error;
+		return -1;
+	}
+	if (interrupted(&n))
+		return -1;
+	got = REAL(pread)(fd, p, n, at);
+	if (got > 0 && hit(FLIP))
+		((unsigned char *)p)[(size_t)got / 2] ^= 4;
+	return got;
 }
 
 ssize_t write(int fd, const void *p, size_t n)
