@@ -223,4 +223,4 @@ help: ## show the targets
 clean: ## remove build folders
 	rm -rf build build-asan build-ubsan build-tsan
 
--include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD)/obj $(BUILD)/obj-fuzz -name '*.d' 2>/dev/null)
