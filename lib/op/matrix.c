@@ -101,6 +101,8 @@ static int bind_merge(struct matrix *m, const struct schema *s, struct err *e)
 				       column_names[i]);
 	}
 	m->numeric = reads_numbers(s, m->cols[0], KEY_AUTO);
+	if (m->numeric != reads_numbers(s, m->cols[1], KEY_AUTO))
+		return err_set(e, ST_DATA, "the partial states of confusion-matrix hold text and numbers as labels");
 	return 0;
 }
 

@@ -2,6 +2,7 @@
  *
  * A report is built whole into rows, cut into batches, and given by a source that owns them. */
 #include "lib/format/format.h"
+#include "lib/format/json.h"
 #include "lib/op/matrix.h"
 #include "lib/op/partial.h"
 
@@ -359,7 +360,7 @@ static int json_ratios(const struct matrix *m, struct buf *b, const struct ratio
 
 static int json_label(const struct matrix *m, uint32_t i, struct buf *b)
 {
-	return m->numeric ? buf_str(b, matrix_class(m, i)) : json_quote(b, matrix_class(m, i));
+	return m->numeric ? json_put_number(b, matrix_class(m, i)) : json_quote(b, matrix_class(m, i));
 }
 
 static int json_labels(const struct matrix *m, struct buf *b)
@@ -371,7 +372,7 @@ static int json_labels(const struct matrix *m, struct buf *b)
 	return rc | buf_puts(b, "],\n");
 }
 
-static int json_number(struct buf *b, double v)
+static int put_real(struct buf *b, double v)
 {
 	char text[32];
 
@@ -384,7 +385,7 @@ static int json_cell(const struct matrix *m, const uint32_t *cells, uint32_t t, 
 	uint32_t pair = cells[(size_t)t * m->nclasses + p];
 	struct decsum v = pair ? matrix_count(m, pair - 1) : (struct decsum){ 0 };
 
-	return share ? json_number(b, matrix_share(m, &v, t, p)) : matrix_print(m, &v, b);
+	return share ? put_real(b, matrix_share(m, &v, t, p)) : matrix_print(m, &v, b);
 }
 
 static int json_rows(const struct matrix *m, const uint32_t *cells, const char *name, bool share, struct buf *b)
@@ -413,7 +414,7 @@ static int json_sparse(struct matrix *m, struct buf *b)
 
 		rc = buf_printf(b, i ? ",\n[%u,%u," : "\n[%u,%u,", t, p) | matrix_print(m, &v, b);
 		if (m->normalize)
-			rc |= buf_byte(b, ',') | json_number(b, matrix_share(m, &v, t, p));
+			rc |= buf_byte(b, ',') | put_real(b, matrix_share(m, &v, t, p));
 		rc |= buf_byte(b, ']');
 	}
 	free(order);

@@ -1,8 +1,9 @@
-/* Partial states from anywhere: a table with the columns of every aggregate, filled from the input (wrong types now and then),
- * is merged. It must fail cleanly or give states that, merged once more, are the same. */
+/* Partial states from anywhere: a table with the columns of every aggregate, or of a confusion matrix or its scores, filled from
+ * the input (wrong types now and then), is merged. It must fail cleanly or give states that, merged once more, are the same. */
 #include "lib/format/format.h"
 #include "lib/op/partial.h"
 #include "lib/op/reducer.h"
+#include "lib/op/scores.h"
 
 #include <stdlib.h>
 
@@ -80,7 +81,7 @@ static struct source *one_open(struct schema *s, struct batch *b)
 {
 	struct one *o = calloc(1, sizeof *o);
 
-	*o = (struct one){ { s, one_next, one_close }, b };
+	*o = (struct one){ { .schema = s, .next = one_next, .close = one_close }, b };
 	return &o->source;
 }
 
@@ -190,6 +191,98 @@ static int fold(struct source *s, struct batch **ret, struct buf *text_of)
 	return rc;
 }
 
+/* States of pairs or scores, of counts or weights. */
+static struct schema *judged_schema(bool scores, bool weights, struct bytes *in)
+{
+	static const char *const whats[] = { "confusion-matrix counts", "confusion-matrix weights", "confusion-matrix score counts",
+					     "confusion-matrix score weights" };
+	const struct partial about = { .aggregates = str_of(whats[scores * 2 + weights]) };
+	const struct type label = byte(in) & 1 ? (struct type)TYPE_NUM : (struct type)TYPE_TEXT, num = TYPE_NUM,
+			  amount = weights ? (struct type)TYPE_NUM : (struct type)TYPE_INT64;
+	struct schema *s = schema_new(), *t;
+	struct err e;
+
+	if (!s || schema_add(s, STR("truth"), &label, true, &e) ||
+	    schema_add(s, scores ? STR("score") : STR("predicted"), scores ? &num : &label, true, &e) ||
+	    schema_add(s, STR("count"), &amount, false, &e) || partial_set(s, &about, &e))
+		abort();
+	t = twist(s, in);
+	schema_unref(s);
+	return t;
+}
+
+/* The states of a matrix merged from those of `from`, which is closed; NULL: refused. */
+static struct source *merge_pairs(struct source *from)
+{
+	struct matrix_opts o = { .merge = true, .beta = "2", .normalize = NORM_ALL };
+	struct source *states = NULL, *s = NULL;
+	cleanup_batch struct batch *b = NULL;
+	cleanup_buf struct buf json = { 0 };
+	struct matrix m = { 0 };
+	struct err e = { 0 };
+	int rc = matrix_init(&m, from->schema, &o, &e);
+
+	if (rc == 0 && (rc = source_next(from, &b, &e)) == 0 && b && (rc = matrix_add(&m, b, &e)) == 0 &&
+	    (rc = matrix_report(&m, REPORT_PARTIAL, &states, &e)) == 0 && (rc = matrix_finish(&m, NULL, &e)) == 0) {
+		if (matrix_json(&m, &json))
+			abort();
+		if (matrix_report(&m, REPORT_CLASSES, &s, &e) == 0)
+			source_close(s);
+	}
+	if (rc < 0 && (e.status == ST_BUG || !e.msg[0]))
+		abort();
+	matrix_free(&m);
+	source_close(from);
+	return states;
+}
+
+/* Likewise of scores. */
+static struct source *merge_scores(struct source *from)
+{
+	const struct score_opts o = { .merge = true, .positive = "1", .threshold = "0.5" };
+	struct source *states = NULL;
+	struct err e = { 0 };
+
+	if (scores_partial(from, &o, &states, &e) < 0 && (e.status == ST_BUG || !e.msg[0]))
+		abort();
+	return states;
+}
+
+static void curves(struct source *from)
+{
+	const struct score_opts o = { .merge = true, .positive = "1", .threshold = "0.5" };
+	struct source *cells;
+	struct areas areas;
+	struct err e = { 0 };
+
+	if (scores_open(from, &o, &areas, &cells, &e) == 0)
+		source_close(merge_pairs(cells));
+	else if (e.status == ST_BUG || !e.msg[0])
+		abort();
+}
+
+static int judged(bool scores, bool weights, struct bytes *in)
+{
+	struct schema *s = judged_schema(scores, weights, in);
+	struct batch *b = table(s, in), *states = NULL, *same = NULL;
+	cleanup_buf struct buf x = { 0 }, y = { 0 };
+	struct source *merge, *again;
+
+	if (scores)
+		curves(one_open(schema_ref(s), batch_ref(b)));
+	merge = (scores ? merge_scores : merge_pairs)(one_open(s, b));
+	if (merge && fold(merge, &states, &x) == 0 && states) {
+		again = (scores ? merge_scores : merge_pairs)(one_open(schema_ref(merge->schema), batch_ref(states)));
+		if (!again || fold(again, &same, &y) || !same || !str_eq(buf_view(&x), buf_view(&y)))
+			abort();
+		source_close(again);
+	}
+	batch_unref(states);
+	batch_unref(same);
+	source_close(merge);
+	return 0;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -200,6 +293,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct batch *b, *states = NULL, *same = NULL;
 	cleanup_buf struct buf x = { 0 }, y = { 0 };
 
+	if (size && data[0] >= 0xfc)
+		return judged(data[0] & 2, data[0] & 1, &in);
 	if (open_reducer(one_open(input_schema(), NULL), spec, false, &plain))
 		abort();
 	s = twist(plain->schema, &in);
