@@ -220,43 +220,65 @@ static int check_redirect(const struct out *out, const struct format *f, struct 
 	return err_hint(e, "use -o FILE, which goes by the suffix and is complete or absent; or --to %s", named->name);
 }
 
-static int output_start(const char *path, const struct write_opts *o, const struct schema *s, struct sink **ret, struct out **held,
-			struct err *e)
+static int settle_options(const char *path, const struct write_opts *o, const struct format **f, struct write_opts *ret, struct err *e)
 {
-	struct write_opts mine = *o;
+	enum codec named;
+	int rc = find_writer(path, o, f, &named, e);
+
+	*ret = *o;
+	if (rc < 0 || (rc = find_packing(o, named, ret, e)) < 0)
+		return rc;
+	if (o->compress && named == CODEC_NONE && is_arrow(*f))
+		pack_bodies(o, ret);
+	ret->width = o->width ? o->width : term_columns(1);
+	ret->file = *f == &format_arrow_file;
+	return 0;
+}
+
+int output_format(const char *path, const struct write_opts *o, const struct format **ret, struct err *e)
+{
+	enum codec named;
+
+	return find_writer(path, o, ret, &named, e);
+}
+
+int output_open(const char *path, const struct write_opts *o, const struct schema *s, struct sink **ret, struct err *e)
+{
+	struct write_opts mine;
 	const struct format *f;
 	struct out *out;
-	enum codec named;
-	int rc = find_writer(path, o, &f, &named, e);
+	int rc = settle_options(path, o, &f, &mine, e);
 
-	if (rc < 0 || (rc = find_packing(o, named, &mine, e)) < 0)
-		return rc;
-	if (o->compress && named == CODEC_NONE && is_arrow(f))
-		pack_bodies(o, &mine);
-	mine.width = o->width ? o->width : term_columns(1);
 	mine.colour = !path && term_colour(1);
-	mine.file = f == &format_arrow_file;
-	if ((rc = out_open_packed(&out, path, &mine.packing, e)) < 0)
+	if (rc < 0 || (rc = out_open_packed(&out, path, &mine.packing, e)) < 0)
 		return rc;
 	out_count(out);
 	if (!path && (rc = check_redirect(out, f, e)) < 0) {
 		out_close(out);
 		return rc;
 	}
-	if (held) {
-		out_hold(out);
-		*held = out;
-	}
 	return f->write(out, s, &mine, ret, e);
 }
 
-int output_open(const char *path, const struct write_opts *o, const struct schema *s, struct sink **ret, struct err *e)
+int output_open_part(const char *path, int fd, const struct write_opts *o, const struct schema *s, bool digest, struct sink **ret,
+		     struct out **out, struct err *e)
 {
-	return output_start(path, o, s, ret, NULL, e);
-}
+	struct write_opts mine;
+	const struct format *f;
+	int rc = settle_options(path, o, &f, &mine, e);
 
-int output_open_held(const char *path, const struct write_opts *o, const struct schema *s, struct sink **ret, struct out **out,
-		     struct err *e)
-{
-	return output_start(path, o, s, ret, out, e);
+	if (rc < 0 && fd >= 0)
+		close(fd);
+	if (rc == 0)
+		rc = path ? out_open_packed(out, path, &mine.packing, e) : out_open_fd_packed(out, fd, "--to-cmd", &mine.packing, e);
+	if (rc < 0)
+		return rc;
+	out_count(*out);
+	if (path) {
+		out_hold(*out);
+		out_defer(*out);
+	}
+	if (digest && (rc = out_set_digest(*out, e)) < 0)
+		return rc;
+	return f->write(out_ref(*out), s, &mine, ret, e);
 }

@@ -79,10 +79,13 @@ int inputs_open(int n, char *const *names, const struct read_opts *o, struct sou
 /* The sink for an output: -o path (NULL: stdout) and options, per the rules of product.md section 3. */
 int output_open(const char *path, const struct write_opts *o, const struct schema *s, struct sink **ret, struct err *e) nodiscard;
 
-/* One of several files that appear together: the sink's finish() puts everything on disk, out_commit(*out) then names it, before
- * the sink is closed. `path` is not NULL. */
-int output_open_held(const char *path, const struct write_opts *o, const struct schema *s, struct sink **ret, struct out **out,
-		     struct err *e) nodiscard;
+/* One of several outputs: the file `path`, or the open descriptor fd (owned from now on). *out is the caller's to close too. A file's
+ * sink only writes in finish(); out_sync() or out_park() and then out_commit() follow (out.h). */
+int output_open_part(const char *path, int fd, const struct write_opts *o, const struct schema *s, bool digest, struct sink **ret,
+		     struct out **out, struct err *e) nodiscard;
+
+/* The format that an output would have. */
+int output_format(const char *path, const struct write_opts *o, const struct format **ret, struct err *e) nodiscard;
 
 /* Keys of JSON objects that came after the schema was fixed travel in the json column _rest (an object text). CSV, tables and other
  * outputs of fixed columns leave it out and fail at its first value, unless write_opts.rest. */

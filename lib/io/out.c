@@ -12,9 +12,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
+#define XXH_INLINE_ALL
+#include <xxhash.h>
 
+#define EARLY ((int64_t)8 << 20) /* deferred: put on disk while the rest is written, in pieces of this size */
 #define BLOCK ((size_t)256 << 10)
 #define LARGE ((size_t)64 << 10)
 #define PIECES 64
@@ -25,6 +29,10 @@ struct out {
 	struct buf *memory;
 	bool counted; /* in the meter */
 	bool atomic, regular, pipe, done;
+	bool deferred;      /* out_defer() was called */
+	int refs;           /* besides the first */
+	int64_t written, flushed; /* bytes handed to the descriptor; those that the system was told to put on disk */
+	XXH3_state_t *digest;
 	bool held, stored;  /* out_hold() was called; everything has been handed to the descriptor */
 	struct place place; /* atomic only */
 	const struct codec_row *codec;
@@ -68,7 +76,7 @@ static struct out *out_new(int fd, const char *name)
 	}
 	if (o) {
 		o->fd = fd;
-		o->place.dir = -1;
+		o->place.dir = o->place.stage = -1;
 	}
 	return o;
 }
@@ -117,7 +125,7 @@ static int open_atomic(struct out **ret, const char *path, const struct packing 
 	if (!o)
 		return err_oom(e);
 	o->atomic = o->regular = true;
-	if ((rc = place_open(&o->place, path, e)) < 0) {
+	if ((rc = place_open(&o->place, path, !how->one_of_many, e)) < 0) {
 		out_close(o);
 		err_at(e, path, 0, 0);
 		return rc;
@@ -155,6 +163,11 @@ int out_open_fd(struct out **ret, int fd, const char *name, struct err *e)
 	return open_through(ret, fd, name, &plain, e);
 }
 
+int out_open_fd_packed(struct out **ret, int fd, const char *name, const struct packing *how, struct err *e)
+{
+	return open_through(ret, fd, name, how, e);
+}
+
 int out_open_mem(struct out **ret, struct buf *into, struct err *e)
 {
 	struct out *o = out_new(-1, "memory");
@@ -165,9 +178,27 @@ int out_open_mem(struct out **ret, struct buf *into, struct err *e)
 	return prepare(ret, o, &plain, e);
 }
 
+static void account(struct out *o, const struct iovec *v, int n)
+{
+	for (int i = 0; i < n; i++) {
+		o->written += (int64_t)v[i].iov_len;
+		if (o->digest)
+			(void)XXH3_128bits_update(o->digest, v[i].iov_base, v[i].iov_len);
+	}
+}
+
+static void flush_early(struct out *o)
+{
+	if (!o->deferred || !o->regular || o->written - o->flushed < EARLY)
+		return;
+	(void)sync_file_range(o->fd, o->flushed, o->written - o->flushed, SYNC_FILE_RANGE_WRITE);
+	o->flushed = o->written;
+}
+
 /* Hands v[0 .. n) to the descriptor. */
 static int put(struct out *o, struct iovec *v, int n, struct err *e)
 {
+	account(o, v, n);
 	for (int i = 0; o->memory && i < n; i++)
 		if (buf_add(o->memory, v[i].iov_base, v[i].iov_len))
 			return fail(o, ENOMEM, e);
@@ -175,6 +206,7 @@ static int put(struct out *o, struct iovec *v, int n, struct err *e)
 		meter_add(&meter.bytes_out, (int64_t)v[i].iov_len);
 	if (!o->memory && fd_writev(o->fd, v, n) < 0)
 		return fail(o, errno, e);
+	flush_early(o);
 	return 0;
 }
 
@@ -273,6 +305,15 @@ static int close_fd(struct out *o, struct err *e)
 	return fd >= 0 && close(fd) < 0 && errno != EINTR ? fail(o, errno, e) : 0;
 }
 
+/* Nothing more is written. */
+static void free_room(struct out *o)
+{
+	if (o->encoder)
+		o->codec->encoder_free(o->encoder);
+	o->encoder = NULL;
+	buf_free(&o->block);
+}
+
 static int finish(struct out *o, struct err *e)
 {
 	int rc;
@@ -283,10 +324,63 @@ static int finish(struct out *o, struct err *e)
 		return rc;
 	o->stored = true;
 	if (o->held)
-		return o->atomic && fsync(o->fd) < 0 ? fail(o, errno, e) : 0;
-	if (o->atomic && (rc = place_commit(&o->place, o->fd, e)) < 0)
+		return o->deferred ? (free_room(o), 0) : out_sync(o, e);
+	if (o->atomic && ((rc = place_commit(&o->place, o->fd, !o->deferred, e)) < 0 || (!o->deferred && (rc = place_sync(&o->place, e)) < 0)))
 		return err_at(e, o->name, 0, 0);
 	return close_fd(o, e);
+}
+
+int out_sync(struct out *o, struct err *e)
+{
+	return o->atomic && o->fd >= 0 && fsync(o->fd) < 0 ? fail(o, errno, e) : 0;
+}
+
+int out_sync_name(struct out *o, struct err *e)
+{
+	return o->atomic && place_sync(&o->place, e) < 0 ? err_at(e, o->name, 0, 0) : 0;
+}
+
+struct out *out_ref(struct out *o)
+{
+	o->refs++;
+	return o;
+}
+
+void out_defer(struct out *o)
+{
+	o->deferred = true;
+}
+
+const char *out_folder(const struct out *o)
+{
+	return o->atomic ? o->place.folder : NULL;
+}
+
+int out_park(struct out *o, struct stage *s, struct err *e)
+{
+	if (!o->atomic)
+		return 0;
+	if (place_park(&o->place, o->fd, s, e) < 0)
+		return err_at(e, o->name, 0, 0);
+	return close_fd(o, e);
+}
+
+int out_set_digest(struct out *o, struct err *e)
+{
+	if (!(o->digest = XXH3_createState()))
+		return err_oom(e);
+	(void)XXH3_128bits_reset(o->digest);
+	return 0;
+}
+
+void out_digest(const struct out *o, struct out_digest *ret)
+{
+	XXH128_canonical_t sum;
+
+	ret->bytes = o->written;
+	XXH128_canonicalFromHash(&sum, XXH3_128bits_digest(o->digest));
+	for (size_t i = 0; i < sizeof sum.digest; i++)
+		snprintf(ret->xxh128 + 2 * i, 3, "%02x", sum.digest[i]);
 }
 
 int out_commit(struct out *o, struct err *e)
@@ -323,13 +417,12 @@ void out_abort(struct out *o)
 
 void out_close(struct out *o)
 {
-	if (!o)
+	if (!o || o->refs-- > 0)
 		return;
 	out_abort(o);
 	place_close(&o->place);
-	if (o->encoder)
-		o->codec->encoder_free(o->encoder);
-	buf_free(&o->block);
+	free_room(o);
+	XXH3_freeState(o->digest);
 	free(o->name);
 	free(o);
 }

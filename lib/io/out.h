@@ -10,6 +10,7 @@
 #include "lib/base/err.h"
 #include "lib/base/buf.h"
 
+#include <stdbool.h>
 #include <sys/uio.h>
 
 struct out;
@@ -21,6 +22,7 @@ struct packing {
 	enum codec codec;
 	int level; /* 0: the codec's own choice */
 	int threads;
+	bool one_of_many; /* its folder is not searched for what killed writers of the name left */
 };
 
 /* "gz", "zst:19", "none": ST_USAGE naming `option` for anything else. */
@@ -29,11 +31,28 @@ int packing_parse(struct str text, const char *option, struct packing *ret, stru
 int out_open(struct out **ret, const char *path, enum codec codec, struct err *e) nodiscard; /* path NULL: stdout */
 int out_open_packed(struct out **ret, const char *path, const struct packing *how, struct err *e) nodiscard;
 int out_open_fd(struct out **ret, int fd, const char *name, struct err *e) nodiscard; /* owned from now on, written through */
+int out_open_fd_packed(struct out **ret, int fd, const char *name, const struct packing *how, struct err *e) nodiscard;
 int out_open_mem(struct out **ret, struct buf *into, struct err *e) nodiscard;        /* tests: appends to *into */
 int out_write(struct out *o, const void *p, size_t n, struct err *e) nodiscard;
 int out_writev(struct out *o, const struct iovec *v, int n, struct err *e) nodiscard; /* large pieces are not copied */
 int out_flush(struct out *o, struct err *e) nodiscard;                                /* hands everything to the kernel now */
 int out_commit(struct out *o, struct err *e) nodiscard;                               /* all written, on disk, under its name */
+struct stage; /* place.h */
+
+/* For many files that appear together (each also held): */
+struct out *out_ref(struct out *o);        /* one more out_close() is needed */
+void out_defer(struct out *o);             /* the first out_commit() leaves it to the next calls to put it on disk */
+int out_sync(struct out *o, struct err *e) nodiscard; /* on disk; any thread, once the first out_commit() is done */
+int out_park(struct out *o, struct stage *s, struct err *e) nodiscard; /* gives up the descriptor; stage_flush() puts it on disk */
+const char *out_folder(const struct out *o); /* NULL: not a named file */
+int out_sync_name(struct out *o, struct err *e) nodiscard; /* the folder is on disk */
+int out_set_digest(struct out *o, struct err *e) nodiscard; /* before anything is written */
+struct out_digest {
+	int64_t bytes; /* as written: compressed */
+	char xxh128[33];
+};
+void out_digest(const struct out *o, struct out_digest *ret);
+
 void out_hold(struct out *o);  /* several files as one: the next out_commit() of a named output puts
 				  everything on disk, the one after it gives the name */
 void out_count(struct out *o); /* what is written from here on counts in lib/io/meter.h */

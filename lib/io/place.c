@@ -36,7 +36,9 @@ static int split(struct place *p, char *path, struct err *e)
 		return err_oom(e);
 	if (slash)
 		slash[slash == path] = '\0';
-	p->dir = fd_open(slash ? path : ".", O_RDONLY | O_DIRECTORY, 0);
+	if (!(p->folder = strdup(slash ? path : ".")))
+		return err_oom(e);
+	p->dir = fd_open(p->folder, O_RDONLY | O_DIRECTORY, 0);
 	return p->dir < 0 ? cannot_create(errno, e) : 0;
 }
 
@@ -158,14 +160,15 @@ static int check_old(struct place *p, struct err *e)
 	return 0;
 }
 
-int place_open(struct place *p, const char *path, struct err *e)
+int place_open(struct place *p, const char *path, bool tidy, struct err *e)
 {
 	int fd, rc;
 
-	*p = (struct place){ .dir = -1 };
+	*p = (struct place){ .dir = -1, .stage = -1 };
 	if ((rc = resolve(p, path, e)) < 0 || (rc = check_old(p, e)) < 0)
 		return rc;
-	reclaim(p);
+	if (tidy)
+		reclaim(p);
 	fd = open_unnamed(p);
 	return fd >= 0 ? fd : open_hidden(p, e);
 }
@@ -207,36 +210,150 @@ static int link_unnamed(struct place *p, int fd, struct err *e)
 	return rc;
 }
 
-int place_commit(struct place *p, int fd, struct err *e)
+static int commit_parked(struct place *p, struct err *e)
+{
+	p->dir = fd_open(p->folder, O_RDONLY | O_DIRECTORY, 0);
+	if (p->dir < 0 || renameat(p->stage, p->hidden, p->dir, p->base) < 0)
+		return cannot_create(errno, e);
+	forget_hidden(p);
+	close(p->dir);
+	p->dir = -1;
+	return 0;
+}
+
+int place_commit(struct place *p, int fd, bool flush, struct err *e)
 {
 	int rc;
 
+	if (p->stage >= 0)
+		return commit_parked(p, e);
 	if (p->replaces)
 		take_over(p, fd);
-	if (fsync(fd) < 0)
+	if (flush && fsync(fd) < 0)
 		return err_sys(e, ST_IO, errno, "cannot flush to disk");
 	if (!p->hidden) {
-		if ((rc = link_unnamed(p, fd, e)) < 0)
-			return rc;
-		if (rc == 1)
-			goto named;
+		if ((rc = link_unnamed(p, fd, e)) != 0)
+			return rc < 0 ? rc : 0;
 	}
 	if (renameat(p->dir, p->hidden, p->dir, p->base) < 0)
 		return cannot_create(errno, e);
 	forget_hidden(p);
-named:
-	if (fsync(p->dir) < 0 && errno == EIO)
-		return err_sys(e, ST_IO, errno, "cannot flush the folder to disk");
 	return 0;
+}
+
+int place_sync(const struct place *p, struct err *e)
+{
+	int fd = fd_open(p->folder, O_RDONLY | O_DIRECTORY, 0), rc = 0;
+
+	if (fd >= 0 && fsync(fd) < 0 && errno == EIO)
+		rc = err_sys(e, ST_IO, errno, "cannot flush the folder to disk");
+	if (fd >= 0)
+		close(fd);
+	return rc;
+}
+
+int place_park(struct place *p, int fd, struct stage *s, struct err *e)
+{
+	char self[40], name[16];
+	int rc;
+
+	snprintf(self, sizeof self, "/proc/self/fd/%d", fd);
+	snprintf(name, sizeof name, "%u", s->n++);
+	if (p->replaces)
+		take_over(p, fd);
+	rc = p->hidden ? renameat(p->dir, p->hidden, s->dir, name) : linkat(AT_FDCWD, self, s->dir, name, AT_SYMLINK_FOLLOW);
+	if (rc < 0)
+		return cannot_create(errno, e);
+	forget_hidden(p);
+	if (!(p->hidden = strdup(name)))
+		return err_oom(e);
+	p->stage = s->dir;
+	close(p->dir);
+	p->dir = -1;
+	return 0;
+}
+
+/* Empties and removes the hidden folder `name`, which `dir` is. */
+static void remove_stage(int parent, const char *name, int dir)
+{
+	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *ent;
+
+	while (d && (ent = readdir(d)))
+		(void)unlinkat(dir, ent->d_name, 0);
+	if (d)
+		closedir(d);
+	(void)unlinkat(parent, name, AT_REMOVEDIR);
+}
+
+/* Hidden folders whose processes are gone. */
+static void reclaim_stages(int parent)
+{
+	int fd = openat(parent, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *ent;
+
+	while (d && (ent = readdir(d))) {
+		if (strncmp(ent->d_name, "." MARK, strlen("." MARK)) != 0)
+			continue;
+		fd = openat(parent, ent->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		if (fd < 0)
+			continue;
+		if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+			remove_stage(parent, ent->d_name, fd);
+		close(fd);
+	}
+	if (d)
+		closedir(d);
+}
+
+int stage_open(struct stage *s, const char *folder, struct err *e)
+{
+	struct place name = { .dir = -1, .base = (char *)(uintptr_t)"" };
+	int rc = 0;
+
+	*s = (struct stage){ .parent = fd_open(folder, O_RDONLY | O_DIRECTORY, 0), .dir = -1 };
+	if (s->parent < 0)
+		return cannot_create(errno, e);
+	reclaim_stages(s->parent);
+	if ((rc = hidden_name(&name, e)) < 0)
+		return rc;
+	s->name = name.hidden;
+	if (mkdirat(s->parent, s->name, 0700) < 0)
+		return cannot_create(errno, e);
+	s->dir = fd_high(openat(s->parent, s->name, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+	if (s->dir < 0)
+		return cannot_create(errno, e);
+	(void)flock(s->dir, LOCK_EX | LOCK_NB);
+	return 0;
+}
+
+int stage_flush(const struct stage *s, struct err *e)
+{
+	return syncfs(s->dir) < 0 ? err_sys(e, ST_IO, errno, "cannot flush to disk") : 0;
+}
+
+void stage_close(struct stage *s)
+{
+	if (s->dir >= 0) {
+		remove_stage(s->parent, s->name, s->dir);
+		close(s->dir);
+	}
+	if (s->parent >= 0)
+		close(s->parent);
+	free(s->name);
+	*s = (struct stage){ .parent = -1, .dir = -1 };
 }
 
 void place_close(struct place *p)
 {
-	if (p->hidden && p->dir >= 0)
-		(void)unlinkat(p->dir, p->hidden, 0);
+	if (p->hidden && (p->dir >= 0 || p->stage >= 0))
+		(void)unlinkat(p->stage >= 0 ? p->stage : p->dir, p->hidden, 0);
 	free(p->hidden);
 	free(p->base);
+	free(p->folder);
 	if (p->dir >= 0)
 		close(p->dir);
-	*p = (struct place){ .dir = -1 };
+	*p = (struct place){ .dir = -1, .stage = -1 };
 }

@@ -109,7 +109,7 @@ static int feeder_failed(struct feeder *f, struct err *e)
 
 /* ---- the program ---- */
 
-static int spawn(const char *command, int in, int out, pid_t *pid)
+int exec_shell(const char *command, int in, int out, pid_t *pid)
 {
 	char *const argv[] = { (char *)"sh", (char *)"-c", (char *)command, NULL };
 	posix_spawn_file_actions_t files;
@@ -145,7 +145,7 @@ static int start(const char *command, pid_t *pid, int *to, int *from, struct err
 
 	if (pipe2(in, O_CLOEXEC) < 0 || pipe2(out, O_CLOEXEC) < 0)
 		rc = err_sys(e, ST_OSERR, errno, "--exec: no pipe");
-	if (rc == 0 && (rc = spawn(command, in[0], out[1], pid)) != 0)
+	if (rc == 0 && (rc = exec_shell(command, in[0], out[1], pid)) != 0)
 		rc = err_sys(e, ST_OSERR, rc, "--exec: sh cannot be started");
 	for (int i = 0; i < 2; i++) {
 		int done = i ? out[1] : in[0], kept = i ? out[0] : in[1];
@@ -161,14 +161,14 @@ static int start(const char *command, pid_t *pid, int *to, int *from, struct err
 }
 
 /* What the status of a program that has ended says. */
-static int ended(const struct exec *x, int status, struct err *e)
+int exec_status(const char *command, int status, struct err *e)
 {
 	if (WIFSIGNALED(status))
-		return err_set(e, ST_DATA, "the program \"%s\" was ended by signal %d", x->command, WTERMSIG(status));
+		return err_set(e, ST_DATA, "the program \"%s\" was ended by signal %d", command, WTERMSIG(status));
 	if (WEXITSTATUS(status) == 127)
-		return err_set(e, ST_USAGE, "the program \"%s\" cannot be run (sh ended with status 127)", x->command);
+		return err_set(e, ST_USAGE, "the program \"%s\" cannot be run (sh ended with status 127)", command);
 	if (WEXITSTATUS(status))
-		return err_set(e, ST_DATA, "the program \"%s\" failed with exit status %d", x->command, WEXITSTATUS(status));
+		return err_set(e, ST_DATA, "the program \"%s\" failed with exit status %d", command, WEXITSTATUS(status));
 	return 0;
 }
 
@@ -183,7 +183,7 @@ static int exec_end(struct exec *x, struct err *e)
 	x->pid = 0;
 	if ((rc = feeder_failed(x->feeder, e)) < 0)
 		return rc;
-	return ended(x, status, e);
+	return exec_status(x->command, status, e);
 }
 
 #define PATIENCE_MS 1000
@@ -203,7 +203,7 @@ static int exec_broken(struct exec *x, struct err *e)
 		}
 		x->pid = 0;
 		if ((rc = feeder_failed(x->feeder, &why)) < 0 ||
-		    (!(WIFSIGNALED(status) && WTERMSIG(status) == SIGPIPE) && (rc = ended(x, status, &why)) < 0)) {
+		    (!(WIFSIGNALED(status) && WTERMSIG(status) == SIGPIPE) && (rc = exec_status(x->command, status, &why)) < 0)) {
 			*e = why;
 			return rc;
 		}

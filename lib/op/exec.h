@@ -21,4 +21,9 @@ struct exec_opts {
 /* Takes `from`, also when it fails. Returns once the program's output has a schema. */
 int exec_open(struct source *from, const struct exec_opts *o, struct source **ret, struct err *e) nodiscard;
 
+/* Starts `sh -c command` on these descriptors, signals as they were before this process ignored some; an errno. */
+int exec_shell(const char *command, int in, int out, pid_t *pid) nodiscard;
+/* What the status of a command that has ended says: 0 or an error. */
+int exec_status(const char *command, int status, struct err *e) nodiscard;
+
 #endif

@@ -1,27 +1,21 @@
-/* Each batch's rows are given part numbers, sorted by part (counting, so stable), and appended to the parts' buffers; a buffer
- * that is full goes to its file. Files are held until all are on disk, then named one after another: only the naming itself can
- * still fail halfway, and nothing is written then. */
+/* Each batch's rows are given part numbers, sorted by part (counting, so stable), and handed to the parts (partset.h). Rows of parts
+ * beyond those that may be open at once are kept for later: sorted by part, in bounded memory, they fill one part after another. */
 #include "lib/op/splitter.h"
 
 #include "lib/base/hash.h"
-#include "lib/io/meter.h"
-#include "lib/op/grow.h"
 #include "lib/op/keytab.h"
+#include "lib/op/partset.h"
 #include "lib/op/pick.h"
+#include "lib/op/sorter.h"
+#include "lib/op/splitwork.h"
 
 #include <math.h>
 #include <stdio.h>
-#include <sys/resource.h>
+#include <stdlib.h>
 
 #define NAME_CUT 150
-#define ROWS_DIGITS 5 /* --rows: 00000, 00001, ... */
-
-struct part {
-	struct sink *sink;
-	struct out *out;    /* lives in the sink */
-	struct rows rows;
-	int64_t bytes;      /* in rows, about */
-};
+#define ROWS_DIGITS 5 /* --rows, --bytes: 00000, 00001, ... */
+#define NO_PART UINT32_MAX
 
 struct splitter {
 	const struct split_opts *opts;
@@ -29,11 +23,20 @@ struct splitter {
 	struct arena arena, scratch;
 	struct key key;
 	struct keytab values;  /* SPLIT_VALUE: part numbers */
-	struct part *parts;
-	uint32_t nparts, cap;
+	struct partset *parts;
+	uint32_t room;         /* parts from here on are written later */
 	uint64_t *limits;      /* SPLIT_WEIGHTS: hashes below limits[i] go to part i or before */
+	struct strata strata;  /* SPLIT_STRATA */
+	struct chosen chosen;  /* SPLIT_SAMPLE */
+	struct measure measure; /* SPLIT_BYTES */
 	int64_t seen;          /* records */
+	uint32_t last;         /* in turn: the part that is being written */
 };
+
+static bool in_turn(const struct split_opts *o)
+{
+	return o->mode == SPLIT_ROWS || o->mode == SPLIT_BYTES;
+}
 
 /* Names. */
 
@@ -61,58 +64,12 @@ int split_name(struct str value, struct buf *b)
 	return rc;
 }
 
-/* The pattern with every {} replaced. */
-static char *part_path(const char *pattern, struct str name, struct arena *a)
-{
-	cleanup_buf struct buf b = { 0 };
-
-	for (const char *p = pattern; *p;) {
-		bool here = p[0] == '{' && p[1] == '}';
-
-		if (here ? buf_str(&b, name) : buf_byte(&b, (uint8_t)*p))
-			return NULL;
-		p += here ? 2 : 1;
-	}
-	return arena_strdup(a, buf_view(&b));
-}
-
-/* Parts. */
-
-static int add_part(struct splitter *s, struct str name, struct err *e)
-{
-	const char *path = part_path(s->opts->pattern, name, &s->arena);
-	struct part *p;
-	int rc;
-
-	if (!path)
-		return err_oom(e);
-	if (s->nparts == s->cap) {
-		uint32_t cap = s->cap ? s->cap * 2 : 16;
-
-		if ((rc = GROW(s->parts, cap, e)) < 0)
-			return rc;
-		s->cap = cap;
-	}
-	p = &s->parts[s->nparts];
-	*p = (struct part){ 0 };
-	if ((rc = rows_init(&p->rows, s->schema, e)) == 0)
-		rc = output_open_held(path, s->opts->write, s->schema, &p->sink, &p->out, e);
-	if (rc < 0) {
-		rows_free(&p->rows);
-		if (e->status == ST_OSERR)
-			err_hint(e, "every part is an open file until all are complete: raise ulimit -n, or make fewer parts");
-		return rc;
-	}
-	s->nparts++;
-	return 0;
-}
-
 static int add_numbered(struct splitter *s, int digits, struct err *e)
 {
 	char name[24];
-	int n = snprintf(name, sizeof name, "%0*u", digits, s->nparts);
+	int n = snprintf(name, sizeof name, "%0*u", digits, partset_count(s->parts));
 
-	return add_part(s, (struct str){ name, (size_t)n }, e);
+	return partset_add(s->parts, (struct str){ name, (size_t)n }, e);
 }
 
 /* A part for the value in row `row`, whose key is new. */
@@ -122,48 +79,15 @@ static int add_value(struct splitter *s, const struct batch *b, int64_t row, str
 	cleanup_buf struct buf text = { 0 }, name = { 0 };
 
 	if (column_is_null(c, row))
-		return add_part(s, STR("%null"), e);
+		return partset_add(s->parts, STR("%null"), e);
 	if (value_print(c, row, &text) || split_name(buf_view(&text), &name))
 		return err_oom(e);
-	return add_part(s, buf_view(&name), e);
-}
-
-/* A share of the memory for each, so that many parts do not add up beyond it. */
-static int64_t part_limit(const struct splitter *s)
-{
-	int64_t share = s->opts->memory > 0 ? s->opts->memory / 2 / (s->nparts + 1) : BATCH_BYTES;
-
-	return share > BATCH_BYTES ? BATCH_BYTES : share;
-}
-
-static int flush(struct part *p, struct err *e)
-{
-	cleanup_batch struct batch *b = NULL;
-	int rc;
-
-	if (p->rows.n == 0)
-		return 0;
-	if ((rc = rows_take(&p->rows, &b, e)) < 0)
-		return rc;
-	p->bytes = 0;
-	return p->sink->write(p->sink, b, e);
-}
-
-static int append(struct splitter *s, struct part *p, const struct batch *b, const uint32_t *idx, int64_t n, int64_t each, struct err *e)
-{
-	int rc = rows_gather(&p->rows, b, idx, n, e);
-
-	p->bytes += n * each;
-	if (rc == 0 && (p->rows.n >= BATCH_ROWS || p->bytes >= part_limit(s)))
-		rc = flush(p, e);
-	return rc;
+	return partset_add(s->parts, buf_view(&name), e);
 }
 
 /* Which part: to[i] for row i; NO_PART: the row is left out. */
 
-#define NO_PART UINT32_MAX
-
-static uint64_t number_hash(int64_t row, uint64_t seed)
+uint64_t split_number_hash(int64_t row, uint64_t seed)
 {
 	uint8_t le[8];
 
@@ -176,7 +100,7 @@ static uint32_t weigh(const struct splitter *s, uint64_t hash)
 {
 	uint32_t i = 0;
 
-	while (i + 1 < s->nparts && hash >= s->limits[i])
+	while (i + 1 < (uint32_t)s->opts->nweights && hash >= s->limits[i])
 		i++;
 	return i;
 }
@@ -184,13 +108,17 @@ static uint32_t weigh(const struct splitter *s, uint64_t hash)
 static uint32_t part_of_number(const struct splitter *s, int64_t row)
 {
 	if (s->opts->mode == SPLIT_WEIGHTS)
-		return weigh(s, number_hash(row, s->opts->seed));
+		return weigh(s, split_number_hash(row, s->opts->seed));
 	return (uint32_t)(s->opts->mode == SPLIT_ROWS ? row / s->opts->n : row % s->opts->n);
 }
 
-static uint32_t part_of_hash(const struct splitter *s, uint64_t hash)
+static uint32_t part_of_hash(struct splitter *s, uint64_t hash, int *rc, struct err *e)
 {
-	return s->opts->mode == SPLIT_WEIGHTS ? weigh(s, hash) : (uint32_t)(hash % (uint64_t)s->opts->n);
+	if (s->opts->mode == SPLIT_WEIGHTS)
+		return weigh(s, hash);
+	if (s->opts->mode == SPLIT_PARTS)
+		return (uint32_t)(hash % (uint64_t)s->opts->n);
+	return strata_take(&s->strata, hash, rc, e) ? 0 : 1;
 }
 
 static int assign_numbers(struct splitter *s, const struct batch *b, uint32_t *to, struct err *e)
@@ -199,7 +127,7 @@ static int assign_numbers(struct splitter *s, const struct batch *b, uint32_t *t
 
 	for (int64_t i = 0; i < b->nrows && rc == 0; i++) {
 		to[i] = part_of_number(s, s->seen + i);
-		while (to[i] >= s->nparts && rc == 0) /* SPLIT_ROWS makes parts as it goes */
+		while (to[i] >= partset_count(s->parts) && rc == 0) /* SPLIT_ROWS makes parts as it goes */
 			rc = add_numbered(s, ROWS_DIGITS, e);
 	}
 	return rc;
@@ -211,7 +139,7 @@ static int assign_hashes(struct splitter *s, const struct batch *b, uint32_t *to
 	int rc = placement_hash(&s->key, b, s->opts->seed, bad, &s->scratch, &hashes, e);
 
 	for (int64_t i = 0; i < b->nrows && rc == 0 && bad->bad_row < 0; i++)
-		to[i] = part_of_hash(s, hashes[i]);
+		to[i] = bad->skip && bit_get(bad->skip, i) ? NO_PART : part_of_hash(s, hashes[i], &rc, e);
 	return rc;
 }
 
@@ -224,18 +152,44 @@ static int assign_values(struct splitter *s, const struct batch *b, uint32_t *to
 		if (bad->skip && bit_get(bad->skip, i))
 			continue;
 		rc = keytab_add(&s->values, keys_at(&keys, i), &to[i], e);
-		if (rc == 0 && to[i] == s->nparts)
+		if (rc == 0 && to[i] == partset_count(s->parts))
 			rc = add_value(s, b, i, e);
 	}
 	return rc;
 }
 
-static int assign(struct splitter *s, const struct batch *b, uint32_t *to, struct err *e)
+/* Pieces of the batch that fit are measured, halved until they do. */
+static int assign_bytes(struct splitter *s, struct batch *b, uint32_t *to, struct err *e)
+{
+	int64_t at = 0;
+	int rc = 0;
+
+	while (at < b->nrows && rc == 0) {
+		int64_t n;
+		bool fresh;
+
+		if ((rc = measure_fit(&s->measure, b, at, &n, &fresh, e)) < 0)
+			break;
+		if (fresh)
+			rc = add_numbered(s, ROWS_DIGITS, e);
+		for (int64_t i = at; i < at + n; i++)
+			to[i] = partset_count(s->parts) - 1;
+		at += n;
+	}
+	return rc;
+}
+
+static int assign(struct splitter *s, struct batch *b, uint32_t *to, struct err *e)
 {
 	struct bad_values bad = { .policy = s->opts->on_bad, .bad_row = -1 };
-	int rc;
+	int rc = 0;
 
-	if (s->opts->mode == SPLIT_VALUE)
+	if (s->opts->mode == SPLIT_SAMPLE)
+		for (int64_t i = 0; i < b->nrows; i++)
+			to[i] = chosen_has(&s->chosen, s->seen + i) ? 0 : 1;
+	else if (s->opts->mode == SPLIT_BYTES)
+		rc = assign_bytes(s, b, to, e);
+	else if (s->opts->mode == SPLIT_VALUE)
 		rc = assign_values(s, b, to, &bad, e);
 	else if (s->key.n)
 		rc = assign_hashes(s, b, to, &bad, e);
@@ -253,23 +207,92 @@ static int assign(struct splitter *s, const struct batch *b, uint32_t *to, struc
 
 /* Distribution. */
 
-/* Rows of part p become idx[start[p] .. start[p + 1]). */
-static void sort_by_part(const uint32_t *to, int64_t n, uint32_t nparts, uint32_t *start, uint32_t *idx)
+/* Rows of part p become idx[start[p] .. start[p + 1]); all from `room` on count as one part, `room`. */
+static void sort_by_part(const uint32_t *to, int64_t n, uint32_t nparts, uint32_t room, uint32_t *start, uint32_t *idx)
 {
 	memset(start, 0, ((size_t)nparts + 2) * sizeof *start);
 	for (int64_t i = 0; i < n; i++)
 		if (to[i] != NO_PART)
-			start[to[i] + 2]++;
+			start[(to[i] < room ? to[i] : room) + 2]++;
 	for (uint32_t p = 2; p < nparts + 2; p++)
 		start[p] += start[p - 1];
 	for (int64_t i = 0; i < n; i++)
 		if (to[i] != NO_PART)
-			idx[start[to[i] + 1]++] = (uint32_t)i;
+			idx[start[(to[i] < room ? to[i] : room) + 1]++] = (uint32_t)i;
 }
 
-static int distribute(struct splitter *s, const struct batch *b, struct err *e)
+/* The schema with one column more: the part's number. */
+static int later_schema(const struct splitter *s, struct schema **ret, struct err *e)
 {
-	uint32_t *to, *idx, *start;
+	static const struct type number = { .id = T_INT64, .layout = LAY_FIXED, .width = 8 };
+	struct schema *with = schema_new();
+	int rc = with ? 0 : err_oom(e);
+
+	for (int i = 0; i < s->schema->nfields && rc == 0; i++)
+		rc = schema_add_field(with, &s->schema->fields[i], e);
+	if (rc == 0)
+		rc = schema_add(with, STR("part"), &number, false, e);
+	if (rc < 0)
+		schema_unref(with);
+	else
+		*ret = with;
+	return rc;
+}
+
+/* The same columns under another schema, as many as that has. */
+static struct batch *relabel(struct batch *b, const struct schema *schema, int n)
+{
+	struct batch *r = batch_new(schema, b->nrows);
+
+	for (int i = 0; r && i < n; i++) {
+		r->cols[i] = b->cols[i];
+		r->cols[i].type = &r->schema->fields[i].type;
+	}
+	if (r)
+		batch_keep(r, b);
+	return r;
+}
+
+/* Rows idx[0 .. n) of b with their part numbers. */
+static int later_rows(const struct splitter *s, const struct schema *with, const struct batch *b, const uint32_t *idx, int64_t n,
+		      const uint32_t *to, struct batch **ret, struct err *e)
+{
+	cleanup_batch struct batch *rows = NULL;
+	int64_t *numbers;
+	int rc = batch_gather(b, idx, n, &rows, e);
+
+	if (rc < 0)
+		return rc;
+	*ret = relabel(rows, with, s->schema->nfields);
+	numbers = *ret ? arena_array(&(*ret)->arena, int64_t, (size_t)n) : NULL;
+	if (!numbers) {
+		batch_unref(*ret);
+		*ret = NULL;
+		return err_oom(e);
+	}
+	for (int64_t i = 0; i < n; i++)
+		numbers[i] = to[idx[i]];
+	(*ret)->cols[s->schema->nfields].type = &with->fields[s->schema->nfields].type;
+	(*ret)->cols[s->schema->nfields].values = (const uint8_t *)numbers;
+	return 0;
+}
+
+/* A part is complete when the next one begins. */
+static int write_part(struct splitter *s, uint32_t p, const struct batch *b, const uint32_t *idx, int64_t n, int64_t each, struct err *e)
+{
+	int rc = 0;
+
+	if (in_turn(s->opts) && p > 0 && s->last < p) {
+		rc = partset_end(s->parts, p - 1, e);
+		s->last = p;
+	}
+	return rc < 0 ? rc : partset_write(s->parts, p, b, idx, n, each, e);
+}
+
+/* *later: rows of parts that are not open, if there are any. */
+static int distribute(struct splitter *s, struct batch *b, const struct schema *with, struct batch **later, struct err *e)
+{
+	uint32_t *to, *idx, *start, nparts, room;
 	int64_t each = batch_bytes(b) / b->nrows + 1;
 	int rc;
 
@@ -280,15 +303,118 @@ static int distribute(struct splitter *s, const struct batch *b, struct err *e)
 		return err_oom(e);
 	if ((rc = assign(s, b, to, e)) < 0)
 		return rc;
-	start = arena_alloc(&s->scratch, ((size_t)s->nparts + 2) * sizeof *start);
+	nparts = partset_count(s->parts);
+	room = in_turn(s->opts) ? UINT32_MAX : s->room;
+	if (nparts > room)
+		nparts = room + 1;
+	start = arena_alloc(&s->scratch, ((size_t)nparts + 3) * sizeof *start);
 	if (!start)
 		return err_oom(e);
-	sort_by_part(to, b->nrows, s->nparts, start, idx);
-	for (uint32_t p = 0; p < s->nparts && rc == 0; p++)
+	sort_by_part(to, b->nrows, nparts, room, start, idx);
+	for (uint32_t p = 0; p < nparts && p < room && rc == 0; p++)
 		if (start[p + 1] > start[p])
-			rc = append(s, &s->parts[p], b, idx + start[p], start[p + 1] - start[p], each, e);
+			rc = write_part(s, p, b, idx + start[p], start[p + 1] - start[p], each, e);
+	if (rc == 0 && nparts > room && start[room + 1] > start[room])
+		rc = later_rows(s, with, b, idx + start[room], start[room + 1] - start[room], to, later, e);
 	s->seen += b->nrows;
-	meter_add(&meter.rows_out, b->nrows);
+	return rc;
+}
+
+/* What is written later: a source that distributes what it can while the sorter reads the rest from it. */
+
+struct later {
+	struct source source;
+	struct splitter *s;
+	struct source *from;
+};
+
+static int later_next(struct source *source, struct batch **ret, struct err *e)
+{
+	struct later *l = (struct later *)source;
+	int rc = 0;
+
+	*ret = NULL;
+	while (rc == 0 && !*ret) {
+		cleanup_batch struct batch *b = NULL;
+
+		if ((rc = source_next(l->from, &b, e)) < 0 || !b)
+			break;
+		if (b->nrows)
+			rc = distribute(l->s, b, source->schema, ret, e);
+	}
+	return rc;
+}
+
+static void later_close(struct source *source)
+{
+	schema_unref(source->schema);
+	free(source);
+}
+
+static int later_open(struct splitter *s, struct source *from, struct source **ret, struct err *e)
+{
+	struct later *l = calloc(1, sizeof *l);
+	struct schema *with = NULL;
+	int rc = l ? later_schema(s, &with, e) : err_oom(e);
+
+	if (rc < 0) {
+		free(l);
+		return rc;
+	}
+	*l = (struct later){ .source = { .schema = with, .next = later_next, .close = later_close }, .s = s, .from = from };
+	*ret = &l->source;
+	return 0;
+}
+
+/* Sorted rows: each part is complete before the next begins. */
+static int write_sorted(struct splitter *s, struct batch *sorted, int64_t *now, struct err *e)
+{
+	const int64_t *number = (const int64_t *)(const void *)sorted->cols[s->schema->nfields].values;
+	cleanup_batch struct batch *b = relabel(sorted, s->schema, s->schema->nfields);
+	int64_t each = batch_bytes(sorted) / sorted->nrows + 1;
+	uint32_t *idx;
+	int rc = 0;
+
+	arena_reset(&s->scratch);
+	idx = arena_alloc(&s->scratch, (size_t)sorted->nrows * sizeof *idx);
+	if (!b || !idx)
+		return err_oom(e);
+	for (uint32_t i = 0; i < sorted->nrows; i++)
+		idx[i] = i;
+	for (int64_t i = 0, n; i < sorted->nrows && rc == 0; i += n) {
+		for (n = 1; i + n < sorted->nrows && number[i + n] == number[i];)
+			n++;
+		if (*now >= 0 && number[i] != *now)
+			rc = partset_end(s->parts, (uint32_t)*now, e);
+		*now = number[i];
+		if (rc == 0)
+			rc = partset_write(s->parts, (uint32_t)*now, b, idx + i, n, each, e);
+	}
+	return rc;
+}
+
+static int read_all(struct splitter *s, struct source *from, struct err *e)
+{
+	struct key_part part = { .at = s->schema->nfields + 1 };
+	struct key_spec by_part = { 1, &part };
+	struct sort_opts o = { .key = &by_part, .limit = -1, .memory = s->opts->memory / 2, .tmpdir = s->opts->tmpdir };
+	struct source *later, *sorted;
+	int64_t now = -1;
+	int rc;
+
+	if ((rc = later_open(s, from, &later, e)) < 0 || (rc = sort_open(later, &o, &sorted, e)) < 0)
+		return rc;
+	for (;;) {
+		cleanup_batch struct batch *b = NULL;
+
+		if ((rc = source_next(sorted, &b, e)) < 0 || !b)
+			break;
+		if (now < 0 && (rc = partset_end_open(s->parts, e)) < 0)
+			break;
+		if (b->nrows && (rc = write_sorted(s, b, &now, e)) < 0)
+			break;
+	}
+	source_close(sorted);
 	return rc;
 }
 
@@ -312,72 +438,63 @@ static int set_limits(struct splitter *s, struct err *e)
 }
 
 /* Parts known beforehand exist even when nothing falls into them. */
-static int open_parts(struct splitter *s, struct err *e)
+static int add_known(struct splitter *s, struct err *e)
 {
 	int rc = 0, digits = snprintf(NULL, 0, "%lld", (long long)s->opts->n - 1);
 
-	if (s->opts->mode == SPLIT_WEIGHTS) {
+	if (s->opts->mode == SPLIT_WEIGHTS)
 		rc = set_limits(s, e);
-		for (int i = 0; i < s->opts->nweights && rc == 0; i++)
-			rc = add_part(s, s->opts->weights[i].name, e);
-	}
+	for (int i = 0; i < s->opts->nweights && rc == 0; i++)
+		rc = partset_add(s->parts, s->opts->weights[i].name, e);
 	for (int64_t i = 0; s->opts->mode == SPLIT_PARTS && i < s->opts->n && rc == 0; i++)
 		rc = add_numbered(s, digits, e);
+	for (uint32_t i = 0; i < partset_count(s->parts) && i < s->room && rc == 0; i++)
+		rc = partset_start(s->parts, i, e);
 	return rc;
 }
 
-static int read_all(struct splitter *s, struct source *from, struct err *e)
+/* The manifest's head, without the closing brace. */
+static int describe(const struct splitter *s, struct buf *b)
 {
-	int rc = 0;
+	const struct split_opts *o = s->opts;
 
-	while (rc == 0) {
-		cleanup_batch struct batch *b = NULL;
-
-		if ((rc = source_next(from, &b, e)) < 0 || !b)
-			break;
-		if (b->nrows)
-			rc = distribute(s, b, e);
-	}
-	return rc;
+	return buf_puts(b, "{\"tool\": \"stook-split\", \"mode\": ") || json_quote(b, str_of(o->mode_text)) ||
+	       (o->by_text && (buf_puts(b, ", \"by\": ") || json_quote(b, str_of(o->by_text)))) ||
+	       buf_printf(b, ", \"seed\": %llu, \"rows\": %lld", (unsigned long long)o->seed, (long long)s->seen);
 }
 
 static int commit_all(struct splitter *s, struct err *e)
 {
-	int rc = 0;
+	cleanup_buf struct buf about = { 0 };
+	if (describe(s, &about))
+		return err_oom(e);
+	return partset_commit(s->parts, buf_view(&about), e);
+}
 
-	for (uint32_t i = 0; i < s->nparts && rc == 0; i++)
-		if ((rc = flush(&s->parts[i], e)) == 0)
-			rc = s->parts[i].sink->finish(s->parts[i].sink, e);
-	for (uint32_t i = 0; i < s->nparts && rc == 0; i++)
-		rc = out_commit(s->parts[i].out, e);
+static int open_parts(struct splitter *s, struct err *e)
+{
+	const struct split_opts *o = s->opts;
+	struct partset_opts p = { .pattern = o->pattern, .commands = o->commands, .manifest = o->manifest, .write = o->write,
+				.in_turn = in_turn(o), .memory = o->memory / 2, .threads = o->threads };
+	int rc = partset_open(&p, s->schema, &s->parts, e);
+
+	if (rc < 0)
+		return rc;
+	s->room = partset_room(s->parts);
+	return o->mode == SPLIT_BYTES ? measure_open(&s->measure, o, s->schema, e) : add_known(s, e);
+}
+
+static int split(struct splitter *s, struct source *from, struct err *e)
+{
+	struct source *all = NULL;
+	int rc = open_parts(s, e);
+
+	if (rc == 0 && s->opts->mode == SPLIT_SAMPLE)
+		rc = chosen_make(&s->chosen, from, &s->key, s->opts, &all, e);
+	if (rc == 0 && (rc = read_all(s, all ? all : from, e)) == 0)
+		rc = commit_all(s, e);
+	source_close(all);
 	return rc;
-}
-
-static void splitter_free(struct splitter *s, int rc, const struct err *e)
-{
-	for (uint32_t i = 0; i < s->nparts; i++) {
-		struct part *p = &s->parts[i];
-
-		if (rc < 0)
-			p->sink->fail(p->sink, e);
-		sink_close(p->sink);
-		rows_free(&p->rows);
-	}
-	free(s->parts);
-	keytab_free(&s->values);
-	arena_free(&s->arena);
-	arena_free(&s->scratch);
-}
-
-/* Every part holds a descriptor: use what the system grants. */
-static void raise_descriptors(void)
-{
-	struct rlimit l;
-
-	if (getrlimit(RLIMIT_NOFILE, &l) == 0 && l.rlim_cur < l.rlim_max) {
-		l.rlim_cur = l.rlim_max;
-		(void)setrlimit(RLIMIT_NOFILE, &l);
-	}
 }
 
 int split_all(struct source *from, const struct split_opts *o, struct err *e)
@@ -385,14 +502,21 @@ int split_all(struct source *from, const struct split_opts *o, struct err *e)
 	struct splitter s = { .opts = o, .schema = from->schema };
 	int rc = 0;
 
-	raise_descriptors();
 	keytab_init(&s.values, true);
+	strata_init(&s.strata, o);
 	if (o->by && o->by->n)
 		rc = key_bind(o->by, from->schema, &s.arena, &s.key, e);
-	s.key.option = o->mode == SPLIT_VALUE ? "--value" : "--by";
-	if (rc == 0 && (rc = open_parts(&s, e)) == 0 && (rc = read_all(&s, from, e)) == 0)
-		rc = commit_all(&s, e);
-	splitter_free(&s, rc, e);
+	s.key.option = o->key_option;
+	if (rc == 0)
+		rc = split(&s, from, e);
+	if (s.parts)
+		partset_close(s.parts, e);
+	measure_close(&s.measure);
+	chosen_free(&s.chosen);
+	strata_free(&s.strata);
+	keytab_free(&s.values);
+	arena_free(&s.arena);
+	arena_free(&s.scratch);
 	return rc;
 }
 

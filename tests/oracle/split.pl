@@ -49,6 +49,9 @@ sub split_case {
 	my $n = 1 + rnd(20);
 	spew('in.csv', 'user,tag,id', @rows);
 
+	bytes_case(60 + rnd(500), \@rows);
+	sample_case(\@rows);
+	command_case(\@rows);
 	my %parts = split_into("-n $n", $format);
 	partition("split -n $n", \@rows, %parts);
 	same("split -n $n: parts", scalar(keys %parts), $n);
@@ -85,6 +88,61 @@ sub split_case {
 	my %want;
 	push @{ $want{ $names{$_->[1]} // $_->[1] } }, join ',', @{$_} for map { [split /,/, $_] } @rows;
 	same('split --value: parts', join(';', map { "$_=@{$parts{$_}}" } sort keys %parts), join(';', map { "$_=@{$want{$_}}" } sort keys %want));
+}
+
+# Cuts by bytes: as many records as fit, no file longer than asked for.
+sub bytes_case {
+	my ($size, $rows) = @_;
+	my %parts = split_into("--bytes $size", 'csv');
+	partition('split --bytes', $rows, %parts);
+	my ($used, @want) = (0);
+	for my $row (@$rows) {
+		my $n = 1 + length $row;
+		(push(@want, ''), $used = length("user,tag,id\n")) if !@want || $used + $n > $size;
+		$want[-1] .= "$row\n";
+		$used += $n;
+	}
+	same('split --bytes: cuts', join('|', map { join '', map { "$_\n" } @{ $parts{$_} } } sort keys %parts), join('|', @want));
+}
+
+# Samples: exact numbers, of each class if asked; the choice depends on the seed alone.
+sub sample_case {
+	my ($rows) = @_;
+	my ($n, $percent, $seed) = (rnd(30), pick(0, 1, 10, 33.3, 50, 80, 100), rnd(100));
+	my %class;
+	$class{ (split /,/, $_)[0] }++ for @$rows;
+	my %parts = split_into("--sample $n --seed $seed", 'csv');
+	partition('split --sample N', $rows, %parts);
+	same('split --sample N: exact', scalar @{ $parts{sample} }, $n < @$rows ? $n : scalar @$rows);
+	my %again = split_into("--sample $n --seed $seed -j 1 -S 1M", 'csv');
+	same('split --sample N: again', "@{$again{sample}}", "@{$parts{sample}}");
+	for my $how ($n, "$percent%") {
+		%parts = split_into("--sample $how -g user --seed $seed", 'csv');
+		partition("split --sample $how -g", $rows, %parts);
+		my %got;
+		$got{ (split /,/, $_)[0] }++ for @{ $parts{sample} };
+		for my $c (sort keys %class) {
+			my ($got, $of) = ($got{$c} // 0, $class{$c});
+			my $good = $how =~ /%/ ? abs($got - $of * $percent / 100) < 1 + 1e-9 : $got == ($n < $of ? $n : $of);
+			same("split --sample $how -g", $good ? 'fair' : "$got of $of", 'fair');
+		}
+	}
+}
+
+# Commands get what files would hold; the manifest tells the truth about both.
+sub command_case {
+	my ($rows) = @_;
+	my %parts = split_into('--value tag --manifest manifest', 'csv');
+	partition('split --value with few descriptors', $rows, split_into("--value tag -S 1k", 'csv'));
+	my %sum;
+	%parts = split_into('--value tag --manifest manifest', 'csv');
+	%sum = map { /^(\S+)  (.*)/ ? ("out/$2" => $1) : () } split /\n/, %parts ? run('cd out && xxh128sum part-*') : '';
+	my @told = split /\n/, run("jq -r '.parts[] | [.file, .rows, .bytes, .xxh128] | \@tsv' manifest");
+	my @true = map { join "\t", "out/part-$_.csv", scalar @{ $parts{$_} }, -s "out/part-$_.csv", $sum{"out/part-$_.csv"} } keys %parts;
+	same('split --manifest', join("\n", sort @told), join("\n", sort @true));
+	system('rm -rf cmd && mkdir cmd') == 0 or die;
+	run("stook split --value tag --to-cmd 'cat > cmd/part-{}.csv' in.csv");
+	same('split --to-cmd', run('cat cmd/* 2>/dev/null; ls cmd'), run('cat out/* 2>/dev/null; ls out'));
 }
 
 # 20,000 keys: shares within five standard deviations; another seed, another choice.
