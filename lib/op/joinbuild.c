@@ -60,7 +60,7 @@ static uint64_t slots_for(int64_t rows)
 {
 	uint64_t n = 64;
 
-	while (n < (uint64_t)rows * 2)
+	while (n < (uint64_t)rows + (uint64_t)rows / 3)
 		n *= 2;
 	return n;
 }
@@ -185,6 +185,7 @@ static void put_row(struct build *b, uint32_t row, uint64_t hash)
 	struct build_slot *slot = find_slot(b, hash, b->v[row].word, row_key(b->v[row].row));
 
 	b->next[row] = slot->row ? slot->row - 1 : END;
+	b->unique &= !slot->row;
 	*slot = (struct build_slot){ (uint32_t)(hash >> 32), row + 1 };
 }
 
@@ -212,6 +213,7 @@ static int make_table(struct build *b, struct err *e)
 		return err_oom(e);
 	(void)madvise(b->slots, n * sizeof *b->slots, MADV_HUGEPAGE);
 	b->mask = n - 1;
+	b->unique = true;
 	for (int64_t to = b->n - 1; to >= 0; to -= GROUP)
 		put_group(b, to, to + 1 < GROUP ? (int)to + 1 : GROUP);
 	return 0;
@@ -284,7 +286,7 @@ void build_find(const struct build *b, const struct feed *left, int alt, uint32_
 			uint32_t row = p[i].null ? 0 : find_slot(b, p[i].hash, p[i].word, p[i].key)->row;
 
 			found[from + i] = row ? row - 1 : NO_MATCH;
-			if (row)
+			if (row && !b->unique)
 				__builtin_prefetch(&b->next[row - 1]);
 		}
 	}

@@ -127,7 +127,7 @@ static uint32_t next_match(struct pass *p, int *alt)
 		}
 	for (int a = 0; a < p->j->nalts && match != NO_MATCH; a++)
 		if (p->now[a] == match)
-			p->now[a] = p->build->next[match];
+			p->now[a] = p->build->unique ? NO_MATCH : p->build->next[match];
 	return match;
 }
 
@@ -247,8 +247,32 @@ static void one_row(struct pass *p, int64_t max)
 	p->row += !p->started;
 }
 
+/* The usual case: at most one match a row, nothing to keep in mind. */
+static bool is_simple(const struct pass *p)
+{
+	enum join_kind k = p->j->opts.kind;
+
+	return p->j->nalts == 1 && p->build->unique && (k == JOIN_INNER || k == JOIN_LEFT) && p->j->opts.expect == EXPECT_ANY &&
+	       !p->seen && !p->o.tagged && !p->left->bad.skip && !p->j->stopped;
+}
+
+static void pair_simple(struct pass *p, int64_t max)
+{
+	bool all = p->j->opts.kind == JOIN_LEFT;
+	int64_t k = p->npairs;
+
+	for (; p->row < p->n && k < max; p->row++) {
+		p->idx[k] = (uint32_t)p->row;
+		p->hits[k] = p->found[p->row];
+		k += all || p->found[p->row] != NO_MATCH;
+	}
+	p->npairs = k;
+}
+
 static void pair_rows(struct pass *p, int64_t max)
 {
+	if (is_simple(p))
+		pair_simple(p, max);
 	while (p->row < p->n && p->npairs < max) {
 		if (feed_skipped(p->left, p->row))
 			p->row++;

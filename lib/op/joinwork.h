@@ -141,6 +141,7 @@ struct build {
 		uint32_t tag, row; /* row + 1; 0: free */
 	} *slots;
 	uint64_t mask, seed;
+	bool unique;              /* no key has two rows: `next` says nothing */
 	int64_t data;             /* bytes of the payload, as columns: how large a row is */
 };
 
