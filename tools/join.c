@@ -3,6 +3,8 @@
 #include "lib/cli/cli.h"
 #include "lib/op/joiner.h"
 
+#define READ_AHEAD (64 << 20)
+
 struct join_args {
 	struct common common;
 	struct strv pairs;
@@ -99,6 +101,12 @@ static int check(void *args, struct err *e)
 	return check_operands(&a->common, e);
 }
 
+/* Threads that read one input: one alone when there is no memory for what is read ahead. */
+static int reading_threads(const struct common *c)
+{
+	return c->memory >= READ_AHEAD ? cli_threads(c) : 1;
+}
+
 static int run(void *args, struct err *e)
 {
 	const struct join_args *a = args;
@@ -108,11 +116,11 @@ static int run(void *args, struct err *e)
 				     .asof = a->asof ? &a->as_of : NULL, .threads = cli_threads(&a->common),
 				     .memory = a->common.memory, .tmpdir = a->common.tmpdir };
 	struct source *left, *right, *s;
-	int rc = cli_input(&a->common, a->common.operands[0], cli_threads(&a->common), &left, e);
+	int rc = cli_input(&a->common, a->common.operands[0], reading_threads(&a->common), &left, e);
 
 	if (rc < 0)
 		return rc;
-	if ((rc = cli_input(&a->common, a->common.operands[1], cli_threads(&a->common), &right, e)) < 0) {
+	if ((rc = cli_input(&a->common, a->common.operands[1], reading_threads(&a->common), &right, e)) < 0) {
 		source_close(left);
 		return rc;
 	}

@@ -3,8 +3,8 @@
 #include "lib/op/grow.h"
 #include "lib/op/joinwork.h"
 
-#define LARGEST_BATCH (8 * BATCH_BYTES)
-#define MOST_HELD 32 /* batches of pairs noted, beside the group's */
+#define LARGEST_BATCH (2 * BATCH_BYTES)
+#define MOST_HELD 8 /* batches of pairs noted, beside the group's */
 
 int group_open(struct group *g, struct join *j, struct err *e)
 {

@@ -5,7 +5,7 @@
 
 #include "lib/op/grow.h"
 
-#define LARGEST_BATCH (8 * BATCH_BYTES)
+#define LARGEST_BATCH (2 * BATCH_BYTES)
 
 struct pass {
 	struct source source;
