@@ -11,6 +11,11 @@ struct cat_args {
 	struct strv meta;
 };
 
+static void defaults(void *args)
+{
+	((struct cat_args *)args)->common.write.same_end = true;
+}
+
 static int put_schema(const char *path, const struct schema *s, struct err *e)
 {
 	cleanup_buf struct buf b = { 0 };
@@ -103,15 +108,16 @@ const struct tool tool_cat = {
 		       ".Fl Fl on-bad Cm side Ns = Ns Ar FILE\nholds their text, those that could not be read first; a record that came as\n"
 		       "Arrow, and so without text, is laid aside as a JSON object.\n"
 		       ".Pp\n"
-		       "CSV that was minimally quoted comes back byte for byte, with these differences: a byte order mark goes; lines end as\n"
-		       "the first one did, also where the input mixed line ends; and the last line has its line end, for whether it lacked\n"
-		       "one is known only after everything else has been handed on.\n"
+		       "CSV that was minimally quoted comes back byte for byte, with these differences: a byte order mark goes, and lines end\n"
+		       "as the first one did, also where the input mixed line ends. A last line without its end stays so when\n.Nm\nreads CSV and "
+		       "writes CSV itself; between two tools it gets one.\n"
 		       ".Pp\n"
 		       "What stands before a dot in\n.Fl Fl meta\nis a field if there is one of that name, the longest if several fit;\n"
 		       "a backslash before the dot makes it part of the key. Metadata stays with the table and its fields through all\n"
 		       "tools, and shows as comments in what\n.Fl Fl schema-out\nwrites.\n",
 	.groups = groups,
 	.size = sizeof(struct cat_args),
+	.defaults = defaults,
 	.run = run,
 	.share = share,
 	.examples = examples,

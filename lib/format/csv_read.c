@@ -252,6 +252,8 @@ int csv_scan_text(struct reader *r, struct err *e)
 	r->fault.at += base;
 	r->fault.end += base;
 	step_over(r);
+	if (r->ready && r->last && r->at == r->n)
+		r->ready->origin.open_end = r->text[r->n - 1] != '\n' && r->text[r->n - 1] != '\r';
 	return r->ready || r->fault.fault != FAULT_NONE;
 }
 

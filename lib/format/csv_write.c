@@ -33,6 +33,7 @@ struct writer {
 	struct str null, eol;
 	int ncols;           /* that are written */
 	bool done, at_start; /* at_start: nothing has been written yet */
+	bool same_end, owed; /* owed: the last line has no end yet, and gets one if another follows */
 	int hidden;          /* the column _rest that is not to be written, or -1 */
 	bool special[256];   /* bytes that make a value need quotes */
 	struct buf buf;      /* rows on their way out */
@@ -242,13 +243,14 @@ static int write_strip(struct writer *w, const struct batch *b, int64_t from, in
 {
 	int rc = 0;
 
-	if (prepare(w, b, from, n))
-		return err_oom(e);
-	put_strip(w, from, n);
 	if (w->buf.n >= BLOCK) {
 		rc = out_write(w->out, w->buf.p, w->buf.n, e);
 		w->buf.n = 0;
 	}
+	if (rc == 0 && prepare(w, b, from, n))
+		return err_oom(e);
+	if (rc == 0)
+		put_strip(w, from, n);
 	return rc;
 }
 
@@ -276,12 +278,17 @@ static int write_batch(struct sink *s, struct batch *b, struct err *e)
 {
 	struct writer *w = (struct writer *)s;
 	int64_t step = w->ncols < STRIP_FIELDS ? (STRIP_FIELDS - 1) / (w->ncols + 1) + 1 : 1, n = showable(w, b);
-	int rc = 0;
+	int rc = w->owed && n && buf_str(&w->buf, w->eol) ? err_oom(e) : 0;
 
+	w->owed &= n == 0;
 	for (int64_t from = 0; rc == 0 && from < n; from += step)
 		rc = write_strip(w, b, from, n - from < step ? n - from : step, e);
 	if (rc == 0 && n < b->nrows)
 		rc = rest_refused(b, w->hidden, e);
+	if (rc == 0 && n && w->same_end && b->origin.open_end) {
+		w->buf.n -= w->eol.n;
+		w->owed = true;
+	}
 	return rc < 0 ? rc : flush(w, e);
 }
 
@@ -374,6 +381,7 @@ static int start(struct writer *w, const struct schema *s, const struct write_op
 	w->at_start = true;
 	w->null = o->null ? str_of(o->null) : STR("");
 	w->eol = eol_of(s);
+	w->same_end = o->same_end;
 	w->special[w->delimiter] = w->special['"'] = w->special['\n'] = w->special['\r'] = true;
 	if (has_special(w, (const uint8_t *)w->null.p, w->null.n))
 		return err_set(e, ST_USAGE, "--null-out: \"%s\" would need quotes, and nulls are written without", o->null);

@@ -40,6 +40,7 @@ struct write_opts {
 	bool no_header;            /* --no-header-out */
 	const char *null;          /* --null-out TEXT */
 	bool keep_null, rest;      /* --keep-null, --rest */
+	bool same_end;             /* CSV: no line end behind the last line if the input had none; for outputs that are the input as it was */
 	bool compress;             /* --compress: `packing` says how; else it goes by the suffix */
 	struct packing packing;    /* of the bytes around the format */
 	const struct packing *bodies; /* Arrow: of the bodies; NULL: zstd in files, none on pipes */

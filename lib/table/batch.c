@@ -47,11 +47,12 @@ void batch_keep(struct batch *b, struct batch *other)
 		b->keep[b->keep[0] != NULL] = batch_ref(other);
 }
 
-static void slice_origin(const struct batch *b, int64_t from, struct origin *o)
+static void slice_origin(const struct batch *b, int64_t from, int64_t n, struct origin *o)
 {
 	int64_t column;
 
 	*o = b->origin;
+	o->open_end &= from + n == b->nrows;
 	o->row += from;
 	if (from && o->line) {
 		if (o->locate)
@@ -75,7 +76,7 @@ int batch_slice(struct batch *b, int64_t from, int64_t n, struct batch **ret, st
 		s->cols[i].type = &s->schema->fields[i].type;
 	}
 	batch_keep(s, b);
-	slice_origin(b, from, &s->origin);
+	slice_origin(b, from, n, &s->origin);
 	*ret = s;
 	s = NULL;
 	return 0;

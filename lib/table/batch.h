@@ -25,6 +25,7 @@ struct origin {
 	void (*locate)(const struct origin *o, int64_t row, int field, int64_t *line, int64_t *column);
 	/* The raw text of a row, the line end perhaps included; p = NULL: not there. May be NULL. */
 	struct str (*raw)(const struct origin *o, int64_t row);
+	bool open_end;           /* the last row of the batch is the input's last line, and that has no line end */
 	struct bad_log *log;     /* who counts bad records of rows that came from an input; NULL: nobody. Borrowed */
 };
 
