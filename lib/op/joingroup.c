@@ -180,12 +180,14 @@ void group_release(struct group *g)
 {
 	uint32_t k = g->on_disk ? g->nheld : g->first;
 
+	if (!k)
+		return;
 	for (uint32_t i = 0; i < k; i++)
 		batch_unref(g->held[i]);
 	g->nheld -= k;
 	memmove(g->held, g->held + k, g->nheld * sizeof *g->held);
 	g->first = 0;
-	for (int64_t i = 0; i < g->n && k && !g->on_disk; i++)
+	for (int64_t i = 0; i < g->n && !g->on_disk; i++)
 		g->refs[i].batch -= k;
 }
 
