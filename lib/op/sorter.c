@@ -83,7 +83,7 @@ static int64_t piece_bytes(const struct sort_opts *o)
 
 static int fresh_run(struct sorter *s, struct err *e)
 {
-	int rc = run_open(s->source.schema, &s->key, s->pool, s->opts.threads + 1, piece_bytes(&s->opts), &s->run, e);
+	int rc = run_open(s->source.schema, &s->key, s->pool, s->opts.threads + (s->opts.limit < 0), piece_bytes(&s->opts), &s->run, e);
 
 	if (rc < 0)
 		return rc;
