@@ -20,7 +20,7 @@ oracle() { # script cases seed
 }
 
 @test "split is a partition in every mode; take is head, tail and awk" {
-	oracle split 8 1
+	oracle split 12 1
 }
 
 numbers() { # rows: id, a shuffled number, some text
@@ -99,6 +99,39 @@ numbers() { # rows: id, a shuffled number, some text
 	umount small
 	[ "$status" = 74 ] || { echo "$status"; cat err; false; }
 	[ -z "$left" ]
+}
+
+@test "split: more parts than descriptors and memory; killed, nothing is to be seen; the next run removes what is hidden" {
+	cd "$BATS_TEST_TMPDIR"
+	numbers 300 >in.csv
+	mkdir d
+	(ulimit -n 64; stook split --value id -S 1M --out 'd/{}.csv' --manifest m.json in.csv)
+	[ "$(ls d | wc -l)" = 300 ]
+	[ "$(jq '.parts | length' m.json)" = 300 ]
+	(cd d && xxh128sum 1.csv 150.csv 300.csv) >sums
+	jq -r '.parts[] | select(.name == "1" or .name == "150" or .name == "300") | .xxh128 + "  " + .name + ".csv"' m.json | cmp - sums
+	for i in $(seq 300); do tail -n +2 d/$i.csv; done | cmp - <(tail -n +2 in.csv)
+	rm -r d m.json
+	mkdir d
+	for t in 0.05 0.1 0.2 0.3; do
+		(ulimit -n 64; exec timeout -s KILL $t stook split --value id -S 1M --out 'd/{}.csv' --manifest m.json in.csv) || true
+		[ ! -e m.json ] || break
+	done
+	(ulimit -n 64; stook split --value id -S 1M --out 'd/{}.csv' --manifest m.json in.csv)
+	[ "$(ls -A d | wc -l)" = 300 ]
+}
+
+@test "split --to-cmd: a command that fails is named; names are quoted for sh" {
+	cd "$BATS_TEST_TMPDIR"
+	numbers 100 >in.csv
+	mkdir d
+	stook split --weights "it's=1,b c=1" --to-cmd 'cat >d/{}' in.csv
+	[ "$(ls d)" = "b c
+it's" ]
+	stook split -n 2 --to-cmd 'cat >/dev/null; exit $((3 * {}))' --manifest m in.csv 2>err && status=0 || status=$?
+	[ "$status" = 65 ]
+	grep -q 'exit $((3 \* 1))" failed with exit status 3' err
+	[ ! -e m ]
 }
 
 @test "split: an input that ends early leaves no file" {
