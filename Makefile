@@ -177,7 +177,13 @@ demo: ## a tour of the tools on real data
 bench: ## compare with the peers that are installed; TASK=... chooses
 	@./setup bench
 	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory $(BUILD)/bench/exact
 	@bench/run $(TASK)
+
+$(BUILD)/bench/exact: $(call obj,bench/exact.c) $(LIB)
+	@mkdir -p $(@D)
+	$(call say,LINK)
+	$(Q)$(CC) $(HARDEN_LD) $(LDFLAGS) -Wl,--as-needed -o $@ $^ $(LIBS_ISAL) $(LIBS)
 
 MAN5 := man/stook-partial.5
 MAN := $(patsubst %,$(BUILD)/man/stook-%.1,$(TOOLS)) $(BUILD)/man/fanout.1 $(BUILD)/man/stook-get.1

@@ -1,7 +1,7 @@
 /* Exact sums of doubles: see floatsum.h.
  *
- * Invariant: the value is exactly hi + lo, or, after promotion, exactly the sum of chunk[i] * 2^(32 i - 1074). Chunks overlap:
- * each takes at most 32 bits an addition, so 2^30 additions fit between two propagations of carries. */
+ * Invariant: the value is exactly the integer * 2^(base - 1075), or, after promotion, exactly the sum of chunk[i] * 2^(32 i - 1074).
+ * Chunks overlap: each takes at most 32 bits an addition, so 2^30 additions fit between two propagations of carries. */
 #include "lib/agg/floatsum.h"
 
 #include "lib/agg/round.h"
@@ -10,7 +10,6 @@
 #include <stdlib.h>
 
 #define MIN_EXP (-1074)
-#define CARRY_EVERY (UINT32_C(1) << 30)
 #define TEXT_DIGITS (SUPER_CHUNKS * 8)
 
 void floatsums_free(struct floatsums *p)
@@ -22,7 +21,7 @@ void floatsums_free(struct floatsums *p)
 }
 
 /* Every chunk but the top one into [0, 2^32). The value does not change. */
-static void superacc_carry(struct superacc *a)
+void superacc_carry(struct superacc *a)
 {
 	for (int i = 0; i + 1 < SUPER_CHUNKS; i++) {
 		int64_t carry = a->chunk[i] >> 32;
@@ -33,27 +32,21 @@ static void superacc_carry(struct superacc *a)
 	a->pending = 0;
 }
 
-/* v = mantissa * 2^exp with an integer mantissa of at most 53 bits. v is finite. */
-static int64_t split(double v, long *exp)
+/* += words of an unsigned number, the lowest of which counts units of 2^(32 i - 1074). */
+static void add_words(struct superacc *a, unsigned i, unsigned __int128 v, bool minus)
 {
-	int e;
-
-	frexp(v, &e);
-	*exp = (e < MIN_EXP + 53 ? MIN_EXP + 53 : e) - 53;
-	return (int64_t)ldexp(v, (int)-*exp);
+	for (; v; v >>= 32, i++)
+		a->chunk[i] += minus ? -(int64_t)(uint32_t)v : (int64_t)(uint32_t)v;
 }
 
-static void superacc_add(struct superacc *a, double v)
+static void add_integer(struct superacc *a, const struct floatsum *s)
 {
-	long exp;
-	int64_t m = split(v, &exp);
-	unsigned place = (unsigned)(exp - MIN_EXP), i = place / 32;
-	unsigned __int128 wide = (unsigned __int128)(uint64_t)(m < 0 ? -m : m) << (place % 32);
+	__int128 v = floatsum_get(s);
+	unsigned __int128 u = v < 0 ? -(unsigned __int128)v : (unsigned __int128)v;
+	unsigned place = s->base ? (unsigned)s->base - 1 : 0;
 
-	if (a->pending++ >= CARRY_EVERY)
-		superacc_carry(a);
-	for (; wide; wide >>= 32, i++)
-		a->chunk[i] += m < 0 ? -(int64_t)(uint32_t)wide : (int64_t)(uint32_t)wide;
+	add_words(a, place / 32, (unsigned __int128)(uint64_t)u << (place % 32), v < 0);
+	add_words(a, place / 32 + 2, (u >> 64) << (place % 32), v < 0);
 }
 
 static struct superacc *promote(struct floatsum *s, struct floatsums *p)
@@ -75,9 +68,8 @@ static struct superacc *promote(struct floatsum *s, struct floatsums *p)
 	if (!a)
 		return NULL;
 	p->v[p->n++] = a;
-	superacc_add(a, s->hi);
-	superacc_add(a, s->lo);
-	s->hi = s->lo = 0;
+	add_integer(a, s);
+	floatsum_set(s, 0);
 	s->big = p->n;
 	return a;
 }
@@ -85,11 +77,20 @@ static struct superacc *promote(struct floatsum *s, struct floatsums *p)
 int floatsum_add_slow(struct floatsum *s, double v, struct floatsums *p)
 {
 	struct superacc *a;
+	bool minus;
+	int exp;
 
 	s->any = 1;
 	if (special_of(v)) {
 		s->special = (uint8_t)special_add(s->special, special_of(v));
 		return 0;
+	}
+	double_parts(v, &exp, &minus);
+	if (v == 0)
+		return 0;
+	if (!s->base && !s->big) {
+		s->base = (int16_t)(exp > FLOATSUM_NEAR ? exp - FLOATSUM_NEAR : 1);
+		return floatsum_add(s, v, p);
 	}
 	a = promote(s, p);
 	if (!a)
@@ -98,15 +99,26 @@ int floatsum_add_slow(struct floatsum *s, double v, struct floatsums *p)
 	return 0;
 }
 
-/* n += m * 2^(exp - base), exp >= base */
-static void add_shifted(mpz_t n, int64_t m, long exp, long base)
+void double_exact(double v, mpz_t n, long *exp2)
 {
-	mpz_t t;
+	bool minus;
+	int exp;
 
-	mpz_init_set_si(t, m);
-	mpz_mul_2exp(t, t, (mp_bitcnt_t)(exp - base));
-	mpz_add(n, n, t);
-	mpz_clear(t);
+	mpz_set_ui(n, double_parts(v, &exp, &minus));
+	if (minus)
+		mpz_neg(n, n);
+	*exp2 = exp - 1075;
+}
+
+void mpz_set_i128(mpz_t n, __int128 v)
+{
+	unsigned __int128 u = v < 0 ? -(unsigned __int128)v : (unsigned __int128)v;
+
+	mpz_set_ui(n, (unsigned long)(u >> 64));
+	mpz_mul_2exp(n, n, 64);
+	mpz_add_ui(n, n, (unsigned long)u);
+	if (v < 0)
+		mpz_neg(n, n);
 }
 
 static void superacc_exact(const struct superacc *from, mpz_t n)
@@ -127,21 +139,13 @@ static void superacc_exact(const struct superacc *from, mpz_t n)
 
 void floatsum_exact(const struct floatsum *s, const struct floatsums *p, mpz_t n, long *exp2)
 {
-	long eh, el;
-	int64_t hi, lo;
-
 	if (s->big) {
 		superacc_exact(p->v[s->big - 1], n);
 		*exp2 = MIN_EXP;
 		return;
 	}
-	hi = split(s->hi, &eh);
-	lo = split(s->lo, &el);
-	*exp2 = lo && el < eh ? el : eh;
-	mpz_set_ui(n, 0);
-	add_shifted(n, hi, eh, *exp2);
-	if (lo)
-		add_shifted(n, lo, el, *exp2);
+	mpz_set_i128(n, floatsum_get(s));
+	*exp2 = (s->base ? s->base : 1) - 1075;
 }
 
 static double round_exact(const struct floatsum *s, int64_t count, const struct floatsums *p)
@@ -158,20 +162,49 @@ static double round_exact(const struct floatsum *s, int64_t count, const struct 
 	return v;
 }
 
+/* v * 2^exp2, with v rounded already; false: the range of doubles has its own rounding there. */
+static bool scale_rounded(double v, int exp2, double *ret)
+{
+	*ret = ldexp(v, exp2);
+	return v == 0 || (fabs(*ret) >= 0x1p-1021 && fabs(*ret) < HUGE_VAL);
+}
+
 double floatsum_round(const struct floatsum *s, const struct floatsums *p)
 {
+	double v;
+
 	if (s->special)
 		return special_f64(s->special);
-	return s->big ? round_exact(s, 1, p) : s->hi + 0.0;
+	if (!s->big && scale_rounded((double)floatsum_get(s), s->base - 1075, &v))
+		return v + 0.0;
+	return round_exact(s, 1, p);
+}
+
+/* The quotient to 64 bits or more, its lowest bit set when something is left: converting it to a double is the one rounding. */
+static bool mean_small(const struct floatsum *s, int64_t count, double *ret)
+{
+	__int128 v = floatsum_get(s);
+	unsigned __int128 u = v < 0 ? -(unsigned __int128)v : (unsigned __int128)v, q;
+	int up = 0;
+
+	if (!u) {
+		*ret = 0;
+		return true;
+	}
+	up = (uint64_t)(u >> 64) ? __builtin_clzll((uint64_t)(u >> 64)) : 64 + __builtin_clzll((uint64_t)u);
+	u <<= up;
+	q = u / (uint64_t)count;
+	q |= u % (uint64_t)count != 0;
+	return scale_rounded(v < 0 ? -(double)q : (double)q, s->base - 1075 - up, ret);
 }
 
 double floatsum_mean(const struct floatsum *s, int64_t count, const struct floatsums *p)
 {
+	double v;
+
 	if (s->special)
 		return special_f64(s->special);
-	if (!s->big && s->lo == 0 && count <= (int64_t)1 << 53)
-		return s->hi / (double)count + 0.0;
-	return round_exact(s, count, p);
+	return !s->big && mean_small(s, count, &v) ? v : round_exact(s, count, p);
 }
 
 int floatsum_print(const struct floatsum *s, const struct floatsums *p, struct buf *b)
@@ -226,7 +259,7 @@ static enum dec_read add_mpz(struct floatsum *s, mpz_t n, long exp2, struct floa
 	a = promote(s, p);
 	if (!a)
 		return DEC_NOMEM;
-	if (a->pending++ >= CARRY_EVERY)
+	if (a->pending++ >= SUPER_CARRY_EVERY)
 		superacc_carry(a);
 	s->any = 1;
 	mpz_mul_2exp(n, n, (mp_bitcnt_t)(exp2 - MIN_EXP));

@@ -1,14 +1,17 @@
 /* Exact sums of doubles, rounded once, whatever the order of the additions.
  *
- * A sum is 24 bytes, all zero when nothing has been added: two doubles whose exact sum it is while two are enough (Dekker's
- * and Knuth's error-free transformation), then an index of a superaccumulator: 70 signed 64-bit chunks, one for every 32 binary
- * places from 2^-1074 on (R. M. Neal, "Fast exact summation using small and large superaccumulators", 2015). The value is the
- * same exact number in both forms, so the result depends on the set of addends alone. nan and infinities are remembered apart.
+ * A sum is 24 bytes, all zero when nothing has been added: a 128-bit integer of units that suit the first addend, as long as the
+ * others' exponents are near (FLOATSUM_NEAR) and nothing overflows; then an index of a superaccumulator: 70 signed 64-bit chunks,
+ * one for every 32 binary places from 2^-1074 on (R. M. Neal, "Fast exact summation using small and large superaccumulators",
+ * 2015). The value is the same exact number in both forms, so the result depends on the set of addends alone. nan and infinities
+ * are remembered apart.
  */
 #ifndef STOOK_AGG_FLOATSUM_H
 #define STOOK_AGG_FLOATSUM_H
 
 #include "lib/agg/decsum.h"
+
+#include <string.h>
 
 #define SUPER_CHUNKS 70
 
@@ -18,11 +21,15 @@ struct superacc {
 };
 
 struct floatsum {
-	double hi, lo;   /* hi = hi + lo rounded */
-	uint32_t big;    /* 0: hi + lo; else pool->v[big - 1] */
+	uint64_t low; /* of the 128-bit integer, which counts units of 2^(base - 1075) */
+	int64_t high;
+	uint32_t big; /* 0: that integer; else pool->v[big - 1] */
+	int16_t base; /* 0: no value but zero yet */
 	uint8_t special; /* enum special */
 	uint8_t any;
 };
+
+#define FLOATSUM_NEAR 25 /* binary places to either side of the first addend */
 
 struct floatsums { /* zeroed is empty */
 	struct superacc **v;
@@ -32,20 +39,71 @@ struct floatsums { /* zeroed is empty */
 void floatsums_free(struct floatsums *p);
 
 int floatsum_add_slow(struct floatsum *s, double v, struct floatsums *p); /* 0 or -1 (memory) */
+void superacc_carry(struct superacc *a);
+
+#define SUPER_CARRY_EVERY (UINT32_C(1) << 30)
+
+static inline __int128 floatsum_get(const struct floatsum *s)
+{
+	return (__int128)((unsigned __int128)(uint64_t)s->high << 64 | s->low);
+}
+
+static inline void floatsum_set(struct floatsum *s, __int128 v)
+{
+	s->low = (uint64_t)v;
+	s->high = (int64_t)(v >> 64);
+}
+
+/* |v| = mantissa * 2^(exp - 1075), v finite; subnormal numbers have exp 1. */
+static inline uint64_t double_parts(double v, int *exp, bool *minus)
+{
+	uint64_t bits, e;
+
+	memcpy(&bits, &v, sizeof bits);
+	e = bits >> 52 & 0x7ff;
+	*minus = bits >> 63;
+	*exp = e ? (int)e : 1;
+	return (bits & ((UINT64_C(1) << 52) - 1)) | (uint64_t)(e != 0) << 52;
+}
+
+static inline void superacc_add(struct superacc *a, double v)
+{
+	int exp;
+	bool minus;
+	unsigned __int128 wide = double_parts(v, &exp, &minus);
+	int64_t *c = &a->chunk[(exp - 1) / 32], sign = minus ? -1 : 1;
+
+	wide <<= (exp - 1) % 32;
+	if (a->pending++ >= SUPER_CARRY_EVERY)
+		superacc_carry(a);
+	c[0] += sign * (int64_t)(uint32_t)wide;
+	c[1] += sign * (int64_t)(uint32_t)(wide >> 32);
+	c[2] += sign * (int64_t)(uint32_t)(wide >> 64);
+}
 
 static inline int floatsum_add(struct floatsum *s, double v, struct floatsums *p)
 {
-	double a = s->hi, sum = a + v, bv = sum - a, err = (a - (sum - bv)) + (v - bv);
-	double l = s->lo, low = l + err, be = low - l, rest = (l - (low - be)) + (err - be);
-	double hi = sum + low, bl = hi - sum;
+	int exp;
+	bool minus;
+	uint64_t m = double_parts(v, &exp, &minus);
+	__int128 sum = floatsum_get(s), add;
 
-	if (s->big || rest != 0 || !(hi - hi == 0) || !(sum - sum == 0))
+	if (s->big && exp < 0x7ff) {
+		superacc_add(p->v[s->big - 1], v);
+		return 0;
+	}
+	if (!s->base || (unsigned)(exp - s->base) > 2 * FLOATSUM_NEAR || exp == 0x7ff)
 		return floatsum_add_slow(s, v, p);
-	s->any = 1;
-	s->hi = hi;
-	s->lo = (sum - (hi - bl)) + (low - bl);
+	add = (__int128)m << (exp - s->base);
+	if (__builtin_add_overflow(sum, minus ? -add : add, &sum))
+		return floatsum_add_slow(s, v, p);
+	floatsum_set(s, sum);
 	return 0;
 }
+
+/* v as n * 2^exp2 (n initialised by the caller). v is finite. */
+void double_exact(double v, mpz_t n, long *exp2);
+void mpz_set_i128(mpz_t n, __int128 v); /* n initialised by the caller */
 
 /* The sum as n * 2^exp2 (n initialised by the caller). Only without special. */
 void floatsum_exact(const struct floatsum *s, const struct floatsums *p, mpz_t n, long *exp2);

@@ -37,17 +37,6 @@ static uint32_t new_big(struct momentpool *p, uint32_t n)
 	return first;
 }
 
-static void set_i128(mpz_t z, __int128 v)
-{
-	unsigned __int128 u = v < 0 ? -(unsigned __int128)v : (unsigned __int128)v;
-
-	mpz_set_ui(z, (unsigned long)(u >> 64));
-	mpz_mul_2exp(z, z, 64);
-	mpz_add_ui(z, z, (unsigned long)u);
-	if (v < 0)
-		mpz_neg(z, z);
-}
-
 static void mul_pow10(mpz_t z, int32_t n)
 {
 	mpz_t ten;
@@ -67,8 +56,8 @@ static int decmoments_promote(struct decmoments *m, struct momentpool *p)
 	m->big = new_big(p, 2);
 	if (!m->big)
 		return -1;
-	set_i128(p->v[m->big - 1], m->sum);
-	set_i128(p->v[m->big], m->squares);
+	mpz_set_i128(p->v[m->big - 1], m->sum);
+	mpz_set_i128(p->v[m->big], m->squares);
 	return 0;
 }
 
@@ -221,8 +210,8 @@ static void dec_parts(const struct decmoments *m, const struct momentpool *p, mp
 		mpz_set(s, p->v[m->big - 1]);
 		mpz_set(q, p->v[m->big]);
 	} else {
-		set_i128(s, m->sum);
-		set_i128(q, m->squares);
+		mpz_set_i128(s, m->sum);
+		mpz_set_i128(q, m->squares);
 	}
 }
 

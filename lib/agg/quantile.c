@@ -249,7 +249,6 @@ static double mix_ints(int64_t a, int64_t b, int64_t rem, int64_t den, int32_t s
 
 static double mix_doubles(double a, double b, int64_t rem, int64_t den)
 {
-	struct floatsum fa = { .hi = a }, fb = { .hi = b };
 	long ea, eb;
 	mpz_t x, y;
 	double v;
@@ -259,8 +258,8 @@ static double mix_doubles(double a, double b, int64_t rem, int64_t den)
 	if (special_of(a) || special_of(b))
 		return special_of(a) && special_of(b) ? (double)NAN : special_of(a) ? a : b;
 	mpz_inits(x, y, NULL);
-	floatsum_exact(&fa, NULL, x, &ea);
-	floatsum_exact(&fb, NULL, y, &eb);
+	double_exact(a, x, &ea);
+	double_exact(b, y, &eb);
 	mpz_mul_2exp(x, x, (mp_bitcnt_t)(ea > eb ? ea - eb : 0));
 	mpz_mul_2exp(y, y, (mp_bitcnt_t)(eb > ea ? eb - ea : 0));
 	v = mix(x, y, rem, den, ea < eb ? ea : eb, 0);
