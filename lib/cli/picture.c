@@ -64,7 +64,7 @@ static int hold(struct source *from, struct held **ret, struct err *e)
 		source_close(from);
 		return err_oom(e);
 	}
-	*h = (struct held){ .source = { from->schema, held_next, held_close }, .from = from };
+	*h = (struct held){ .source = { from->schema, held_next, held_close, NULL }, .from = from };
 	while (rc == 0 && (rc = source_next(from, &b, e)) == 0 && b) {
 		struct batch **p = reallocarray(h->b, (size_t)h->n + 1, sizeof(struct batch *));
 

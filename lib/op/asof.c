@@ -409,7 +409,7 @@ static int stage(struct join *j, struct source *from, struct schema *schema,
 		schema_unref(schema);
 		return err_oom(e);
 	}
-	*n = (struct numbered){ .source = { schema, next, numbered_close }, .from = from, .j = j };
+	*n = (struct numbered){ .source = { schema, next, numbered_close, NULL }, .from = from, .j = j };
 	*ret = &n->source;
 	return 0;
 }

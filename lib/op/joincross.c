@@ -73,7 +73,7 @@ int cross_open(struct join *j, struct feed *left, struct feed *right, struct sou
 
 	if (!c)
 		return err_oom(e);
-	*c = (struct cross){ .source = { schema_ref(j->out), cross_next, cross_close }, .j = j, .left = left, .right = right };
+	*c = (struct cross){ .source = { schema_ref(j->out), cross_next, cross_close, NULL }, .j = j, .left = left, .right = right };
 	if ((rc = group_open(&c->all, j, e)) < 0) {
 		cross_close(&c->source);
 		return rc;

@@ -362,7 +362,7 @@ int merge_join_open(struct join *j, struct feed *left, struct feed *right, struc
 
 	if (!m)
 		return err_oom(e);
-	*m = (struct merging){ .source = { schema_ref(j->out), merging_next, merging_close }, .j = j, .left = left, .right = right,
+	*m = (struct merging){ .source = { schema_ref(j->out), merging_next, merging_close, NULL }, .j = j, .left = left, .right = right,
 			       .rest = { .fd = -1 } };
 	left->order = &m->order[LEFT];
 	right->order = &m->order[RIGHT];

@@ -275,7 +275,7 @@ int windows_open(struct source *in, const struct window_opts *o, struct source *
 		source_close(in);
 		return err_oom(e);
 	}
-	*w = (struct windows){ .source = { NULL, windows_next, windows_close }, .in = in, .o = *o, .col = -1, .now = INT64_MIN };
+	*w = (struct windows){ .source = { NULL, windows_next, windows_close, NULL }, .in = in, .o = *o, .col = -1, .now = INT64_MIN };
 	if ((rc = setup(w, e)) < 0) {
 		windows_close(&w->source);
 		return rc;

@@ -301,7 +301,6 @@ TEST(an_answer_that_fails)
 
 TEST(a_reader_with_a_time_limit)
 {
-	cleanup_buf struct buf got = { 0 };
 	struct err e;
 	struct in *in;
 	char byte;

@@ -241,8 +241,8 @@ TEST(text_that_begins_like_a_codec_is_text)
 					     "\x1f",
 					     "\x04\x22",
 					     "BZh,x\n1,2\n",
-					     "\xfd"
-					     "7z" };
+					     ("\xfd"
+					      "7z") };
 
 	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
 		cleanup_buf struct buf b = { 0 };

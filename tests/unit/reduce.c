@@ -79,7 +79,7 @@ static struct tab drain(struct source *s)
 
 		if (source_next(s, &b, &e) < 0) {
 			printf("# %s\n", e.msg);
-			CHECK(!"source fails");
+			CHECK(false && "source fails");
 		}
 		if (!b)
 			break;
@@ -271,7 +271,7 @@ static struct tab fold_reduce(const struct tab *t, const void *arg, bool partial
 
 	if (reduce_open(tab_open(t), &o, &s, &e) < 0) {
 		printf("# %s\n", e.msg);
-		CHECK(!"reduce_open fails");
+		CHECK(false && "reduce_open fails");
 	}
 	return drain(s);
 }
@@ -539,7 +539,7 @@ static struct tab fold_scores(const struct tab *t, const void *arg, bool partial
 	}
 	if (scores_open(tab_open(t), &o, &areas, &s, &e) < 0) {
 		printf("# %s\n", e.msg);
-		CHECK(!"scores fail");
+		CHECK(false && "scores fail");
 	}
 	cells = drain(s);
 	CHECK(matrix_init(&m, cells.schema, &states, &e) == 0);

@@ -187,7 +187,7 @@ TEST(merge_of_sorted_parts_is_the_sorted_whole)
 		struct mem_table t = mem_random(&r, (int64_t)rng_below(&r, 500), 1 + rng_below(&r, 8), rng_below(&r, 4));
 		int spec = (int)rng_below(&r, 6), parts = 1 + (int)rng_below(&r, 9);
 		struct key_spec k = parse(specs[spec], &a);
-		struct sort_opts o = { .key = &k, .limit = rng_below(&r, 2) ? -1 : (int64_t)rng_below(&r, 50), .unique = rng_below(&r, 2) };
+		struct sort_opts o = { .key = &k, .limit = rng_below(&r, 2) ? -1 : (int64_t)rng_below(&r, 50), .unique = (enum unique)rng_below(&r, 2) };
 		int64_t *want, *got, n, nwant = expected(spec, &t, o.unique, o.limit, &want), at = 0;
 		struct source *from[9], *s = NULL;
 		struct err e;
