@@ -1,4 +1,4 @@
-/* JSON Lines, and JSON arrays of objects (written only): the rows of the table of formats. */
+/* JSON Lines, and JSON arrays of objects: the rows of the table of formats. */
 #include "lib/format/jsonl.h"
 
 const struct format format_jsonl = {
@@ -12,6 +12,7 @@ const struct format format_jsonl = {
 const struct format format_json = {
 	.name = "json",
 	.suffixes = ".json",
-	.help = "one JSON array of objects (written only)",
+	.help = "one JSON array of objects, read and written as JSON Lines are",
+	.read = json_read,
 	.write = json_write,
 };

@@ -86,6 +86,7 @@ struct jsonl_parser {
 	 * error after all. May be NULL. */
 	int (*bad_one)(void *context, struct str record, struct err *e);
 	void *bad_context;
+	bool array;                  /* a record is not a line: see array.h */
 	int64_t nulled;              /* the last record that was taken with nulls */
 	bool too_many;               /* the last failure was one too many */
 };
@@ -101,10 +102,17 @@ void jsonl_parser_free(struct jsonl_parser *x);
  * the end. */
 int jsonl_parse(struct jsonl_parser *x, const char *text, size_t n, size_t *used, struct err *e) nodiscard;
 
-/* The place of field `col` (-1: none) of the row-th record in `text`: the value, or its record when it has none. */
+/* The place of field `col` (-1: none) of the row-th record: the value, or its record when it has none. */
 void jsonl_locate(const struct origin *o, int64_t row, int col, int64_t *line, int64_t *column);
+/* The same where records are of an array (array.h). */
+void json_locate(const struct origin *o, int64_t row, int col, int64_t *line, int64_t *column);
+
+/* Where `at` lies in text that comes from an array: line ends before it, and bytes of its line, of which `column` are before the
+ * text. */
+void json_place(const char *text, const char *at, int64_t column, int64_t *lines, int64_t *bytes);
 
 int jsonl_read(struct in *in, const struct read_opts *o, struct source **ret, struct err *e) nodiscard;
+int json_read(struct in *in, const struct read_opts *o, struct source **ret, struct err *e) nodiscard;
 int jsonl_write(struct out *out, const struct schema *s, const struct write_opts *o, struct sink **ret, struct err *e) nodiscard;
 int json_write(struct out *out, const struct schema *s, const struct write_opts *o, struct sink **ret, struct err *e) nodiscard;
 

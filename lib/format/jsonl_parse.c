@@ -165,6 +165,8 @@ static const char *kind_name(char c)
 
 static const char *trailing(parser *x, const char *p)
 {
+	if (x->array)
+		return fail(x, p, "a comma or ] must follow the record");
 	return fail(x, p, *p == '{' ? "each record must have a line of its own" : "something follows the record on its line");
 }
 

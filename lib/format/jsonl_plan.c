@@ -1,5 +1,6 @@
 /* From a schema to the tree of keys that the record parser follows, and from a row and column back to its place in the text. */
 #include "lib/format/jsonl.h"
+#include "lib/format/records.h"
 
 #include <stdlib.h>
 
@@ -151,19 +152,55 @@ static const char *find_path(const char *p, struct str name)
 	return p;
 }
 
-void jsonl_locate(const struct origin *o, int64_t row, int col, int64_t *line, int64_t *column)
+/* Where the row-th record of the text begins, blanks before it included, and *lines before it; NULL: there is none. */
+static const char *find_record(const struct origin *o, int64_t row, int64_t *lines)
 {
-	const struct schema *s = o->context;
-	const char *p = o->text, *end = p + o->text_size, *start = p, *value = NULL;
+	const char *p = o->text, *end = p + o->text_size;
 
-	for (*line = o->line; p < end; ++*line) {
-		start = p;
-		p = json_blanks(p, NULL);
-		if (*p != '\n' && row-- == 0)
-			break;
+	row += o->text_row;
+	for (*lines = 0; p < end; ++*lines) {
+		if (*json_blanks(p, NULL) != '\n' && row-- == 0)
+			return p;
 		p = (const char *)memchr(p, '\n', (size_t)(end - p)) + 1;
 	}
-	if (p < end && col >= 0)
-		value = find_path(p, s->fields[col].name);
-	*column = (p < end ? (value ? value : p) - start : 0) + 1;
+	return NULL;
+}
+
+/* Its field `col`, or the record itself. */
+static const char *find_value(const struct records_text *t, const char *record, int col)
+{
+	const char *p = json_blanks(record, NULL), *value = col >= 0 ? find_path(p, t->schema->fields[col].name) : NULL;
+
+	return value ? value : p;
+}
+
+void jsonl_locate(const struct origin *o, int64_t row, int col, int64_t *line, int64_t *column)
+{
+	const struct records_text *t = o->context;
+	const char *record = find_record(o, row, line);
+
+	*line += t->line + 1;
+	*column = record ? find_value(t, record, col) - record + 1 : 1;
+}
+
+void json_place(const char *text, const char *at, int64_t column, int64_t *lines, int64_t *bytes)
+{
+	const char *next;
+
+	*bytes = column;
+	for (*lines = 0; (next = memchr(text, '\r', (size_t)(at - text))); ++*lines) {
+		text = next + 1;
+		*bytes = 0;
+	}
+	*bytes += at - text;
+}
+
+void json_locate(const struct origin *o, int64_t row, int col, int64_t *line, int64_t *column)
+{
+	const struct records_text *t = o->context;
+	const char *record = find_record(o, row, line);
+
+	json_place(o->text, record ? find_value(t, record, col) : o->text, t->column, line, column);
+	*line += t->line + 1;
+	++*column;
 }

@@ -16,6 +16,7 @@ struct jsonl_source {
 	struct arena arena; /* what was declared */
 	struct declared types;
 	struct jsonl_parser parser;
+	struct array array; /* of JSON that is one */
 };
 
 /* Reads until the sample is complete; *ret is it. */
@@ -90,6 +91,37 @@ static int parse(struct records *r, const char *text, size_t n, size_t *used, st
 	return rc;
 }
 
+/* Line ends between tokens, as they stand in columns of JSON text, are blanks; none is in a string. */
+static void blank_line_ends(struct rows *rows)
+{
+	for (int i = 0; i < rows->schema->nfields; i++) {
+		struct buf *text = &rows->cols[i].values;
+		uint8_t *p = text->p, *end = p + text->n;
+
+		if (rows->schema->fields[i].type.mark != MARK_JSON)
+			continue;
+		while (p < end && (p = memchr(p, '\r', (size_t)(end - p))))
+			*p++ = ' ';
+	}
+}
+
+/* The same for records of an array. */
+static int parse_array(struct records *r, const char *text, size_t n, size_t *used, struct err *e)
+{
+	struct jsonl_parser *x = &((struct jsonl_source *)r)->parser;
+	int rc = parse(r, text, n, used, e);
+	int64_t before = r->column;
+
+	blank_line_ends(r->rows);
+	json_place(text, text + *used, before, &r->parsed, &r->column);
+	if (rc < 0 && e->line) {
+		json_place(text, x->at, before, &e->line, &e->column);
+		e->line++;
+		e->column++;
+	}
+	return rc;
+}
+
 static int bad_one(void *context, struct str record, struct err *e)
 {
 	return records_bad(context, record, e);
@@ -119,12 +151,25 @@ static int start(struct jsonl_source *s, const struct read_opts *o, struct err *
 		return rc;
 	s->records.rows = &s->parser.rows;
 	s->parser.on_bad = o->on_bad;
+	s->parser.array = s->records.lines.array;
 	s->parser.bad_one = bad_one;
 	s->parser.bad_context = &s->records;
 	return records_start(&s->records, o, e);
 }
 
-int jsonl_read(struct in *in, const struct read_opts *o, struct source **ret, struct err *e)
+/* Lines of an array's records. */
+static void read_array(struct jsonl_source *s)
+{
+	struct lines *l = &s->records.lines;
+
+	s->array = (struct array){ .name = in_name(l->in), .record_max = (int64_t)l->line_max };
+	l->line_max = SIZE_MAX;
+	l->array = &s->array;
+	s->records.parse = parse_array;
+	s->records.locate = json_locate;
+}
+
+static int open_source(struct in *in, const struct read_opts *o, bool array, struct source **ret, struct err *e)
 {
 	struct jsonl_source *s = calloc(1, sizeof *s);
 	int rc;
@@ -139,10 +184,22 @@ int jsonl_read(struct in *in, const struct read_opts *o, struct source **ret, st
 	s->records.twin = twin;
 	s->records.size = sizeof *s;
 	records_init(&s->records, in, o);
+	if (array)
+		read_array(s);
 	if ((rc = start(s, o, e)) < 0) {
 		records_close(&s->records.source);
 		return rc;
 	}
 	*ret = &s->records.source;
 	return 0;
+}
+
+int jsonl_read(struct in *in, const struct read_opts *o, struct source **ret, struct err *e)
+{
+	return open_source(in, o, false, ret, e);
+}
+
+int json_read(struct in *in, const struct read_opts *o, struct source **ret, struct err *e)
+{
+	return open_source(in, o, true, ret, e);
 }

@@ -50,6 +50,21 @@ static void drop_bom(struct lines *l)
 	l->started = l->text.n >= 3;
 }
 
+/* n bytes more behind the text: those of records. Returns n, or an error behind the records that are whole. */
+static ssize_t gather_records(struct lines *l, uint8_t *p, ssize_t n, struct err *e)
+{
+	size_t keep = 0;
+	int rc = n > 0 ? array_lines(l->array, p, (size_t)n, &keep, e) : array_end(l->array, e);
+	uint8_t *last = memrchr(p, '\n', keep);
+
+	l->text.n += keep;
+	if (last)
+		l->whole = (size_t)(last - l->text.p) + 1;
+	if (rc == 0 && n == 0)
+		end_text(l);
+	return rc < 0 ? rc : n;
+}
+
 static ssize_t gather(struct lines *l, int timeout_ms, struct err *e)
 {
 	uint8_t *p, *last;
@@ -60,6 +75,8 @@ static ssize_t gather(struct lines *l, int timeout_ms, struct err *e)
 		return err_oom(e);
 	p = l->text.p + l->text.n;
 	n = in_read(l->in, p, LINES_BLOCK, timeout_ms, e);
+	if (n >= 0 && l->array)
+		return gather_records(l, p, n, e);
 	if (n == 0)
 		end_text(l);
 	if (n <= 0)
@@ -115,16 +132,20 @@ static int64_t count_lines(const struct lines *l)
 
 int lines_more(struct lines *l, struct err *e)
 {
-	struct err *why = l->whole > l->from ? &l->broken : e; /* told behind the whole lines */
 	ssize_t n;
 
 	if (l->broken.status)
 		return 1;
 	if (l->text.n - l->whole > l->line_max)
-		n = too_long(l, count_lines(l), why);
+		n = too_long(l, count_lines(l), &l->broken);
 	else
-		n = gather(l, IN_WAIT, why);
-	return n >= 0 ? 0 : why == e ? (int)n : 1;
+		n = gather(l, IN_WAIT, &l->broken);
+	if (n >= 0)
+		return 0;
+	if (l->whole > l->from) /* told behind the whole lines */
+		return 1;
+	*e = l->broken;
+	return (int)n;
 }
 
 int lines_view(struct lines *l, size_t n, struct str *ret, struct err *e)

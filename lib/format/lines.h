@@ -1,11 +1,15 @@
 /* Text inputs whose records are lines: blocks of whole lines, about LINES_BLOCK (or LINES_PIECE) bytes each, fewer when the
  * input is slow.
  *
+ * A JSON array comes as lines too, if `array` is set (array.h): a line is a record then, and `line` the lines of the input as
+ * it is.
+ *
  * The last line of an input is given its newline if it lacks one; a byte order mark at the beginning is replaced by blanks.
  * What is returned is valid until the next call. */
 #ifndef STOOK_FORMAT_LINES_H
 #define STOOK_FORMAT_LINES_H
 
+#include "lib/format/array.h"
 #include "lib/format/format.h"
 
 #define LINES_BLOCK (1 << 20)
@@ -25,6 +29,7 @@ struct lines {
 	bool end;             /* of the input */
 	bool patient;         /* no blocks cut by time */
 	bool started;         /* past a byte order mark; set it to keep one */
+	struct array *array;  /* borrowed; NULL: the input is lines */
 };
 
 void lines_init(struct lines *l, struct in *in, const struct read_opts *o); /* owns `in` */

@@ -80,12 +80,14 @@ static void note_failure(struct records *r)
 int records_parse(struct records *r, struct batch **ret, struct err *e)
 {
 	cleanup_batch struct batch *b = batch_new(r->schema, 0);
+	struct records_text *where = b ? arena_new(&b->arena, struct records_text) : NULL;
 	int64_t before = r->record;
 	size_t used;
 	int rc;
 
-	if (!b)
+	if (!where)
 		return err_oom(e);
+	*where = (struct records_text){ b->schema, r->lines.line, r->column };
 	if (r->parse(r, r->text, r->left, &used, &r->error) < 0) {
 		if (r->error.status != ST_DATA) { /* not a matter of the data: the columns may be torn */
 			*e = r->error;
@@ -97,7 +99,7 @@ int records_parse(struct records *r, struct batch **ret, struct err *e)
 	if ((rc = own_columns(r, b, e)) < 0)
 		return rc;
 	b->origin = (struct origin){ .name = arena_strdup(&b->arena, str_of(in_name(r->lines.in))), .row = before,
-		.line = r->lines.line + 1, .text = r->text, .text_size = used, .context = b->schema, .locate = r->locate,
+		.line = r->lines.line + 1, .text = r->text, .text_size = used, .context = where, .locate = r->locate,
 		.raw = r->keeps_blank ? raw_line : raw_record, .log = r->log };
 	if (!b->origin.name)
 		return err_oom(e);

@@ -10,6 +10,12 @@
 
 #include "lib/format/lines.h"
 
+/* The context of origins, for locate(): where `text` begins. */
+struct records_text {
+	const struct schema *schema;
+	int64_t line, column;        /* lines before its first; bytes of that before it */
+};
+
 struct records {
 	struct source source;
 	struct lines lines;
@@ -17,6 +23,7 @@ struct records {
 	struct rows *rows;           /* what parse() fills */
 	int64_t record;              /* records begun, good or bad: counted by parse() */
 	int64_t parsed;              /* lines that the last parse() consumed */
+	int64_t column;              /* bytes of the line before the text: parse() counts them where records are not lines */
 	enum on_bad on_bad;
 	/* Rows of text[0 .. n), whole lines with LINES_PAD bytes behind. Stops at the end, at BATCH_ROWS, or behind a skipped
 	 * record; *used: bytes consumed. An ST_DATA error's line and column are relative to `text`, and the rows before it

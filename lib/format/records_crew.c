@@ -32,6 +32,7 @@ static void parse_piece(struct job *j)
 	int64_t before = t->record;
 	struct err ignored; /* the source will see it */
 
+	t->column = 0;
 	p->clean = !t->torn && records_parse(t, &p->rows, &ignored) == 0 && !t->failed && t->left == 0;
 	p->records = t->record - before;
 	if (p->clean)
@@ -64,7 +65,11 @@ static bool hand_out(struct records *r)
 static void take_rows(struct records *r, struct piece *p)
 {
 	struct batch *b = p->rows;
+	struct records_text *where = (struct records_text *)(uintptr_t)b->origin.context;
 
+	where->line = r->lines.line;
+	where->column = r->column;
+	r->column = p->twin->column + (p->twin->parsed ? 0 : r->column);
 	b->origin.row = r->record;
 	b->origin.line = r->lines.line + 1;
 	b->origin.log = r->log;
@@ -92,7 +97,7 @@ int records_crew_next(struct records *r, struct err *e)
 		;
 	if (c->n == 0) {
 		*e = c->broken;
-		if (e->line) /* lines in flight had not been counted */
+		if (e->line && !r->lines.array) /* lines in flight had not been counted */
 			e->line = r->lines.line + 1;
 		return -e->status;
 	}

@@ -207,6 +207,38 @@ TEST(json_lines)
 	compare_lines(&format_jsonl, 40000, large, 2, 9);
 }
 
+/* Lines as records of an array, some of them over several lines. */
+static void as_array(const struct buf *lines, struct buf *ret)
+{
+	bool blank = true;
+
+	add(ret, "[");
+	for (size_t k = 0; k < lines->n; k++) {
+		char piece[2] = { (char)lines->p[k], 0 };
+
+		if (piece[0] == '\n' && !blank)
+			add(ret, ",");
+		add(ret, piece[0] == ':' && !below(5) ? ":\n" : piece);
+		blank = piece[0] == '\n' || (blank && strchr(" \r", piece[0]));
+	}
+	add(ret, blank ? "{}" : "");
+	add(ret, below(8) ? "]" : "");
+}
+
+TEST(json_arrays)
+{
+	static const int64_t chunks[] = { 1, 20, 3000, 0 };
+
+	for (int i = 0; i < 60; i++) {
+		cleanup_buf struct buf lines = { 0 }, text = { 0 };
+		struct read_opts o = { .on_bad = policies[i % 3], .sample = 150 };
+
+		random_lines(&lines, 1 + below(i % 10 ? 90 : 20000), i % 4);
+		as_array(&lines, &text);
+		compare(&format_json, &text, o, i % 10 ? chunks : chunks + 2, 2);
+	}
+}
+
 TEST(plain_lines)
 {
 	static const int64_t small[] = { 1, 20, 300 }, large[] = { 3000, 0 };
@@ -244,5 +276,5 @@ TEST(lines_of_logs)
 
 int main(void)
 {
-	return RUN_TABLE(T1(json_lines), T1(plain_lines), T1(very_short_lines), T1(lines_of_logs), T1(small_texts), T1(large_texts), T1(a_field_over_many_pieces));
+	return RUN_TABLE(T1(json_lines), T1(json_arrays), T1(plain_lines), T1(very_short_lines), T1(lines_of_logs), T1(small_texts), T1(large_texts), T1(a_field_over_many_pieces));
 }
