@@ -332,7 +332,7 @@ static int flush(struct merger *m, int64_t n, struct batch **ret, struct err *e)
 static int merger_next(struct source *s, struct batch **ret, struct err *e)
 {
 	struct merger *m = (struct merger *)s;
-	int64_t max = rows_per_batch(m->bytes, m->seen, m->opts.batch_bytes);
+	int64_t max;
 	int rc = 0;
 
 	if (m->failed) {
@@ -341,10 +341,11 @@ static int merger_next(struct source *s, struct batch **ret, struct err *e)
 	}
 	if (m->left == 0)
 		return 0;
-	if (m->left > 0 && m->left < max)
-		max = m->left;
 	if (!m->started)
 		rc = start(m, e);
+	max = rows_per_batch(m->bytes, m->seen, m->opts.batch_bytes); /* of the first batch too: how long rows are is known by now */
+	if (m->left > 0 && m->left < max)
+		max = m->left;
 	if (rc == 0)
 		rc = collect(m, max, e);
 	if (m->nrefs == 0)

@@ -18,6 +18,9 @@
 
 #define CHUNK 8192      /* groups an output batch */
 #define PART_CHUNK 1024     /* the same of a part: as many are in memory at once as there are parts */
+#define OUT_BYTES (8 << 20) /* of states, about, that are written at once */
+#define ASIDE_BYTES (1 << 20)
+#define PART_BYTES (128 << 10)
 #define FEW_GROUPS 1024 /* so few are never set aside: it would not help */
 #define MAX_LEVEL 8
 #define PLACE STR(":first")
@@ -490,6 +493,14 @@ static size_t memory_used(const struct reducer *r)
 	return sum;
 }
 
+/* How many groups hold about so many bytes: `most`, or fewer when their states are long. */
+static uint32_t groups_in(const struct reducer *r, size_t bytes, uint32_t most)
+{
+	size_t n = (size_t)grouper_count(&r->grouper) * bytes / (memory_used(r) + 1);
+
+	return n < 1 ? 1 : n < most ? (uint32_t)n : most;
+}
+
 /* Well below the limit: tables double when they grow, and the input has its own buffers. */
 static size_t room(const struct reducer *r)
 {
@@ -540,7 +551,7 @@ static int start_again(struct reducer *r, struct err *e)
 static int set_aside(struct reducer *r, struct err *e)
 {
 	struct rows rows = { 0 };
-	uint32_t n = grouper_count(&r->grouper);
+	uint32_t n = grouper_count(&r->grouper), step = groups_in(r, ASIDE_BYTES, CHUNK);
 	int rc = 0;
 
 	if (n && memory_used(r) / n > r->a_group)
@@ -549,8 +560,8 @@ static int set_aside(struct reducer *r, struct err *e)
 		rc = regroup_open(&r->parts, r->states, REGROUP_PARTS, r->o.tmpdir, e);
 	if (rc == 0 && (rc = grouper_seal(&r->grouper, e)) == 0)
 		rc = rows_init(&rows, r->states, e);
-	for (uint32_t from = 0; from < n && rc == 0; from += CHUNK)
-		rc = set_aside_some(r, from, n - from < CHUNK ? n - from : CHUNK, &rows, e);
+	for (uint32_t from = 0; from < n && rc == 0; from += step)
+		rc = set_aside_some(r, from, n - from < step ? n - from : step, &rows, e);
 	if (rows.schema)
 		rows_free(&rows);
 	if (rc < 0)
@@ -742,7 +753,7 @@ static int reducer_next(struct source *s, struct batch **ret, struct err *e)
 {
 	struct reducer *r = (struct reducer *)s;
 	struct rows out = { 0 };
-	uint32_t n;
+	uint32_t n, most;
 	int rc = r->folded ? 0 : fold(r, e);
 
 	if (rc < 0)
@@ -752,8 +763,8 @@ static int reducer_next(struct source *s, struct batch **ret, struct err *e)
 	n = grouper_count(&r->grouper) - r->next;
 	if (!n)
 		return 0;
-	if (n > (r->level ? PART_CHUNK : CHUNK))
-		n = r->level ? PART_CHUNK : CHUNK;
+	most = r->level ? groups_in(r, PART_BYTES, PART_CHUNK) : groups_in(r, OUT_BYTES, CHUNK);
+	n = n < most ? n : most;
 	if ((rc = rows_init(&out, r->schema, e)) == 0 && (rc = emit_chunk(r, n, &out, e)) == 0)
 		rc = rows_take(&out, ret, e);
 	rows_free(&out);

@@ -212,11 +212,16 @@ int rows_view(const struct rows *r, struct batch **ret, struct err *e)
 	return rows_batch(r, false, ret, e);
 }
 
-int64_t rows_bytes(const struct rows *r)
+static int64_t builders_bytes(const struct builder *b, int n)
 {
 	int64_t sum = 0;
 
-	for (int i = 0; i < r->schema->nfields; i++)
-		sum += (int64_t)(r->cols[i].values.n + r->cols[i].offsets.n + r->cols[i].valid.n);
+	for (int i = 0; i < n; i++)
+		sum += (int64_t)(b[i].values.n + b[i].offsets.n + b[i].valid.n) + builders_bytes(b[i].children, b[i].nchildren);
 	return sum;
+}
+
+int64_t rows_bytes(const struct rows *r)
+{
+	return builders_bytes(r->cols, r->schema->nfields);
 }

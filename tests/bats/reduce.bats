@@ -48,3 +48,12 @@ scikit() { python3 "$BATS_TEST_DIRNAME/../oracle/scikit.py" "$@"; }
 	stook reduce --merge --partial p2.arrow p3.arrow | stook reduce --merge --partial p1.arrow - | stook reduce --merge - p4.arrow -o merged.csv
 	cmp whole.csv merged.csv
 }
+
+@test "reduce: states that are lists stay inside -S" {
+	cd "$BATS_TEST_TMPDIR"
+	awk 'BEGIN { print "k,v"; s = 7; for (i = 0; i < 1500000; i++) { s = (s * 1103515245 + 12345) % 2147483648; print int(s / 64) % 5000 "," s % 100000 / 100 } }' >in.csv
+	/usr/bin/time -f %M -o peak stook reduce -g k -a median:v,list:v -S 64M in.csv -o small.csv
+	[ "$(tail -n 1 peak)" -le $(((64 + 32) * 1024)) ] || { cat peak; false; }
+	stook reduce -g k -a median:v,list:v -S 1G in.csv -o large.csv
+	cmp small.csv large.csv
+}
