@@ -11,7 +11,7 @@ const struct opt opts_read[] = {
 	{ 'N', "no-header", OPT_FLAG, ROLE_READ, NULL, AT(read.no_header), NULL, "CSV has no header line; fields are c1, c2, ..." },
 	{ 0, "header", OPT_STR, ROLE_READ, "NAMES", AT(read.header), NULL, "field names, separated by commas, instead of the header line's" },
 	{ 0, "quote", OPT_STR, ROLE_READ, "CHAR", AT(read.quote), NULL, "CSV quote character, or none" },
-	{ 0, "escape", OPT_STR, ROLE_READ, "CHAR", AT(read.escape), NULL, "CSV escape character inside quotes (default: a doubled quote)" },
+	{ 0, "escape", OPT_STR, ROLE_READ, "CHAR", AT(read.escape), NULL, "takes away the meaning of the CSV character behind it (default: none; a quote is doubled)" },
 	{ 0, "comment", OPT_STR, ROLE_READ, "CHAR", AT(read.comment), NULL, "skip CSV lines that begin with CHAR" },
 	{ 0, "null", OPT_STR, ROLE_READ, "TEXT", AT(read.null), NULL, "an unquoted CSV field that is TEXT is null (default: an empty one)" },
 	{ 0, "type", OPT_STR, ROLE_READ, "FIELD=TYPE,...", AT(read.types), NULL,

@@ -311,6 +311,16 @@ static int set_packing(struct common *c, struct err *e)
 	return c->compress ? packing_parse(str_of(c->compress), "--compress", &c->write.packing, e) : 0;
 }
 
+/* "-" is standard output, as is the name it has: a file behind it is written through. */
+static int set_output(struct common *c, struct err *e)
+{
+	if (c->output && (strcmp(c->output, "-") == 0 || strcmp(c->output, "/dev/stdout") == 0))
+		c->output = NULL;
+	if (c->output && c->read.side && strcmp(c->output, c->read.side) == 0)
+		return err_set(e, ST_USAGE, "--on-bad side= and --output name the same file, \"%s\"", c->output);
+	return 0;
+}
+
 int opt_parse(const struct tool *t, int argc, char **argv, void *args, struct err *e)
 {
 	struct parser p = { .tool = t, .args = args, .common = args, .argc = argc, .argv = argv };
@@ -336,7 +346,8 @@ int opt_parse(const struct tool *t, int argc, char **argv, void *args, struct er
 	if (!p.common->memory)
 		p.common->memory = limits_memory() / 4;
 	p.common->read.threads = p.common->threads > 0 ? (int)p.common->threads : limits_threads();
-	if ((rc = set_on_bad(p.common, e)) < 0 || (rc = bad_check(p.common, e)) < 0 || (rc = set_packing(p.common, e)) < 0)
+	if ((rc = set_on_bad(p.common, e)) < 0 || (rc = bad_check(p.common, e)) < 0 || (rc = set_packing(p.common, e)) < 0 ||
+	    (rc = set_output(p.common, e)) < 0)
 		return rc;
 	return t->check ? t->check(args, e) : 0;
 }

@@ -1,6 +1,7 @@
 /* Opening a CSV source: options, the first record, names and types. The schema stands before the first batch is asked for. */
 #include "lib/base/utf8.h"
 #include "lib/format/csv_reader.h"
+#include "lib/format/lines.h"
 #include "lib/format/declare.h"
 #include "lib/table/badlog.h"
 #include "lib/table/key.h"
@@ -108,18 +109,7 @@ static int first_record(struct reader *r, struct record *rec, int64_t *line, str
 
 static int refuse_wide(struct reader *r, struct err *e)
 {
-	const uint8_t *t = r->text;
-	const char *name = NULL;
-
-	if (r->n >= 4 && ((t[0] == 0xFF && t[1] == 0xFE && !t[2] && !t[3]) || (!t[0] && !t[1] && t[2] == 0xFE && t[3] == 0xFF)))
-		name = "UTF-32";
-	else if (r->n >= 2 && ((t[0] == 0xFF && t[1] == 0xFE) || (t[0] == 0xFE && t[1] == 0xFF)))
-		name = "UTF-16";
-	if (!name)
-		return 0;
-	err_set(e, ST_DATA, "the text is %s", name);
-	err_at(e, in_name(r->in), 1, 1);
-	return err_hint(e, "convert: --encoding %s", name);
+	return lines_refuse_wide((struct str){ (const char *)r->text, r->n }, in_name(r->in), e);
 }
 
 static int skip_bom(struct reader *r, struct err *e)

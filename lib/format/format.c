@@ -117,6 +117,8 @@ static int find_reader(struct in *in, const struct read_opts *o, const struct fo
 	}
 	err_set(e, ST_USAGE, "cannot tell the format of this input");
 	err_at(e, in_name(in), 0, 0);
+	if (name_is_archive(name))
+		return err_hint(e, "name members of this archive: '%.*s//*.csv'", STR_ARG(name));
 	return err_hint(e, "name it: --from csv, tsv, jsonl, text or arrow");
 }
 
@@ -253,7 +255,7 @@ int output_open(const char *path, const struct write_opts *o, const struct schem
 	if (rc < 0 || (rc = out_open_packed(&out, path, &mine.packing, e)) < 0)
 		return rc;
 	out_count(out);
-	if (!path && (rc = check_redirect(out, f, e)) < 0) {
+	if (!path && !o->to && (rc = check_redirect(out, f, e)) < 0) {
 		out_close(out);
 		return rc;
 	}

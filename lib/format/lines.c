@@ -8,7 +8,7 @@
 
 void lines_init(struct lines *l, struct in *in, const struct read_opts *o)
 {
-	*l = (struct lines){ .in = in, .patient = !o->latency, .line_max = LINES_MAX };
+	*l = (struct lines){ .in = in, .patient = !o->latency, .line_max = LINES_MAX, .encoding = o->encoding };
 	l->block = o->threads > 1 ? LINES_PIECE : LINES_BLOCK;
 	if (o->chunk > 0)
 		l->block = (size_t)o->chunk;
@@ -65,11 +65,50 @@ static ssize_t gather_records(struct lines *l, uint8_t *p, ssize_t n, struct err
 	return rc < 0 ? rc : n;
 }
 
+int lines_refuse_wide(struct str head, const char *name, struct err *e)
+{
+	const char *code = NULL;
+
+	if (str_starts(head, (struct str){ "\xFF\xFE\0\0", 4 }) || str_starts(head, (struct str){ "\0\0\xFE\xFF", 4 }))
+		code = "UTF-32";
+	else if (str_starts(head, STR("\xFF\xFE")) || str_starts(head, STR("\xFE\xFF")))
+		code = "UTF-16";
+	if (!code)
+		return 0;
+	err_set(e, ST_DATA, "the text is %s", code);
+	err_at(e, name, 1, 1);
+	return err_hint(e, "convert: --encoding %s", code);
+}
+
+int lines_start(struct lines *l, struct err *e)
+{
+	const char *encoding = l->encoding;
+
+	l->encoding = NULL;
+	return encoding ? in_set_encoding(l->in, encoding, e) : 0;
+}
+
+/* Before the first bytes are read. */
+static int look(struct lines *l, struct err *e)
+{
+	struct str head;
+	int rc = lines_start(l, e);
+
+	l->looked = true;
+	if (rc == 0 && l->started)
+		return 0;
+	if (rc == 0)
+		rc = in_peek(l->in, 4, &head, e);
+	return rc < 0 ? rc : lines_refuse_wide(head, in_name(l->in), e);
+}
+
 static ssize_t gather(struct lines *l, int timeout_ms, struct err *e)
 {
 	uint8_t *p, *last;
 	ssize_t n;
 
+	if (!l->looked && look(l, e) < 0)
+		return -e->status;
 	compact(l);
 	if (buf_reserve(&l->text, LINES_BLOCK + LINES_PAD + 1))
 		return err_oom(e);

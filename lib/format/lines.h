@@ -28,12 +28,19 @@ struct lines {
 	struct err broken;    /* status != 0: reading failed behind the text */
 	bool end;             /* of the input */
 	bool patient;         /* no blocks cut by time */
+	const char *encoding; /* --encoding, until it is set; borrowed. NULL: UTF-8 */
+	bool looked;          /* at how the input begins */
 	bool started;         /* past a byte order mark; set it to keep one */
 	struct array *array;  /* borrowed; NULL: the input is lines */
 };
 
 void lines_init(struct lines *l, struct in *in, const struct read_opts *o); /* owns `in` */
+/* Before reading: sets the encoding; done by itself with the first bytes. */
+int lines_start(struct lines *l, struct err *e) nodiscard;
 void lines_free(struct lines *l);
+
+/* -ST_DATA if the head of text, 4 bytes if it has as many, says UTF-16 or UTF-32. */
+int lines_refuse_wide(struct str head, const char *name, struct err *e) nodiscard;
 
 /* Bytes read and not taken. */
 static inline size_t lines_pending(const struct lines *l)

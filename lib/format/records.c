@@ -172,5 +172,7 @@ int records_start(struct records *r, const struct read_opts *o, struct err *e)
 	r->nothing = schema_new();
 	if (!r->nothing)
 		return err_oom(e);
+	if (lines_start(&r->lines, e) < 0)
+		return -e->status;
 	return o->threads > 1 && r->twin ? records_crew_open(r, o->threads, e) : 0;
 }

@@ -78,7 +78,10 @@ static int in_new(struct in **ret, const char *name, bool space, struct err *e)
 
 static int cannot_open(const char *name, int errnum, struct err *e)
 {
-	err_sys(e, errnum == EACCES || errnum == EPERM ? ST_PERM : ST_NOINPUT, errnum, "cannot open");
+	if (errnum == ENOENT && strstr(name, "://"))
+		err_set(e, ST_NOINPUT, "there is no such file, and URLs begin with http://, https://, s3:// or hdfs://");
+	else
+		err_sys(e, errnum == EACCES || errnum == EPERM ? ST_PERM : ST_NOINPUT, errnum, "cannot open");
 	return err_at(e, name, 0, 0);
 }
 

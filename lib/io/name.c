@@ -27,7 +27,7 @@ struct str name_path(const char *name)
 	return (struct str){ name, is_http(name) ? strcspn(name, "?#") : strlen(name) };
 }
 
-static bool is_archive_name(struct str s)
+bool name_is_archive(struct str s)
 {
 	static const char *const suffixes[] = { ".zip", ".tar", ".tgz", ".tbz", ".tbz2", ".txz", ".tzst", ".tar.gz", ".tar.bz2",
 						".tar.xz", ".tar.zst", ".tar.lz4" };
@@ -59,7 +59,7 @@ size_t name_member(const char *name)
 	for (size_t i = from + 1; i + 2 < path.n; i++) {
 		struct str left = { name, i };
 
-		if (name[i] == '/' && name[i + 1] == '/' && (url ? is_archive_name(left) : is_file(left)))
+		if (name[i] == '/' && name[i + 1] == '/' && (url ? name_is_archive(left) : is_file(left)))
 			return i;
 	}
 	return 0;

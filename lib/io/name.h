@@ -23,6 +23,9 @@ bool name_is_far(const char *name);
 /* Whether it has * ? or [, which make it a pattern; in http and https URLs these are ordinary. */
 bool name_is_pattern(const char *name);
 
+/* Does it end as zip and tar archives do? */
+bool name_is_archive(struct str name);
+
 /* Its path without the query of a URL: what the suffix is looked for in. */
 struct str name_path(const char *name);
 
