@@ -42,7 +42,7 @@ static int parse_sample(struct take_args *a, struct err *e)
 	return 0;
 }
 
-/* --rows 10..20, 10.. or ..20, counted from 1, into --skip and -n. */
+/* --rows 10..20, 10.. or ..20, counted from 1, into --skip and -n (of which --every leaves fewer). */
 static int parse_rows(struct take_args *a, struct err *e)
 {
 	const char *dots = a->rows ? strstr(a->rows, "..") : NULL;
@@ -60,7 +60,7 @@ static int parse_rows(struct take_args *a, struct err *e)
 	if ((from[0] && !parse_count(from, &first)) || (dots[2] && !parse_count(dots + 2, &last)) || first < 1 || (last >= 0 && last < first))
 		return err_set(e, ST_USAGE, "--rows: \"%s\": records count from 1, the first one not behind the last", a->rows);
 	a->skip = first - 1;
-	a->limit = last < 0 ? -1 : last - first + 1;
+	a->limit = last < 0 ? -1 : (last - first) / (a->every > 1 ? a->every : 1) + 1;
 	return 0;
 }
 

@@ -173,7 +173,10 @@ int partset_start(struct partset *p, uint32_t i, struct err *e)
 	if ((rc = rows_init(&pen->rows, p->schema, e)) == 0)
 		rc = p->o.commands ? start_command(p, pen, e)
 				   : output_open_part(part->path, -1, &p->write, p->schema, p->manifest != NULL, &pen->sink, &pen->out, e);
-	return rc;
+	if (rc != -ST_CLOSED || !pen->pid)
+		return rc;
+	pen->rc = rc; /* the command has ended before its header could be written: its status decides */
+	return 0;
 }
 
 /* Writing. */
