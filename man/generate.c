@@ -2,6 +2,7 @@
  *   generate man NAME
  *   generate completion
  *   generate examples          every example of the manuals, one a line, for the tests */
+#include "lib/agg/agg.h"
 #include "tools/tools.h"
 
 #include <stdio.h>
@@ -24,7 +25,7 @@ static int examples(const struct tool *const *list, struct buf *b)
 		for (const struct example *x = (*list)->examples; x && x->command; x++)
 			if (buf_printf(b, "%s\n", x->command))
 				return -1;
-	return 0;
+	return agg_examples(b);
 }
 
 int main(int argc, char **argv)

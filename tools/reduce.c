@@ -1,4 +1,5 @@
 /* stook reduce: group records and aggregate each group. */
+#include "lib/agg/agg.h"
 #include "lib/cli/cli.h"
 #include "lib/cli/picture.h"
 #include "lib/op/describer.h"
@@ -171,33 +172,6 @@ const struct tool tool_reduce = {
 		".Pp\nAn aggregate is written\n.Ql [OUT=]FUNC[:FIELD[:ARG|:READING]] ;\nits result is called OUT, or "
 		"FUNC_FIELD when no OUT is given.\n"
 		"Missing values are skipped. Without any value, counts are 0 and the others missing.\n"
-		".Bl -tag -width \"quantile:FIELD:P\"\n"
-		".It Cm count Ns Op :FIELD\nrecords, or values that are there\n"
-		".It Cm sum Ns :FIELD\nof text and num the exact decimal sum, with the scale of the longest fraction; of "
-		"int64 int64, and an error beyond its\n"
-		"range; of float64 the exact sum rounded once, whatever the order of the records\n"
-		".It Cm mean , var , sd , varp , sdp\nmean; variance and standard deviation of a sample (divisor n - 1) "
-		"and of a population (n); each\n"
-		"rounded once from exact sums\n"
-		".It Cm min , max\nby value; text must say which reading is meant\n.Pq Cm max:price:num , max:name:text "
-		";\nNaN is last\n"
-		".It Cm first , last\nvalue in row order\n"
-		".It Cm latest Ns :FIELD\nthe whole record with the largest FIELD, of equal ones the last; text is read as "
-		"time unless a reading is named\n"
-		".It Cm argmin , argmax Ns :FIELD:OTHER\nOTHER of the first record with the smallest or largest FIELD\n"
-		".It Cm median , quantile Ns :FIELD:P , Cm p95\nexact quantiles, interpolated linearly between the closest "
-		"ranks (type 7); p0 .. p100, p99.9\n"
-		".It Cm p95~\npercentile, about (DDSketch, relative error 0.4 %), in at most 64 KiB a group\n"
-		".It Cm cov , corr Ns :X:Y\ncovariance of a sample, Pearson's correlation, of the records that have both; rounded once\n"
-		".It Cm wmean Ns :FIELD:WEIGHT\nweighted mean, rounded once\n"
-		".It Cm mode\nmost frequent value, of equally frequent ones the first\n"
-		".It Cm hist Ns :FIELD Ns Op :WIDTH\na JSON array of {\"from\", \"to\", \"n\"}: bins of WIDTH beginning at its multiples, or at "
-		"most 20 of a round width (1, 2 or 5\n"
-		"times a power of ten); empty bins between are shown\n"
-		".It Cm distinct , distinct~\nnumber of different values, exact or about (HyperLogLog, standard error 0.81 %)\n"
-		".It Cm list , concat Ns :FIELD:SEPARATOR\nall values as a JSON array, or as text\n"
-		".It Cm any , all\nof a bool field\n"
-		".El\n"
 		".Pp\n.Fl -describe\nreads the input once, in fixed memory for each field. min and max are by value when all values are numbers,\n"
 		"by bytes otherwise; mean, sd and the quartiles (about, relative error 0.4 %) are those of the numbers.\n"
 		".Pp\nWith\n.Fl -every Ar DUR\nthe records that arrive between two multiples of DUR on the clock (UTC) are reduced when that time is over;\n"
@@ -214,6 +188,8 @@ const struct tool tool_reduce = {
 		"value\nputs them. Missing values leave a gap.\n"
 		".Pp\nGroups that do not fit into\n.Fl S\nare set aside in temporary files and merged in the end; the "
 		"output is the same.\n",
+	.describe = agg_mdoc,
+	.list = agg_help,
 	.groups = groups,
 	.size = sizeof(struct reduce_args),
 	.check = check,

@@ -48,10 +48,35 @@ static const struct {
 
 int agg_help(struct buf *b)
 {
-	for (int i = 0; agg_families[i]; i++)
-		if (buf_printf(b, "%-28s %s\n", agg_families[i]->signature, agg_families[i]->help))
-			return -1;
-	return 0;
+	int rc = buf_puts(b, "\nAggregates:\n");
+
+	for (int i = 0; agg_families[i] && !rc; i++) {
+		const struct agg_family *f = agg_families[i];
+
+		rc = buf_printf(b, "  %-38s %s\n%43s-a %s\n", f->signature, f->help, "", f->example);
+	}
+	return rc;
+}
+
+int agg_mdoc(struct buf *b)
+{
+	int rc = buf_puts(b, ".Ss Aggregates\n.Bl -tag -width Ds -compact\n");
+
+	for (int i = 0; agg_families[i] && !rc; i++) {
+		const struct agg_family *f = agg_families[i];
+
+		rc = buf_printf(b, ".It Li \"%s\"\n%s\n.Pq Li \"-a %s\"\n", f->signature, f->help, f->example);
+	}
+	return rc ? rc : buf_puts(b, ".El\n");
+}
+
+int agg_examples(struct buf *b)
+{
+	int rc = 0;
+
+	for (int i = 0; agg_families[i] && !rc; i++)
+		rc = buf_printf(b, "stook reduce -g country -a '%s' --type paid=bool payments.csv\n", agg_families[i]->example);
+	return rc;
 }
 
 /* Where the first unescaped c is, or s.n. */
@@ -378,6 +403,8 @@ int agg_bad_type(const struct agg *a, int col, struct err *e)
 
 int agg_state_kind(struct agg *a, const char *const *names, int n, struct err *e)
 {
+	struct str other = { 0 };
+
 	for (int i = 0; i < a->schema->nfields; i++) {
 		struct str f = a->schema->fields[i].name;
 
@@ -388,7 +415,11 @@ int agg_state_kind(struct agg *a, const char *const *names, int n, struct err *e
 				a->state_col = i;
 				return k;
 			}
+		other = other.n ? other : str_from(f, a->spec.out.n + 1);
 	}
+	if (other.n)
+		return err_set(e, ST_DATA, "the partial states of %.*s are of the kind \"%.*s\", not \"%s\"", STR_ARG(a->spec.text),
+			       STR_ARG(other), names[0]);
 	return err_set(e, ST_DATA, "the partial states hold no %.*s", STR_ARG(a->spec.text));
 }
 

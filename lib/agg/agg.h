@@ -97,6 +97,7 @@ struct agg_family {
 	bool reads;      /* takes a reading (:num, :text, ...) */
 	size_t size, more;
 	const char *signature, *help; /* "sum:FIELD", one sentence */
+	const char *example; /* an item of -a for the fields country, day (text), price, qty (numbers), id, shop and paid (bool) */
 
 	/* Fills need and kind, adds results and states, from spec and schema. In a merge, cols are not set; see
 	 * agg_state_kind(). */
@@ -127,7 +128,10 @@ extern const struct agg_family agg_count, agg_sum, agg_mean, agg_min, agg_max, a
 	agg_argmin, agg_argmax, agg_var, agg_sd, agg_varp, agg_sdp, agg_cov, agg_corr, agg_wmean, agg_median, agg_quantile,
 	agg_pnn, agg_pnn_sketch, agg_quartiles_sketch, agg_mode, agg_hist, agg_distinct_sketch,
 	agg_list, agg_concat, agg_any, agg_all;
-int agg_help(struct buf *b); /* one line a family; 0 or -1 */
+/* 0 or -1 (memory). */
+int agg_help(struct buf *b);     /* for --help: signature, help and example of each */
+int agg_mdoc(struct buf *b);     /* the same as a subsection of a man page */
+int agg_examples(struct buf *b); /* the examples as commands, one a line, for the tests */
 
 /* For families: */
 

@@ -74,8 +74,17 @@ static int bool_finish(struct agg *a, uint32_t from, uint32_t n, struct builder 
 	.finish = bool_finish, .dump = bool_finish, .load = bool_load
 
 const struct agg_family agg_any = {
-	.name = "any", .signature = "any:FIELD", .help = "whether a value of a bool field is true", BOOLS
+	.name = "any",
+	.signature = "any:FIELD",
+	.example = "any:paid",
+	.help = "whether a value of a bool field is true",
+	BOOLS,
 };
+
 const struct agg_family agg_all = {
-	.name = "all", .signature = "all:FIELD", .help = "whether every value of a bool field is true", BOOLS
+	.name = "all",
+	.signature = "all:FIELD",
+	.example = "all:paid",
+	.help = "whether every value of a bool field is true",
+	BOOLS,
 };

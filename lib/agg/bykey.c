@@ -291,6 +291,7 @@ const struct agg_family agg_latest = {
 	.min_fields = 1,
 	.max_fields = 1,
 	.signature = "latest:FIELD[:num|text|...]",
+	.example = "latest:day:text",
 	.help = "the record with the largest FIELD, all its fields; of equal ones the last; text is read as time unless "
 		"said otherwise",
 	BY_KEY,
@@ -301,6 +302,7 @@ const struct agg_family agg_argmin = {
 	.min_fields = 2,
 	.max_fields = 2,
 	.signature = "argmin:FIELD:OTHER[:num|text|...]",
+	.example = "where=argmin:price:shop:num",
 	.help = "OTHER of the first record with the smallest FIELD",
 	BY_KEY,
 };
@@ -310,6 +312,7 @@ const struct agg_family agg_argmax = {
 	.min_fields = 2,
 	.max_fields = 2,
 	.signature = "argmax:FIELD:OTHER[:num|text|...]",
+	.example = "where=argmax:price:shop:num",
 	.help = "OTHER of the first record with the largest FIELD",
 	BY_KEY,
 };

@@ -458,12 +458,25 @@ static void co_drop(struct agg *a)
 	.finish = co_finish, .dump = co_dump, .load = co_load, .memory = co_memory, .drop = co_drop
 
 const struct agg_family agg_cov = {
-	.name = "cov", .signature = "cov:X:Y", .help = "covariance of a sample (divisor n - 1), rounded once", COMOMENTS
+	.name = "cov",
+	.signature = "cov:X:Y",
+	.example = "cov:price:qty",
+	.help = "covariance of a sample (divisor n - 1) of the records that have both, rounded once",
+	COMOMENTS,
 };
+
 const struct agg_family agg_corr = {
-	.name = "corr", .signature = "corr:X:Y", .help = "Pearson's correlation, rounded once; missing when a field does not vary",
-	COMOMENTS
+	.name = "corr",
+	.signature = "corr:X:Y",
+	.example = "corr:price:qty",
+	.help = "Pearson's correlation, rounded once; missing when a field does not vary",
+	COMOMENTS,
 };
+
 const struct agg_family agg_wmean = {
-	.name = "wmean", .signature = "wmean:FIELD:WEIGHT", .help = "mean weighted by another field, rounded once", COMOMENTS
+	.name = "wmean",
+	.signature = "wmean:FIELD:WEIGHT",
+	.example = "wmean:price:qty",
+	.help = "mean weighted by another field, rounded once",
+	COMOMENTS,
 };

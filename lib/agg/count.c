@@ -68,6 +68,7 @@ const struct agg_family agg_count = {
 	.max_fields = 1,
 	.size = sizeof(int64_t),
 	.signature = "count[:FIELD[:num]]",
+	.example = "n=count",
 	.help = "rows, or values of FIELD that are there, or that are numbers",
 	.bind = count_bind,
 	.update = count_update,

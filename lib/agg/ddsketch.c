@@ -315,13 +315,15 @@ static void sketch_drop(struct agg *a)
 const struct agg_family agg_pnn_sketch = {
 	.name = "pNN~",
 	.signature = "p95~:FIELD",
-	.help = "percentile, about: relative error 0.4 %, in 64 KiB a group at most",
+	.example = "p99~:price",
+	.help = "percentile, about: DDSketch, relative error 0.4 %, in 64 KiB a group at most",
 	SKETCH,
 };
 
 const struct agg_family agg_quartiles_sketch = {
 	.name = "quartiles~",
 	.signature = "quartiles~:FIELD",
+	.example = "quartiles~:price",
 	.help = "p25~, p50~ and p75~ as three columns, OUT_p25, ...",
 	SKETCH,
 };

@@ -318,6 +318,7 @@ static void distinct_drop(struct agg *a)
 const struct agg_family agg_distinct = {
 	.name = "distinct",
 	.signature = "distinct:FIELD[:num|fold|...]",
+	.example = "shops=distinct:shop",
 	.help = "number of different values, exact",
 	.finish = distinct_finish,
 	DISTINCT,
@@ -326,6 +327,7 @@ const struct agg_family agg_distinct = {
 const struct agg_family agg_mode = {
 	.name = "mode",
 	.signature = "mode:FIELD[:num|fold|...]",
+	.example = "mode:shop",
 	.help = "the most frequent value; of equally frequent ones the first",
 	.finish = mode_finish,
 	DISTINCT,

@@ -452,7 +452,9 @@ const struct agg_family agg_hist = {
 	.size = sizeof(struct state),
 	.more = sizeof(struct hist_more),
 	.signature = "hist:FIELD[:WIDTH]",
-	.help = "histogram, a JSON array of {\"from\",\"to\",\"n\"}: bins of WIDTH, or at most 20 of a round width",
+	.example = "hist:price:10",
+	.help = "histogram, a JSON array of {\"from\",\"to\",\"n\"}: bins of WIDTH, or at most 20 of a round width; "
+		"empty ones between are shown",
 	.bind = hist_bind,
 	.update = hist_update,
 	.finish = hist_finish,

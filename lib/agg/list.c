@@ -144,6 +144,7 @@ const struct agg_family agg_list = {
 	.name = "list",
 	.max_fields = 1,
 	.signature = "list:FIELD",
+	.example = "list:shop",
 	.help = "all values as one JSON array, in row order",
 	TEXT,
 };
@@ -153,6 +154,7 @@ const struct agg_family agg_concat = {
 	.max_fields = 2,
 	.arg = "SEPARATOR",
 	.signature = "concat:FIELD[:SEPARATOR]",
+	.example = "concat:shop:;",
 	.help = "all values as text, in row order, a comma or SEPARATOR between them",
 	TEXT,
 };

@@ -508,7 +508,8 @@ const struct agg_family agg_median = {
 	.min_fields = 1,
 	.max_fields = 1,
 	.signature = "median:FIELD",
-	.help = "exact median; of an even number the middle of the two",
+	.example = "median:price",
+	.help = "exact median; of an even number the middle of the two, rounded once",
 	QUANTILE,
 };
 
@@ -518,7 +519,8 @@ const struct agg_family agg_quantile = {
 	.max_fields = 2,
 	.arg = "P",
 	.signature = "quantile:FIELD:P",
-	.help = "exact quantile for P within 0 .. 1, interpolated linearly",
+	.example = "quantile:price:0.9",
+	.help = "exact quantile for P within 0 .. 1, interpolated linearly between the closest ranks (type 7)",
 	QUANTILE,
 };
 
@@ -527,6 +529,7 @@ const struct agg_family agg_pnn = {
 	.min_fields = 1,
 	.max_fields = 1,
 	.signature = "p95:FIELD",
+	.example = "p95:price",
 	.help = "exact percentile, p0 .. p100 (p99.9 too)",
 	QUANTILE,
 };

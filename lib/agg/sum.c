@@ -277,7 +277,9 @@ const struct agg_family agg_sum = {
 	.max_fields = 1,
 	.more = sizeof(struct sum_more),
 	.signature = "sum:FIELD",
-	.help = "exact sum; of float64 the exact sum rounded once",
+	.example = "total=sum:price",
+	.help = "exact sum: of text and num decimal, with the scale of the longest fraction; of int64 int64, and an error "
+		"beyond its range; of float64 rounded once, whatever the order of the records",
 	.bind = sum_bind,
 	.update = sum_update,
 	.finish = sum_finish,
@@ -293,6 +295,7 @@ const struct agg_family agg_mean = {
 	.max_fields = 1,
 	.more = sizeof(struct sum_more),
 	.signature = "mean:FIELD",
+	.example = "mean:price",
 	.help = "arithmetic mean, rounded once from the exact sum and count",
 	.bind = sum_bind,
 	.update = sum_update,

@@ -169,10 +169,33 @@ static void var_drop(struct agg *a)
 	.finish = var_finish, .dump = var_dump, .load = var_load, .memory = var_memory, .drop = var_drop
 
 const struct agg_family agg_var = {
-	.name = "var", .signature = "var:FIELD", .help = "variance of a sample (divisor n - 1), rounded once", VAR
+	.name = "var",
+	.signature = "var:FIELD",
+	.example = "var:price",
+	.help = "variance of a sample (divisor n - 1), rounded once",
+	VAR,
 };
-const struct agg_family agg_sd = { .name = "sd", .signature = "sd:FIELD", .help = "its standard deviation, rounded once", VAR };
+
+const struct agg_family agg_sd = {
+	.name = "sd",
+	.signature = "sd:FIELD",
+	.example = "sd:price",
+	.help = "standard deviation of a sample, rounded once",
+	VAR,
+};
+
 const struct agg_family agg_varp = {
-	.name = "varp", .signature = "varp:FIELD", .help = "variance of a population (divisor n)", VAR
+	.name = "varp",
+	.signature = "varp:FIELD",
+	.example = "varp:price",
+	.help = "variance of a population (divisor n), rounded once",
+	VAR,
 };
-const struct agg_family agg_sdp = { .name = "sdp", .signature = "sdp:FIELD", .help = "its standard deviation", VAR };
+
+const struct agg_family agg_sdp = {
+	.name = "sdp",
+	.signature = "sdp:FIELD",
+	.example = "sdp:price",
+	.help = "standard deviation of a population, rounded once",
+	VAR,
+};

@@ -53,6 +53,8 @@ int opt_help(const struct tool *t, struct buf *b)
 	for (int g = 0; t->groups[g]; g++)
 		if (put_group(b, t->groups[g]))
 			return -1;
+	if (t->list && t->list(b))
+		return -1;
 	if (!t->examples || !t->examples->command)
 		return 0;
 	if (buf_puts(b, "\nExamples:\n"))

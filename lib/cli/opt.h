@@ -115,6 +115,7 @@ struct tool {
 	const char *operands;       /* "[FILE]..." for the synopsis */
 	const char *description;    /* mdoc text for the man page's DESCRIPTION, may span paragraphs */
 	int (*describe)(struct buf *b); /* appends more mdoc to it (map: its functions), 0 or -1; NULL: nothing */
+	int (*list)(struct buf *b); /* appends more to --help (reduce: its aggregates), 0 or -1; NULL: nothing */
 	int leading;                /* operands before the files (map: 1, its program) */
 	const struct opt *const *groups; /* NULL terminated; the tool's own first */
 	size_t size;                /* of its argument struct */

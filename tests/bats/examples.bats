@@ -12,6 +12,7 @@ setup_file() {
 	4,US,west,2015-01-03,,1
 	D
 	gzip -k sales.csv
+	awk -F, '{ print $0 "," (NR == 1 ? "paid" : NR % 2 ? "true" : "false") }' sales.csv >payments.csv
 	cp sales.csv jan.csv
 	cp sales.csv feb.csv
 	cp sales.csv big.csv
