@@ -139,6 +139,27 @@ static int take(struct array *a, uint8_t *p, struct err *e)
 	return 0;
 }
 
+/* Bytes at p of a record that are as they should be and mean nothing here. */
+static size_t dull(const struct array *a, const uint8_t *p, size_t n)
+{
+	enum { RECORD = 1, STRING = 2 };
+	static const uint8_t stops[256] = {
+		['"'] = RECORD | STRING, ['\n'] = RECORD | STRING, ['\r'] = RECORD | STRING, ['\\'] = STRING,
+		['{'] = RECORD, ['}'] = RECORD, ['['] = RECORD, [']'] = RECORD, [','] = RECORD,
+	};
+	uint8_t stop = a->string ? STRING : RECORD;
+	int64_t room = a->record_max - (a->now.at - a->record.at);
+	size_t i = 0;
+
+	if (a->state != ARRAY_RECORD || a->escape || room <= 0)
+		return 0;
+	if (n > (size_t)room)
+		n = (size_t)room;
+	while (i < n && !(stops[p[i]] & stop))
+		i++;
+	return i;
+}
+
 int array_lines(struct array *a, uint8_t *p, size_t n, size_t *keep, struct err *e)
 {
 	int rc = 0;
@@ -146,7 +167,13 @@ int array_lines(struct array *a, uint8_t *p, size_t n, size_t *keep, struct err 
 	*keep = 0;
 	for (size_t i = 0; i < n; i++, a->now.at++) {
 		bool text = a->state != ARRAY_BEHIND;
+		size_t skip = dull(a, p + i, n - i);
 
+		a->now.at += (int64_t)skip;
+		*keep += skip;
+		i += skip;
+		if (i == n)
+			break;
 		if ((rc = take(a, p + i, e)) < 0)
 			return rc;
 		*keep += text;
