@@ -5,6 +5,7 @@
 #include "lib/op/partset.h"
 
 #include "lib/base/pool.h"
+#include "lib/io/meter.h"
 #include "lib/io/place.h"
 #include "lib/op/exec.h"
 #include "lib/op/grow.h"
@@ -245,6 +246,7 @@ int partset_write(struct partset *p, uint32_t i, const struct batch *b, const ui
 	if (rc < 0 || (rc = rows_gather(&part->pen->rows, b, idx, n, e)) < 0)
 		return rc;
 	part->pen->bytes += n * each;
+	meter_add(&meter.rows_out, n);
 	if (part->pen->rows.n >= BATCH_ROWS || part->pen->bytes >= pen_limit(p))
 		rc = give(p, part->pen, false, e);
 	return rc;

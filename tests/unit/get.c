@@ -239,7 +239,7 @@ TEST(an_answer_that_is_cut_anywhere)
 	for (size_t n = 0; n < answer.n; n++) {
 		play(answer.p, n, 0);
 		CHECK_I64(hear(&got, &e), ST_STREAM);
-		CHECK(strcmp(e.input, "http://h/x.csv") == 0 && got.n < sizeof data && memcmp(got.p, data, got.n) == 0);
+		CHECK(strcmp(e.input, "http://h/x.csv") == 0 && got.n < sizeof data && (!got.n || memcmp(got.p, data, got.n) == 0));
 	}
 }
 
