@@ -6,6 +6,7 @@
 #include "lib/format/arrow_wire.h"
 
 #include "lib/table/badlog.h"
+#include "lib/table/partial.h"
 
 #include <stdlib.h>
 
@@ -304,6 +305,10 @@ static int further_stream(struct arrow_source *s, struct err *e)
 	if (!schema_equal(ws.held, s->base.schema)) {
 		wire_schema_free(&ws);
 		return bad(s, e, "behind its end marker follows one with other columns");
+	}
+	if ((rc = partial_follows(s->base.schema, ws.held, e)) < 0) {
+		wire_schema_free(&ws);
+		return rc;
 	}
 	wire_schema_free(&s->ws);
 	s->ws = ws;

@@ -4,6 +4,7 @@
 #include "lib/io/meter.h"
 #include "lib/io/name.h"
 #include "lib/io/path.h"
+#include "lib/table/partial.h"
 
 #include <stdlib.h>
 
@@ -94,6 +95,10 @@ static int open_next(struct inputs *in, struct err *e)
 	in->next++;
 	if (in->next == 1)
 		return 0;
+	if ((rc = partial_follows(in->source.schema, in->now->schema, e)) < 0) {
+		err_at(e, (char *)in->now_name.p, 0, 0);
+		return rc;
+	}
 	rc = match_columns(in, e);
 	return rc < 0 ? rc : pass_wants(in, e);
 }

@@ -8,7 +8,7 @@
 #include "lib/base/hash.h"
 #include "lib/format/format.h"
 #include "lib/op/amount.h"
-#include "lib/op/partial.h"
+#include "lib/table/partial.h"
 
 #include <stdlib.h>
 

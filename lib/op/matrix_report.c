@@ -4,7 +4,7 @@
 #include "lib/format/format.h"
 #include "lib/format/json.h"
 #include "lib/op/matrix.h"
-#include "lib/op/partial.h"
+#include "lib/table/partial.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -11,8 +11,8 @@
 #include "lib/base/hash.h"
 #include "lib/base/pool.h"
 #include "lib/op/merger.h"
-#include "lib/op/partial.h"
 #include "lib/op/regroup.h"
+#include "lib/table/partial.h"
 
 #include <stdlib.h>
 
@@ -267,6 +267,16 @@ static int expand_fields(struct reducer *r, struct str text, struct key_spec *sp
 	return 0;
 }
 
+/* The key fields of partial states must be there under their names, whatever their order. */
+static int find_keys(const struct reducer *r, const struct key_spec *spec, struct err *e)
+{
+	for (int i = 0; i < spec->n; i++)
+		if (!spec->parts[i].at && schema_find(r->in->schema, spec->parts[i].name) < 0)
+			return err_set(e, ST_DATA, "the partial states are grouped by \"%.*s\", but have no field of this name",
+				       STR_ARG(spec->parts[i].name));
+	return 0;
+}
+
 static int bind_keys(struct reducer *r, struct err *e)
 {
 	struct key_spec spec = { 0 };
@@ -277,10 +287,8 @@ static int bind_keys(struct reducer *r, struct err *e)
 		return rc;
 	if (spec.n && !r->o.merge && (rc = expand_fields(r, text, &spec, e)) < 0)
 		return rc;
-	for (int i = 0; r->o.merge && i < spec.n; i++) { /* partial states begin with the key fields */
-		spec.parts[i].at = i + 1;
-		spec.parts[i].name.n = 0;
-	}
+	if (r->o.merge && (rc = find_keys(r, &spec, e)) < 0)
+		return rc;
 	r->spec = spec;
 	if ((rc = grouper_init(&r->grouper, &spec, r->in->schema, e)) < 0 || r->o.merge || !spec.n)
 		return rc;

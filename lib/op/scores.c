@@ -8,9 +8,9 @@
 #include "lib/agg/round.h"
 #include "lib/format/format.h"
 #include "lib/op/amount.h"
-#include "lib/op/partial.h"
 #include "lib/op/reducer.h"
 #include "lib/op/sorter.h"
+#include "lib/table/partial.h"
 
 #include <math.h>
 #include <stdlib.h>

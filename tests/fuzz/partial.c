@@ -1,7 +1,7 @@
 /* Partial states from anywhere: a table with the columns of every aggregate, or of a confusion matrix or its scores, filled from
  * the input (wrong types now and then), is merged. It must fail cleanly or give states that, merged once more, are the same. */
 #include "lib/format/format.h"
-#include "lib/op/partial.h"
+#include "lib/table/partial.h"
 #include "lib/op/reducer.h"
 #include "lib/op/scores.h"
 

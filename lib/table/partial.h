@@ -1,6 +1,6 @@
-/* What a table of partial states says about itself: the schema metadata entry `stook.partial` (see reducer.h). */
-#ifndef STOOK_OP_PARTIAL_H
-#define STOOK_OP_PARTIAL_H
+/* What a table of partial states says about itself: the schema metadata entry `stook.partial` (stook-partial(5)). */
+#ifndef STOOK_TABLE_PARTIAL_H
+#define STOOK_TABLE_PARTIAL_H
 
 #include "lib/table/type.h"
 
@@ -18,5 +18,9 @@ int partial_set(struct schema *s, const struct partial *p, struct err *e) nodisc
 
 /* Reads it; texts live in `a`. No entry or one that is not understood: ST_DATA; a newer version is named. */
 int partial_get(const struct schema *s, struct arena *a, struct partial *ret, struct err *e) nodiscard;
+
+/* May rows of `next` follow those of `first`? When first holds partial states, next must hold states of the same groups and
+ * aggregates: ST_DATA otherwise. */
+int partial_follows(const struct schema *first, const struct schema *next, struct err *e) nodiscard;
 
 #endif

@@ -1,6 +1,7 @@
 /* The description of partial states: see partial.h. Lines of "name text"; unknown names of a known version are ignored. */
-#include "lib/op/partial.h"
+#include "lib/table/partial.h"
 
+#include "lib/base/arena.h"
 #include "lib/base/buf.h"
 
 #include <stdlib.h>
@@ -78,5 +79,25 @@ int partial_get(const struct schema *s, struct arena *a, struct partial *ret, st
 	if (!str_is(version, "1"))
 		return err_set(e, ST_DATA, "partial states of version %.*s: this program knows version %d", STR_ARG(version),
 			       PARTIAL_VERSION);
+	return 0;
+}
+
+int partial_follows(const struct schema *first, const struct schema *next, struct err *e)
+{
+	cleanup_arena struct arena arena = { 0 };
+	const struct str *ours = kvs_get(&first->meta, STR(PARTIAL_KEY)), *theirs = kvs_get(&next->meta, STR(PARTIAL_KEY));
+	struct partial a, b;
+	int rc;
+
+	if (!ours || (theirs && str_eq(*ours, *theirs)))
+		return 0;
+	if ((rc = partial_get(first, &arena, &a, e)) < 0 || (rc = partial_get(next, &arena, &b, e)) < 0)
+		return rc;
+	if (!str_eq(a.keys, b.keys))
+		return err_set(e, ST_DATA, "the partial states are grouped by \"%.*s\", those before by \"%.*s\"", STR_ARG(b.keys),
+			       STR_ARG(a.keys));
+	if (!str_eq(a.aggregates, b.aggregates))
+		return err_set(e, ST_DATA, "the partial states hold -a %.*s, those before -a %.*s", STR_ARG(b.aggregates),
+			       STR_ARG(a.aggregates));
 	return 0;
 }
