@@ -34,6 +34,7 @@ const struct opt opts_write[] = {
 	{ 0, "to", OPT_STR, ROLE_WRITE, "FORMAT", AT(write.to), NULL, "write FORMAT, with .gz .zst .xz .bz2 .lz4 behind it compressed" },
 	{ 0, "compress", OPT_STR, ROLE_WRITE, "CODEC[:LEVEL]", AT(compress), NULL,
 	  "compress the output: gz, zst, xz, bz2, lz4 or none; of Arrow, zst and lz4 mean its record batches" },
+	{ 0, "out-quote", OPT_STR, ROLE_WRITE, "CHAR", AT(write.quote), NULL, "what stands around CSV fields that need it on output, doubled inside (default \")" },
 	{ 0, "out-delimiter", OPT_STR, ROLE_WRITE, "CHAR", AT(write.delimiter), NULL, "character between CSV fields on output" },
 	{ 0, "no-header-out", OPT_FLAG, ROLE_WRITE, NULL, AT(write.no_header), NULL, "write no CSV header line" },
 	{ 0, "null-out", OPT_STR, ROLE_WRITE, "TEXT", AT(write.null), NULL, "write nulls in CSV as TEXT" },

@@ -345,6 +345,7 @@ int opt_parse(const struct tool *t, int argc, char **argv, void *args, struct er
 		return 0;
 	if (!p.common->memory)
 		p.common->memory = limits_memory() / 4;
+	p.common->write.comment = p.common->read.comment;
 	p.common->read.threads = p.common->threads > 0 ? (int)p.common->threads : limits_threads();
 	if ((rc = set_on_bad(p.common, e)) < 0 || (rc = bad_check(p.common, e)) < 0 || (rc = set_packing(p.common, e)) < 0 ||
 	    (rc = set_output(p.common, e)) < 0)

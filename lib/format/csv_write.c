@@ -29,7 +29,8 @@ struct cell_col {
 struct writer {
 	struct sink sink;
 	struct out *out;
-	uint8_t delimiter;
+	uint8_t delimiter, quote;
+	int comment;         /* a line that begins with it would be passed over by who reads it so, as the input was; -1: none */
 	struct str null, eol;
 	int ncols;           /* that are written */
 	bool done, at_start; /* at_start: nothing has been written yet */
@@ -54,7 +55,7 @@ static bool has_special(const struct writer *w, const uint8_t *p, size_t n)
 		bytes16 v;
 
 		memcpy(&v, p + i, sizeof v);
-		any |= (bytes16)(v == w->delimiter) | (bytes16)(v == '"') | (bytes16)(v == '\n') | (bytes16)(v == '\r');
+		any |= (bytes16)(v == w->delimiter) | (bytes16)(v == w->quote) | (bytes16)(v == '\n') | (bytes16)(v == '\r');
 	}
 	for (; i < n; i++)
 		rest |= w->special[p[i]];
@@ -88,17 +89,19 @@ static uint8_t *put_bytes(uint8_t *to, struct str s)
 	return to + s.n;
 }
 
-static uint8_t *put_value(const struct writer *w, uint8_t *to, struct str s)
+static uint8_t *put_value(const struct writer *w, uint8_t *to, struct str s, bool first)
 {
-	if (!needs_quotes(w, s))
+	bool comment = first && s.n && (uint8_t)s.p[0] == w->comment;
+
+	if (!comment && !needs_quotes(w, s))
 		return put_bytes(to, s);
-	*to++ = '"';
+	*to++ = w->quote;
 	for (size_t i = 0; i < s.n; i++) {
-		if (s.p[i] == '"')
-			*to++ = '"';
+		if ((uint8_t)s.p[i] == w->quote)
+			*to++ = w->quote;
 		*to++ = (uint8_t)s.p[i];
 	}
-	*to++ = '"';
+	*to++ = w->quote;
 	return to;
 }
 
@@ -160,7 +163,7 @@ static bool any_empty(const struct cell_col *c, int64_t n)
 
 static enum care care_of(const struct writer *w, const struct cell_col *c, int64_t n)
 {
-	if (w->at_start || w->null.n || has_special(w, c->values + c->offsets[0], (size_t)(c->offsets[n] - c->offsets[0])))
+	if (w->at_start || w->null.n || (c == w->cols && w->comment >= 0) || has_special(w, c->values + c->offsets[0], (size_t)(c->offsets[n] - c->offsets[0])))
 		return CARE_EACH;
 	return c->nulls || any_empty(c, n) ? CARE_EMPTY : CARE_NONE;
 }
@@ -213,8 +216,12 @@ static uint8_t *put_with_care(const struct writer *w, uint8_t *to, const struct 
 	if (c->nulls && column_is_null(c->nulls, row))
 		return put_bytes(to, w->null);
 	if (c->care == CARE_EACH)
-		return put_value(w, to, s);
-	return s.n ? put_bytes(to, s) : put_bytes(to, STR("\"\""));
+		return put_value(w, to, s, c == w->cols);
+	if (s.n)
+		return put_bytes(to, s);
+	*to++ = w->quote;
+	*to++ = w->quote;
+	return to;
 }
 
 static void put_strip(struct writer *w, int64_t from, int64_t n)
@@ -351,7 +358,7 @@ static int put_header(struct writer *w, const struct schema *s)
 			continue;
 		if (buf_reserve(&w->buf, most(w, name.n) + 1))
 			return -1;
-		to = put_value(w, w->buf.p + w->buf.n, name);
+		to = put_value(w, w->buf.p + w->buf.n, name, w->buf.n == 0);
 		*to++ = w->delimiter;
 		w->buf.n = (size_t)(to - w->buf.p);
 		w->at_start = false;
@@ -372,17 +379,26 @@ static int set_delimiter(struct writer *w, const char *given, char own, struct e
 	return 0;
 }
 
+static int set_quote(struct writer *w, const char *given, struct err *e)
+{
+	w->quote = given ? (uint8_t)given[0] : '"';
+	if (given && (!given[0] || given[1] || strchr("\r\n", given[0]) || (w->quote & 0x80) || w->quote == w->delimiter))
+		return err_set(e, ST_USAGE, "--out-quote: \"%s\" is not one ASCII character other than the delimiter", given);
+	return 0;
+}
+
 static int start(struct writer *w, const struct schema *s, const struct write_opts *o, char delimiter, struct err *e)
 {
 	int rc = set_delimiter(w, o->delimiter, delimiter, e);
 
-	if (rc < 0)
+	if (rc < 0 || (rc = set_quote(w, o->quote, e)) < 0)
 		return rc;
 	w->at_start = true;
+	w->comment = o->comment && o->comment[0] ? (uint8_t)o->comment[0] : -1;
 	w->null = o->null ? str_of(o->null) : STR("");
 	w->eol = eol_of(s);
 	w->same_end = o->same_end;
-	w->special[w->delimiter] = w->special['"'] = w->special['\n'] = w->special['\r'] = true;
+	w->special[w->delimiter] = w->special[w->quote] = w->special['\n'] = w->special['\r'] = true;
 	if (has_special(w, (const uint8_t *)w->null.p, w->null.n))
 		return err_set(e, ST_USAGE, "--null-out: \"%s\" would need quotes, and nulls are written without", o->null);
 	w->hidden = o->rest ? -1 : schema_find(s, STR("_rest"));
