@@ -14,6 +14,8 @@
 #include "lib/op/rowmerge.h"
 #include "lib/op/run.h"
 
+#include <malloc.h>
+
 #define TOP_SLACK 4096
 #define LARGEST_PIECE ((int64_t)4 << 20)
 #define LARGEST_BLOCK ((int64_t)256 << 10)
@@ -166,9 +168,11 @@ static int collapse(struct sorter *s, int n, struct err *e)
 	struct rowstream *merged;
 	struct runfile *file;
 
+	malloc_trim(0); /* runs, and the blocks of many of them, leave holes that do not fit each other */
 	rc = merge_runs(s, s->nruns - n, NULL, &form, batch_rows(s, NULL), &merged, e);
 	if (rc < 0 || (rc = runfile_write(merged, s->opts.limit, s->opts.tmpdir, &file, e)) < 0)
 		return rc;
+	malloc_trim(0);
 	return add_run(s, file, level, e);
 }
 
@@ -277,6 +281,14 @@ static int read_all(struct sorter *s, struct err *e)
 	}
 }
 
+/* Is there room for the last run beside the blocks of the others? */
+static bool fits_beside(const struct sorter *s)
+{
+	int64_t blocks = (int64_t)s->nruns * READ_AHEAD * (int64_t)block_bytes(s);
+
+	return s->nruns == 0 || s->opts.memory <= 0 || run_bytes(s->run) + blocks <= s->opts.memory / 4 * 3;
+}
+
 /* What has been collected becomes the result: the last run straight from memory, behind those put away. */
 static int finish(struct sorter *s, struct err *e)
 {
@@ -285,6 +297,8 @@ static int finish(struct sorter *s, struct err *e)
 	struct rowstream *last;
 	int rc = run_settle(s->run, e);
 
+	if (rc == 0 && !fits_beside(s))
+		rc = put_away(s, e);
 	while (rc == 0 && s->nruns > fan_in(s))
 		rc = collapse(s, fan_in(s), e);
 	if (rc < 0)
