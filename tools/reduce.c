@@ -30,7 +30,7 @@ static const struct opt opts[] = {
 	  "draw the result on standard output, as bars or lines" },
 	{ 0, "svg", OPT_STR, ROLE_OUTFILE, "FILE", offsetof(struct reduce_args, picture.svg), NULL,
 	  "also draw the result as a picture, bars or what --plot says" },
-	{ 0, "title", OPT_STR, ROLE_WRITE, "TEXT", offsetof(struct reduce_args, picture.title), NULL, "title of the picture" },
+	{ 0, "title", OPT_STR, ROLE_WRITE, "TEXT", offsetof(struct reduce_args, picture.title), NULL, "title of the picture, instead of its own" },
 	{ 0, "partial", OPT_FLAG, ROLE_PLAIN, NULL, offsetof(struct reduce_args, partial), NULL,
 	  "write partial states for a later --merge instead of results" },
 	{ 0, "merge", OPT_FLAG, ROLE_PLAIN, NULL, offsetof(struct reduce_args, merge), NULL,

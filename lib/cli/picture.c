@@ -9,8 +9,8 @@
 
 int picture_check(const struct picture *p, const struct common *c, bool partial, struct err *e)
 {
-	if (p->title && !p->svg)
-		return err_set(e, ST_USAGE, "--title belongs to --svg FILE");
+	if (p->title && !p->svg && !p->plot)
+		return err_set(e, ST_USAGE, "--title belongs to --plot or --svg FILE");
 	if (!p->plot && !p->svg)
 		return 0;
 	if (partial)
@@ -125,6 +125,20 @@ static int write_all(const struct picture *p, const struct common *c, const stru
 	return rc;
 }
 
+/* --title instead of the chart's own, or before it when there are several. */
+static int set_titles(const struct picture *p, struct charts *c, struct err *e)
+{
+	for (int i = 0; p->title && i < c->n; i++) {
+		char *t = c->n == 1 ? arena_printf(&c->arena, "%s", p->title)
+				    : arena_printf(&c->arena, "%s: %.*s", p->title, STR_ARG(c->v[i].title));
+
+		if (!t)
+			return err_oom(e);
+		c->v[i].title = str_of(t);
+	}
+	return 0;
+}
+
 int picture_drain(const struct picture *p, const struct common *c, struct source *from, struct err *e)
 {
 	struct charts charts;
@@ -139,7 +153,10 @@ int picture_drain(const struct picture *p, const struct common *c, struct source
 		held_close(&h->source);
 		return rc;
 	}
-	rc = write_all(p, c, &charts, h, e);
+	if ((rc = set_titles(p, &charts, e)) == 0)
+		rc = write_all(p, c, &charts, h, e);
+	else
+		held_close(&h->source);
 	charts_free(&charts);
 	return rc;
 }
