@@ -18,10 +18,12 @@ struct windows {
 	struct window_opts o;
 	int col;           /* of the field; -1: by the clock */
 	struct batch *rest;
-	int64_t at;        /* rows of rest that have been fed */
+	int64_t at, stop;  /* rows of rest that have been fed, and those that can be: the next one has no time, see failure */
 	int64_t *starts;   /* with a field: when the window of each row of rest begins; INT64_MIN: the row is left out */
 	int64_t now;       /* when the current window begins */
 	bool begun, ended; /* there is a window; there is no more input */
+	bool failed;       /* behind the rows of rest */
+	struct err failure;
 	struct arena scratch;
 };
 
@@ -40,14 +42,25 @@ static int64_t clock_us(void)
 	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
 }
 
-static int no_time(const struct windows *w, int64_t row, struct err *e)
+/* The rows before come first, then the error. */
+static void stop_at(struct windows *w, int64_t row, const struct err *e)
 {
-	err_set(e, ST_DATA, "a record without a time belongs to no window");
-	err_hint(e, "leave such records out: --on-bad skip");
-	return batch_err_at(w->rest, row, w->col, e);
+	w->stop = row;
+	w->failed = true;
+	w->failure = *e;
 }
 
-/* The window of every row of rest. */
+static void no_time(struct windows *w, int64_t row)
+{
+	struct err e = { 0 };
+
+	err_set(&e, ST_DATA, "a record without a time belongs to no window");
+	err_hint(&e, "leave such records out: --on-bad skip");
+	batch_err_at(w->rest, row, w->col, &e);
+	stop_at(w, row, &e);
+}
+
+/* The window of every row of rest, as far as they have one. */
 static int find_starts(struct windows *w, struct err *e)
 {
 	struct bad_values bad = bad_values_of(w->o.reduce.on_bad);
@@ -62,13 +75,13 @@ static int find_starts(struct windows *w, struct err *e)
 	if ((rc = read_times(w->rest, w->col, NULL, n, &bad, &w->scratch, &t, e)) < 0)
 		return rc;
 	if (bad.bad_row >= 0)
-		return -e->status;
-	for (int64_t i = 0; i < n; i++) {
+		stop_at(w, bad.bad_row, e);
+	for (int64_t i = 0; i < w->stop; i++) {
 		bool there = !t.valid || bit_get(t.valid, i);
 
-		if (!there && w->o.reduce.on_bad == BAD_FAIL)
-			return no_time(w, i, e);
 		w->starts[i] = there ? begin_of(w, t.us[i]) : INT64_MIN;
+		if (!there && w->o.reduce.on_bad == BAD_FAIL)
+			no_time(w, i);
 	}
 	return 0;
 }
@@ -80,17 +93,22 @@ static int read_more(struct windows *w, struct err *e)
 
 	batch_unref(w->rest);
 	w->rest = NULL;
-	w->at = 0;
+	w->at = w->stop = 0;
+	if (w->failed) {
+		*e = w->failure;
+		return -e->status;
+	}
 	do {
 		rc = source_next(w->in, &w->rest, e);
 		w->ended = rc == 0 && !w->rest;
 	} while (rc == 0 && w->rest && !w->rest->nrows);
+	w->stop = w->rest ? w->rest->nrows : 0;
 	return rc < 0 || w->ended || w->col < 0 ? rc : find_starts(w, e);
 }
 
 static bool has_rest(const struct windows *w)
 {
-	return w->rest && w->at < w->rest->nrows;
+	return w->rest && w->at < w->stop;
 }
 
 /* ---- the current window ---- */
@@ -108,14 +126,14 @@ static int run_of(const struct windows *w, int64_t *n, bool *skipped, struct err
 	int64_t start, i = w->at;
 
 	*skipped = false;
-	*n = w->rest->nrows - w->at;
+	*n = w->stop - w->at;
 	if (w->col < 0)
 		return 0;
 	start = w->starts[w->at];
 	*skipped = start == INT64_MIN;
 	if (!*skipped && start < w->now)
 		return too_late(w, e);
-	while (i < w->rest->nrows && w->starts[i] == start)
+	while (i < w->stop && w->starts[i] == start)
 		i++;
 	*n = *skipped || start == w->now ? i - w->at : 0;
 	return 0;
