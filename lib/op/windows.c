@@ -50,14 +50,11 @@ static void stop_at(struct windows *w, int64_t row, const struct err *e)
 	w->failure = *e;
 }
 
-static void no_time(struct windows *w, int64_t row)
+static int no_time(const struct windows *w, int64_t row, struct err *e)
 {
-	struct err e = { 0 };
-
-	err_set(&e, ST_DATA, "a record without a time belongs to no window");
-	err_hint(&e, "leave such records out: --on-bad skip");
-	batch_err_at(w->rest, row, w->col, &e);
-	stop_at(w, row, &e);
+	err_set(e, ST_DATA, "a record without a time belongs to no window");
+	err_hint(e, "leave such records out: --on-bad skip");
+	return batch_err_at(w->rest, row, w->col, e);
 }
 
 /* The window of every row of rest, as far as they have one. */
@@ -66,24 +63,29 @@ static int find_starts(struct windows *w, struct err *e)
 	struct bad_values bad = bad_values_of(w->o.reduce.on_bad);
 	int64_t n = w->rest->nrows;
 	struct times t;
+	struct err why = { 0 };
 	int rc;
 
 	arena_reset(&w->scratch);
 	w->starts = arena_array(&w->scratch, int64_t, (size_t)n + 1);
 	if (!w->starts)
 		return err_oom(e);
-	if ((rc = read_times(w->rest, w->col, NULL, n, &bad, &w->scratch, &t, e)) < 0)
+	if ((rc = read_times(w->rest, w->col, NULL, n, &bad, &w->scratch, &t, &why)) < 0) {
+		*e = why;
 		return rc;
-	if (bad.bad_row >= 0)
-		stop_at(w, bad.bad_row, e);
-	for (int64_t i = 0; i < w->stop; i++) {
+	}
+	for (int64_t i = 0; i < (bad.bad_row < 0 ? n : bad.bad_row); i++) {
 		bool there = !t.valid || bit_get(t.valid, i);
 
 		w->starts[i] = there ? begin_of(w, t.us[i]) : INT64_MIN;
-		if (!there && w->o.reduce.on_bad == BAD_FAIL)
-			no_time(w, i);
+		if (!there && (rc = bad_values_add(&bad, w->rest, i, &w->scratch, e)) < 0)
+			return rc;
+		if (rc > 0)
+			no_time(w, i, &why);
 	}
-	return 0;
+	if (bad.bad_row >= 0)
+		stop_at(w, bad.bad_row, &why);
+	return bad_values_done(&bad, w->rest, e);
 }
 
 /* More input in rest; none: it has ended. */
