@@ -238,6 +238,21 @@ static int pass_score(struct reader *r, struct look *l, int64_t row, struct dec 
 	return decsum_add(&r->cells[positive][predicted], amount, &l->amounts.pool, &r->decs) ? err_oom(e) : 0;
 }
 
+/* 0: the policy lets it pass, as a missing score or not at all. */
+static int not_finite(struct reader *r, struct look *l, int64_t row, struct err *e)
+{
+	struct err why = { 0 };
+	int rc = bad_values_add(&l->bad, l->b, row, &r->scratch, e);
+
+	if (rc <= 0)
+		return rc;
+	err_set(&why, ST_DATA, "a score must be a finite number");
+	err_hint(&why, "skip such rows: --on-bad skip");
+	batch_err_at(l->b, row, r->cols[SCORE], &why);
+	*e = why;
+	return -ST_DATA;
+}
+
 static int pass_row(struct reader *r, struct look *l, int64_t row, struct err *e)
 {
 	struct dec amount, score;
@@ -251,8 +266,9 @@ static int pass_row(struct reader *r, struct look *l, int64_t row, struct err *e
 	missing = column_is_null(&l->b->cols[r->cols[TRUTH]], row) || is_missing(&l->scores, row) ||
 		  (r->numeric && is_missing(&l->truths, row));
 	if (!missing && !spelled_dec(&l->scores, row, &score)) {
-		err_set(e, ST_DATA, "a score must be a finite number");
-		return batch_err_at(l->b, row, r->cols[SCORE], e);
+		if ((rc = not_finite(r, l, row, e)) < 0 || r->on_bad == BAD_SKIP)
+			return rc;
+		missing = true;
 	}
 	if (!r->result)
 		return pass_state(r, l, row, missing, amount, e);
@@ -268,7 +284,9 @@ static int pass_rows(struct reader *r, struct look *l, struct err *e)
 
 	for (int64_t i = 0; i < n && rc == 0; i++)
 		rc = pass_row(r, l, i, e);
-	return rc == 0 && n < l->b->nrows ? -e->status : rc;
+	if (rc == 0 && n < l->b->nrows)
+		return -e->status;
+	return rc < 0 ? rc : bad_values_done(&l->bad, l->b, e);
 }
 
 static int reader_next(struct source *s, struct batch **ret, struct err *e)
