@@ -56,17 +56,18 @@ static int match_keys(struct join *j, const struct schema *l, const struct schem
 	return rc;
 }
 
+/* What is compared as text is normalized: there must be some. */
 static int check_text(const struct join *j, const struct key *k, const struct schema *s, struct err *e)
 {
-	for (int i = 0; i < k->n && j->opts.normalize; i++) {
-		const struct field *f = &s->fields[k->parts[i].col];
+	const struct field *f = &s->fields[k->n ? k->parts[0].col : 0];
 
-		if (f->type.id == T_UTF8)
-			continue;
-		err_set(e, ST_USAGE, "only text can be normalized");
-		return err_field(e, f->name.p, (int)f->name.n);
-	}
-	return 0;
+	if (!j->opts.normalize)
+		return 0;
+	for (int i = 0; i < k->n; i++)
+		if (join_key_is_text(&k->parts[i], s))
+			return 0;
+	err_set(e, ST_USAGE, "only text can be normalized");
+	return err_field(e, f->name.p, (int)f->name.n);
 }
 
 /* As-of: the time is one more key part, which orders. */

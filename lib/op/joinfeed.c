@@ -59,7 +59,7 @@ static int key_batch(const struct join *j, struct batch *b, const struct key *k,
 	if ((rc = batch_rebind(b, b->schema, &n, e)) < 0)
 		return rc;
 	for (int i = 0; i < k->n; i++)
-		if ((rc = normalize_column(j, &n->cols[k->parts[i].col], &n->arena, e)) < 0)
+		if (join_key_is_text(&k->parts[i], b->schema) && (rc = normalize_column(j, &n->cols[k->parts[i].col], &n->arena, e)) < 0)
 			return rc;
 	*ret = n;
 	n = NULL;

@@ -239,4 +239,12 @@ int asof_open(struct join *j, struct source *left, struct source *right, struct 
 /* Every left row with every right row (joincross.c). */
 int cross_open(struct join *j, struct feed *left, struct feed *right, struct source **ret, struct err *e) nodiscard;
 
+/* Is this part of a key compared as text (which can be normalized), not as a number or a time? */
+static inline bool join_key_is_text(const struct key_bound *p, const struct schema *s)
+{
+	const struct type *t = &s->fields[p->col].type;
+
+	return t->id == T_UTF8 && p->reading != KEY_NUM && p->reading != KEY_TIME && !(p->reading == KEY_AUTO && type_is_num(t));
+}
+
 #endif

@@ -187,6 +187,7 @@ it's" ]
 }
 
 @test "a damaged temporary file of a sort is found, whichever block it is in" {
+	[ -e "$STOOK_BIN/../faults.so" ] || skip "make units builds the shim"
 	cd "$BATS_TEST_TMPDIR"
 	numbers 200000 >in.csv
 	for k in 1 2 7 15; do
