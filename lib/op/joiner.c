@@ -120,8 +120,10 @@ static int bind_keys(struct join *j, const struct schema *l, const struct schema
 	if ((rc = key_bind(j->opts.left, l, &j->arena, &j->key[LEFT], e)) < 0 ||
 	    (rc = key_bind(j->opts.right, r, &j->arena, &j->key[RIGHT], e)) < 0)
 		return rc;
-	if (j->opts.any)
+	if (j->opts.any) {
 		j->nalts = j->key[LEFT].n;
+		j->key[LEFT].option = j->key[RIGHT].option = "--any";
+	}
 	if ((rc = match_keys(j, l, r, e)) < 0 || (rc = check_text(j, &j->key[LEFT], l, e)) < 0)
 		return rc;
 	return check_text(j, &j->key[RIGHT], r, e);
