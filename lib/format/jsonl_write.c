@@ -1,6 +1,6 @@
 /* JSON Lines and JSON arrays out. The columns' names make a tree of keys once; each row walks it. An object in which nothing
  * was written is taken back, so that absent stays absent. Rows with something in _rest get its members in the objects they
- * belong to. */
+ * belong to. Batches whose columns are all text that needs no escapes, none of it missing, take a short way: copies only. */
 #include "lib/base/utf8.h"
 #include "lib/format/json_simd.h"
 #include "lib/format/jsonl.h"
@@ -11,6 +11,18 @@
 
 typedef int put_fn(const struct column *c, int64_t i, struct buf *b);
 
+/* A column of a batch that can be copied. */
+struct plain_col {
+	char *key;                   /* `,"key":"`, with SLACK readable bytes behind */
+	size_t nkey;
+	int col;
+	const uint8_t *values;
+	const int32_t *offsets;
+};
+
+#define SLACK 16
+#define STRIP 64 /* rows for which room is made at once */
+
 struct json_sink {
 	struct sink sink;
 	struct out *out;
@@ -18,6 +30,7 @@ struct json_sink {
 	struct arena arena, row_arena; /* the tree; the _rest of one row */
 	struct jsonl_node *root;
 	put_fn **put;                /* of each column: by its type */
+	struct plain_col *plain;     /* one a column; NULL: objects within objects, or columns that are no text */
 	int rest;                    /* -1: none */
 	bool keep_null, array;
 	int64_t rows;
@@ -114,6 +127,28 @@ static int quote_keys(struct json_sink *s, struct jsonl_node *o)
 	return 0;
 }
 
+/* The short way's columns, if the schema is one for it. */
+static int plan_plain(struct json_sink *s)
+{
+	struct plain_col *v = arena_array(&s->arena, struct plain_col, (size_t)s->root->n + 1);
+
+	if (!v)
+		return -1;
+	for (int i = 0; i < s->root->n; i++) {
+		const struct jsonl_node *n = s->root->child[i];
+
+		if (n->col < 0 || s->put[n->col] != put_text)
+			return 0;
+		v[i] = (struct plain_col){ .key = arena_calloc(&s->arena, n->value.n + 1 + SLACK, 1), .nkey = n->value.n + 1, .col = n->col };
+		if (!v[i].key)
+			return -1;
+		memcpy(v[i].key, n->value.p, n->value.n);
+		v[i].key[n->value.n] = '"';
+	}
+	s->plain = s->array || !s->root->n ? NULL : v;
+	return 0;
+}
+
 static int plan(struct json_sink *s)
 {
 	cleanup_arena struct arena a = { 0 };
@@ -140,7 +175,7 @@ static int plan(struct json_sink *s)
 		if (i != s->rest)
 			rc = add_column(s, &all, path, i);
 	}
-	return rc < 0 ? rc : quote_keys(s, s->root) ? err_oom(s->e) : 0;
+	return rc < 0 ? rc : quote_keys(s, s->root) || plan_plain(s) ? err_oom(s->e) : 0;
 }
 
 static int bad_rest(struct json_sink *s, const struct batch *b, int64_t row, const char *msg)
@@ -328,12 +363,107 @@ static int flush(struct json_sink *s)
 	return rc;
 }
 
+static bool is_plain_text(const char *p, size_t n)
+{
+	size_t i = 0;
+
+	for (; n - i >= sizeof(json_bytes); i += sizeof(json_bytes))
+		if (json_first_special(json_load(p + i)) < 16)
+			return false;
+	while (i < n && json_is_plain(p[i]))
+		i++;
+	return i == n;
+}
+
+/* Whether all of the batch can be copied. */
+static bool take_plain(struct json_sink *s, const struct batch *b)
+{
+	if (!s->plain || (s->rest >= 0 && b->cols[s->rest].null_count < b->nrows))
+		return false;
+	for (int i = 0; i < s->root->n; i++) {
+		struct plain_col *p = &s->plain[i];
+		const struct column *c = &b->cols[p->col];
+
+		if (c->null_count ||
+		    !is_plain_text((const char *)c->values + c->offsets[0], (size_t)(c->offsets[b->nrows] - c->offsets[0])))
+			return false;
+		p->values = c->values;
+		p->offsets = c->offsets;
+	}
+	return true;
+}
+
+/* n bytes; reads and writes SLACK at least. */
+static inline uint8_t *copy_short(uint8_t *to, const void *from, size_t n)
+{
+	memcpy(to, from, SLACK);
+	if (__builtin_expect(n > SLACK, 0))
+		memcpy(to + SLACK, (const uint8_t *)from + SLACK, n - SLACK);
+	return to + n;
+}
+
+static uint8_t *put_plain_row(const struct json_sink *s, int64_t row, int64_t nrows, uint8_t *to)
+{
+	for (const struct plain_col *p = s->plain, *end = p + s->root->n; p < end; p++) {
+		int32_t from = p->offsets[row], n = p->offsets[row + 1] - from;
+
+		to = copy_short(to, p->key, p->nkey);
+		if (from + n + SLACK <= p->offsets[nrows])
+			to = copy_short(to, p->values + from, (size_t)n);
+		else
+			to = (uint8_t *)memcpy(to, p->values + from, (size_t)n) + n;
+		*to++ = '"';
+	}
+	return to;
+}
+
+static int put_plain_strip(struct json_sink *s, int64_t from, int64_t n, int64_t nrows)
+{
+	size_t total = SLACK, row = 3;
+	uint8_t *to, *start;
+
+	for (int i = 0; i < s->root->n; i++) {
+		total += (size_t)(s->plain[i].offsets[from + n] - s->plain[i].offsets[from]);
+		row += s->plain[i].nkey + 1;
+	}
+	if (buf_reserve(&s->text, total + (size_t)n * row))
+		return err_oom(s->e);
+	to = s->text.p + s->text.n;
+	for (int64_t i = from; i < from + n; i++) {
+		start = to;
+		to = put_plain_row(s, i, nrows, to);
+		*start = '{'; /* instead of the first key's comma */
+		*to++ = '}';
+		*to++ = '\n';
+	}
+	s->text.n = (size_t)(to - s->text.p);
+	return 0;
+}
+
+static int write_plain(struct json_sink *s, const struct batch *b)
+{
+	int rc = 0;
+
+	for (int64_t from = 0; from < b->nrows && rc == 0; from += STRIP) {
+		rc = put_plain_strip(s, from, b->nrows - from < STRIP ? b->nrows - from : STRIP, b->nrows);
+		if (rc == 0 && s->text.n >= CHUNK)
+			rc = flush(s);
+	}
+	s->rows += b->nrows;
+	return rc;
+}
+
 static int write_batch(struct sink *sink, struct batch *b, struct err *e)
 {
 	struct json_sink *s = (struct json_sink *)sink;
 	int rc = 0;
 
 	s->e = e;
+	if (take_plain(s, b)) {
+		rc = write_plain(s, b);
+		rc = rc < 0 ? rc : flush(s);
+		return rc < 0 ? rc : out_flush(s->out, e);
+	}
 	for (int i = 0; i < s->schema->nfields; i++)
 		if ((rc = check_text(b, i, e)) < 0)
 			return rc;
