@@ -401,6 +401,13 @@ int agg_bad_type(const struct agg *a, int col, struct err *e)
 		       type_name(&f->type, name, sizeof name), a->family->name);
 }
 
+int agg_check_numbers(const struct agg *a, int col, struct err *e)
+{
+	const struct type *t = &a->schema->fields[a->cols[col]].type;
+
+	return t->id == T_UTF8 || t->id == T_NULL || type_is_numeric(t) ? 0 : agg_bad_type(a, col, e);
+}
+
 int agg_state_kind(struct agg *a, const char *const *names, int n, struct err *e)
 {
 	struct str other = { 0 };

@@ -147,6 +147,8 @@ int agg_check_key(const struct agg *a, const struct schema *s, int col, struct e
 int agg_say_reading(const struct agg *a, int col, struct err *e);
 /* "field "x" is list<int64>: sum cannot compute on it" */
 int agg_bad_type(const struct agg *a, int col, struct err *e);
+/* For AGG_NUMBERS: agg_bad_type() unless column `col` can be read as numbers. */
+int agg_check_numbers(const struct agg *a, int col, struct err *e) nodiscard;
 /* Which of `names` (n of them) the first state column "OUT:NAME" in a->schema has: its index; sets state_col. < 0: ST_DATA. */
 int agg_state_kind(struct agg *a, const char *const *names, int n, struct err *e) nodiscard;
 /* A state that no dump() wrote: ST_DATA at row i, state column k of b (NULL: no place). */

@@ -61,21 +61,15 @@ static void choose_terms(const struct agg *a, struct comoments_more *more)
 	more->to = a->family == &agg_corr ? NTERMS : SXX;
 }
 
-static bool readable(const struct type *t)
-{
-	return t->id == T_UTF8 || t->id == T_NULL || type_is_numeric(t);
-}
-
 static int pick_kind(struct agg *a, struct err *e)
 {
 	bool floats = true;
+	int rc;
 
 	for (int i = 0; i < 2; i++) {
-		const struct type *t = &a->schema->fields[a->cols[i]].type;
-
-		if (!readable(t))
-			return agg_bad_type(a, i, e);
-		floats &= type_is_float(t);
+		if ((rc = agg_check_numbers(a, i, e)) < 0)
+			return rc;
+		floats &= type_is_float(&a->schema->fields[a->cols[i]].type);
 	}
 	return floats ? CO_FLOAT : CO_DEC;
 }
@@ -212,13 +206,8 @@ static void get_sum(const struct agg *a, uint32_t g, int term, struct exact *s)
 /* The same value with a smaller exponent and a larger scale. */
 static void refine(struct exact *s, long exp2, int32_t scale)
 {
-	mpz_t ten;
-
 	mpz_mul_2exp(s->n, s->n, (mp_bitcnt_t)(s->exp2 - exp2));
-	mpz_init(ten);
-	mpz_ui_pow_ui(ten, 10, (unsigned long)(scale - s->scale));
-	mpz_mul(s->n, s->n, ten);
-	mpz_clear(ten);
+	mpz_scale_up(s->n, s->n, scale - s->scale);
 	s->exp2 = exp2;
 	s->scale = scale;
 }

@@ -61,13 +61,12 @@ static int add_percentiles(struct agg *a, struct err *e)
 
 static int sketch_bind(struct agg *a, bool merge, struct err *e)
 {
-	const struct type *t = &a->schema->fields[a->cols[0]].type;
 	int rc = merge ? agg_state_kind(a, states, 1, e) : 0;
 
 	if (rc < 0)
 		return rc;
-	if (!merge && t->id != T_UTF8 && t->id != T_NULL && !type_is_numeric(t))
-		return agg_bad_type(a, 0, e);
+	if (!merge && (rc = agg_check_numbers(a, 0, e)) < 0)
+		return rc;
 	a->need[0] = AGG_NUMBERS;
 	if ((rc = add_percentiles(a, e)) < 0 || (rc = agg_add_state(a, states[0], TYPE_INT64, false, e)) < 0 ||
 	    (rc = agg_add_state(a, "min", TYPE_FLOAT64, true, e)) < 0 || (rc = agg_add_state(a, "max", TYPE_FLOAT64, true, e)) < 0)
@@ -76,12 +75,6 @@ static int sketch_bind(struct agg *a, bool merge, struct err *e)
 }
 
 /* ---- bins ---- */
-
-/* Doubles as integers of the same order, and back (its own inverse). */
-static int64_t order_bits(int64_t bits)
-{
-	return bits < 0 ? bits ^ INT64_MAX : bits;
-}
 
 static int64_t bin_of(double v)
 {
@@ -93,14 +86,14 @@ static int64_t bin_of(double v)
 		return v > 0 ? BIN_INF : BIN_NEG_INF;
 	v += 0.0; /* -0 is 0 */
 	memcpy(&bits, &v, sizeof bits);
-	return order_bits(bits) >> DROPPED;
+	return double_order(bits) >> DROPPED;
 }
 
 static double bin_edge(int64_t at, int64_t shift)
 {
 	const __int128 top = INT64_C(0x7fefffffffffffff); /* the largest double */
 	__int128 order = (__int128)at * (INT64_C(1) << (DROPPED + shift));
-	int64_t bits = order_bits((int64_t)(order > top ? top : order < -top - 1 ? -top - 1 : order));
+	int64_t bits = double_order((int64_t)(order > top ? top : order < -top - 1 ? -top - 1 : order));
 	double v;
 
 	memcpy(&v, &bits, sizeof v);

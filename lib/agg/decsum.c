@@ -101,17 +101,17 @@ static bool add_small(struct decsum *s, struct dec d)
 	return true;
 }
 
-static void scale_up(mpz_t to, const mpz_t by_ten, int32_t by)
+void mpz_scale_up(mpz_t to, const mpz_t from, int32_t places)
 {
 	mpz_t ten;
 
-	if (!by) {
-		mpz_set(to, by_ten);
+	if (!places) {
+		mpz_set(to, from);
 		return;
 	}
 	mpz_init(ten);
-	mpz_ui_pow_ui(ten, 10, (unsigned long)by);
-	mpz_mul(to, by_ten, ten);
+	mpz_ui_pow_ui(ten, 10, (unsigned long)places);
+	mpz_mul(to, from, ten);
 	mpz_clear(ten);
 }
 
@@ -134,9 +134,9 @@ int decsum_add_slow(struct decsum *s, struct dec d, const struct decpool *from, 
 	else
 		mpz_set_si(p->tmp, d.m);
 	if (d.scale < s->scale)
-		scale_up(p->tmp, p->tmp, s->scale - d.scale);
+		mpz_scale_up(p->tmp, p->tmp, s->scale - d.scale);
 	else if (d.scale > s->scale)
-		scale_up(*sum, *sum, d.scale - s->scale);
+		mpz_scale_up(*sum, *sum, d.scale - s->scale);
 	mpz_add(*sum, *sum, p->tmp);
 	if (d.scale > s->scale)
 		s->scale = (int16_t)d.scale;
@@ -174,7 +174,7 @@ double decsum_mean(const struct decsum *s, int64_t count, const struct decsums *
 	mpz_inits(num, den, NULL);
 	decsum_mantissa(s, p, num);
 	mpz_set_si(den, count);
-	scale_up(den, den, s->scale);
+	mpz_scale_up(den, den, s->scale);
 	v = round_ratio(num, den, 0);
 	mpz_clears(num, den, NULL);
 	return v;

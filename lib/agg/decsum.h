@@ -68,6 +68,9 @@ static inline void decsum_add_special(struct decsum *s, enum special v)
 	s->special = (uint8_t)special_add(s->special, v);
 }
 
+/* to = from * 10^places (both initialised by the caller; they may be the same). places >= 0. */
+void mpz_scale_up(mpz_t to, const mpz_t from, int32_t places);
+
 /* The sum as a number that borrows the pool (only without special). */
 static inline struct dec decsum_dec(const struct decsum *s)
 {

@@ -45,15 +45,14 @@ static int read_width(struct agg *a, struct hist_more *more, struct err *e)
 static int hist_bind(struct agg *a, bool merge, struct err *e)
 {
 	struct hist_more *more = a->more;
-	const struct type *t = &a->schema->fields[a->cols[0]].type;
 	const char *const *names;
 	int rc = read_width(a, more, e);
 
 	names = more->fixed ? width_states : auto_states;
 	if (rc < 0 || (merge && (rc = agg_state_kind(a, names, 1, e)) < 0))
 		return rc;
-	if (!merge && t->id != T_UTF8 && t->id != T_NULL && !type_is_numeric(t))
-		return agg_bad_type(a, 0, e);
+	if (!merge && (rc = agg_check_numbers(a, 0, e)) < 0)
+		return rc;
 	a->need[0] = AGG_NUMBERS;
 	if ((rc = agg_add_result(a, a->spec.out, TYPE_JSON, false, e)) < 0 ||
 	    (rc = agg_add_state(a, names[0], TYPE_INT64, false, e)) < 0 ||

@@ -37,18 +37,6 @@ static uint32_t new_big(struct momentpool *p, uint32_t n)
 	return first;
 }
 
-static void mul_pow10(mpz_t z, int32_t n)
-{
-	mpz_t ten;
-
-	if (!n)
-		return;
-	mpz_init(ten);
-	mpz_ui_pow_ui(ten, 10, (unsigned long)n);
-	mpz_mul(z, z, ten);
-	mpz_clear(ten);
-}
-
 static int decmoments_promote(struct decmoments *m, struct momentpool *p)
 {
 	if (m->big)
@@ -109,12 +97,12 @@ static int add_big(struct decmoments *m, mpz_t s, mpz_t q, int32_t scale, struct
 	if (decmoments_promote(m, p))
 		return -1;
 	if (up > 0) {
-		mul_pow10(p->v[m->big - 1], up);
-		mul_pow10(p->v[m->big], 2 * up);
+		mpz_scale_up(p->v[m->big - 1], p->v[m->big - 1], up);
+		mpz_scale_up(p->v[m->big], p->v[m->big], 2 * up);
 		m->scale = (int16_t)scale;
 	} else {
-		mul_pow10(s, -up);
-		mul_pow10(q, -2 * up);
+		mpz_scale_up(s, s, -up);
+		mpz_scale_up(q, q, -2 * up);
 	}
 	mpz_add(p->v[m->big - 1], p->v[m->big - 1], s);
 	mpz_add(p->v[m->big], p->v[m->big], q);
@@ -198,7 +186,7 @@ static double var_of(mpz_t s, mpz_t q, int64_t n, int ddof, bool root, long exp2
 	mpz_mul(q, q, den);
 	mpz_submul(q, s, s);
 	mpz_mul_si(den, den, n - ddof);
-	mul_pow10(den, 2 * scale);
+	mpz_scale_up(den, den, 2 * scale);
 	v = root ? round_sqrt_ratio(q, den, exp2) : round_ratio(q, den, exp2);
 	mpz_clear(den);
 	return v;

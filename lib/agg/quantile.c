@@ -65,8 +65,8 @@ static int quantile_bind(struct agg *a, bool merge, struct err *e)
 
 	if (rc < 0)
 		return rc;
-	if (!merge && t->id != T_UTF8 && t->id != T_NULL && !type_is_numeric(t))
-		return agg_bad_type(a, 0, e);
+	if (!merge && (rc = agg_check_numbers(a, 0, e)) < 0)
+		return rc;
 	a->kind = merge ? rc : type_is_float(t) ? Q_FLOAT : type_is_int(t) && t->id != T_UINT64 ? Q_INT : Q_DEC;
 	a->need[0] = AGG_NUMBERS;
 	more->item = (struct field){ .name = STR("item"), .nullable = true, .type = items[a->kind] };
@@ -201,12 +201,6 @@ static void select_kth(int64_t *v, int64_t n, int64_t k)
 	}
 }
 
-/* Doubles as integers of the same order, and back (its own inverse). */
-static int64_t order_bits(int64_t bits)
-{
-	return bits < 0 ? bits ^ INT64_MAX : bits;
-}
-
 /* The two neighbours of a rank: v[k] and, when it is needed, v[k + 1]. */
 static void neighbours(int64_t *v, int64_t n, int64_t k, bool both, int64_t *x, int64_t *y)
 {
@@ -302,16 +296,11 @@ static int compare(const void *a, const void *b, void *pool)
 
 static void mantissa_at(const struct dec *d, const struct decpool *pool, int32_t scale, mpz_t ret)
 {
-	mpz_t ten;
-
 	if (d->big)
 		mpz_set(ret, pool->v[d->big - 1]);
 	else
 		mpz_set_si(ret, d->m);
-	mpz_init(ten);
-	mpz_ui_pow_ui(ten, 10, (unsigned long)(scale - d->scale));
-	mpz_mul(ret, ret, ten);
-	mpz_clear(ten);
+	mpz_scale_up(ret, ret, scale - d->scale);
 }
 
 /* Big decimals or special values among them: sorted, then exact arithmetic on two. */
@@ -343,12 +332,12 @@ static double of_doubles(int64_t *v, int64_t n, int64_t k, int64_t rem, int64_t 
 	double a, b;
 
 	for (int64_t i = 0; i < n; i++)
-		v[i] = order_bits(v[i]);
+		v[i] = double_order(v[i]);
 	neighbours(v, n, k, rem != 0, &x, &y);
 	for (int64_t i = 0; i < n; i++)
-		v[i] = order_bits(v[i]);
-	x = order_bits(x);
-	y = order_bits(y);
+		v[i] = double_order(v[i]);
+	x = double_order(x);
+	y = double_order(y);
 	memcpy(&a, &x, sizeof a);
 	memcpy(&b, &y, sizeof b);
 	return mix_doubles(a, b, rem, den);

@@ -26,8 +26,8 @@ static int var_bind(struct agg *a, bool merge, struct err *e)
 
 	if (rc < 0)
 		return rc;
-	if (!merge && t->id != T_UTF8 && t->id != T_NULL && !type_is_numeric(t))
-		return agg_bad_type(a, 0, e);
+	if (!merge && (rc = agg_check_numbers(a, 0, e)) < 0)
+		return rc;
 	a->kind = merge ? rc : type_is_float(t) ? VAR_FLOAT : VAR_DEC;
 	a->need[0] = AGG_NUMBERS;
 	a->size = a->kind == VAR_FLOAT ? sizeof(struct floatmoments) : sizeof(struct decmoments);

@@ -2,10 +2,11 @@
  * are copied as 16 bytes whatever their length: the text has readable slack behind it, the columns have writable slack. */
 #include "lib/format/csv.h"
 
+#include "lib/base/copy.h"
+
 #include <stdlib.h>
 
 #define STRIP_FIELDS 4096
-#define SLACK 16
 
 struct strip {
 	const struct dialect *d;
@@ -27,7 +28,7 @@ struct target {
 
 static bool reserve(struct target *t, size_t more, struct arena *a)
 {
-	size_t need = t->n + more + SLACK, cap = t->cap * 2;
+	size_t need = t->n + more + COPY_SLACK, cap = t->cap * 2;
 	uint8_t *p;
 
 	if (t->cap >= need)
@@ -52,13 +53,6 @@ static bool need_valid(struct target *t, int64_t row, int64_t nrows, struct aren
 	if (t->valid)
 		bits_fill(t->valid, 0, row, true);
 	return t->valid != NULL;
-}
-
-static inline void copy_short(uint8_t *to, const uint8_t *from, size_t n)
-{
-	memcpy(to, from, SLACK);
-	if (__builtin_expect(n > SLACK, 0))
-		memcpy(to + SLACK, from + SLACK, n - SLACK);
 }
 
 /* Offsets of the strip's rows, taking fields as they are; returns how many are empty. */

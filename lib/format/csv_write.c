@@ -5,11 +5,12 @@
  * nothing, the common case, cost a copy of 16 bytes. A strip reserves the most that it can take beforehand. */
 #include "lib/format/csv.h"
 
+#include "lib/base/copy.h"
+
 #include <stdlib.h>
 
 #define STRIP_FIELDS 8192
 #define BLOCK ((size_t)256 << 10)
-#define SLACK 16
 
 enum care {
 	CARE_NONE,  /* values without nulls, empty ones or special bytes */
@@ -124,7 +125,7 @@ static int print_strip(const struct column *c, int64_t from, int64_t n, struct c
 		if (buf_add(&to->ends, &end, sizeof end))
 			return -1;
 	}
-	if (buf_reserve(&to->text, SLACK))
+	if (buf_reserve(&to->text, COPY_SLACK))
 		return -1;
 	to->values = to->text.p;
 	to->offsets = (const int32_t *)(const void *)to->ends.p;
@@ -136,10 +137,10 @@ static int guard_end(const struct column *c, int64_t n, struct cell_col *to)
 {
 	size_t begin = (size_t)to->offsets[0], end = (size_t)to->offsets[n];
 
-	if (end + SLACK <= (size_t)c->offsets[c->length])
+	if (end + COPY_SLACK <= (size_t)c->offsets[c->length])
 		return 0;
 	to->text.n = 0;
-	if (buf_reserve(&to->text, end - begin + SLACK) || buf_add(&to->text, c->values + begin, end - begin))
+	if (buf_reserve(&to->text, end - begin + COPY_SLACK) || buf_add(&to->text, c->values + begin, end - begin))
 		return -1;
 	to->values = (const uint8_t *)((uintptr_t)to->text.p - begin);
 	return 0;
@@ -186,7 +187,7 @@ static int prepare_strip(struct writer *w, const struct column *c, int64_t from,
 /* The columns that are written, in order; and room for the strip. */
 static int prepare(struct writer *w, const struct batch *b, int64_t from, int64_t n)
 {
-	size_t total = SLACK + (size_t)n * ((size_t)w->ncols + w->eol.n);
+	size_t total = COPY_SLACK + (size_t)n * ((size_t)w->ncols + w->eol.n);
 	struct cell_col *to = w->cols;
 
 	for (int k = 0; k < b->schema->nfields; k++) {
@@ -201,14 +202,6 @@ static int prepare(struct writer *w, const struct batch *b, int64_t from, int64_
 		to++;
 	}
 	return buf_reserve(&w->buf, total);
-}
-
-static inline uint8_t *put_short(uint8_t *to, const uint8_t *from, size_t n)
-{
-	memcpy(to, from, SLACK);
-	if (__builtin_expect(n > SLACK, 0))
-		memcpy(to + SLACK, from + SLACK, n - SLACK);
-	return to + n;
 }
 
 static uint8_t *put_with_care(const struct writer *w, uint8_t *to, const struct cell_col *c, struct str s, int64_t row)
@@ -235,7 +228,7 @@ static void put_strip(struct writer *w, int64_t from, int64_t n)
 			size_t len = (size_t)(c->offsets[i + 1] - c->offsets[i]);
 
 			if (c->care == CARE_NONE || (c->care == CARE_EMPTY && len))
-				to = put_short(to, value, len);
+				to = copy_short(to, value, len);
 			else
 				to = put_with_care(w, to, c, (struct str){ (const char *)value, len }, from + i);
 			w->at_start = false;

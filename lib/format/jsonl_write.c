@@ -1,6 +1,7 @@
 /* JSON Lines and JSON arrays out. The columns' names make a tree of keys once; each row walks it. An object in which nothing
  * was written is taken back, so that absent stays absent. Rows with something in _rest get its members in the objects they
  * belong to. Batches whose columns are all text that needs no escapes, none of it missing, take a short way: copies only. */
+#include "lib/base/copy.h"
 #include "lib/base/utf8.h"
 #include "lib/format/json_simd.h"
 #include "lib/format/jsonl.h"
@@ -13,14 +14,13 @@ typedef int put_fn(const struct column *c, int64_t i, struct buf *b);
 
 /* A column of a batch that can be copied. */
 struct plain_col {
-	char *key;                   /* `,"key":"`, with SLACK readable bytes behind */
+	char *key;                   /* `,"key":"`, with COPY_SLACK readable bytes behind */
 	size_t nkey;
 	int col;
 	const uint8_t *values;
 	const int32_t *offsets;
 };
 
-#define SLACK 16
 #define STRIP 64 /* rows for which room is made at once */
 
 struct json_sink {
@@ -139,7 +139,7 @@ static int plan_plain(struct json_sink *s)
 
 		if (n->col < 0 || s->put[n->col] != put_text)
 			return 0;
-		v[i] = (struct plain_col){ .key = arena_calloc(&s->arena, n->value.n + 1 + SLACK, 1), .nkey = n->value.n + 1, .col = n->col };
+		v[i] = (struct plain_col){ .key = arena_calloc(&s->arena, n->value.n + 1 + COPY_SLACK, 1), .nkey = n->value.n + 1, .col = n->col };
 		if (!v[i].key)
 			return -1;
 		memcpy(v[i].key, n->value.p, n->value.n);
@@ -393,22 +393,13 @@ static bool take_plain(struct json_sink *s, const struct batch *b)
 	return true;
 }
 
-/* n bytes; reads and writes SLACK at least. */
-static inline uint8_t *copy_short(uint8_t *to, const void *from, size_t n)
-{
-	memcpy(to, from, SLACK);
-	if (__builtin_expect(n > SLACK, 0))
-		memcpy(to + SLACK, (const uint8_t *)from + SLACK, n - SLACK);
-	return to + n;
-}
-
 static uint8_t *put_plain_row(const struct json_sink *s, int64_t row, int64_t nrows, uint8_t *to)
 {
 	for (const struct plain_col *p = s->plain, *end = p + s->root->n; p < end; p++) {
 		int32_t from = p->offsets[row], n = p->offsets[row + 1] - from;
 
 		to = copy_short(to, p->key, p->nkey);
-		if (from + n + SLACK <= p->offsets[nrows])
+		if (from + n + COPY_SLACK <= p->offsets[nrows])
 			to = copy_short(to, p->values + from, (size_t)n);
 		else
 			to = (uint8_t *)memcpy(to, p->values + from, (size_t)n) + n;
@@ -419,7 +410,7 @@ static uint8_t *put_plain_row(const struct json_sink *s, int64_t row, int64_t nr
 
 static int put_plain_strip(struct json_sink *s, int64_t from, int64_t n, int64_t nrows)
 {
-	size_t total = SLACK, row = 3;
+	size_t total = COPY_SLACK, row = 3;
 	uint8_t *to, *start;
 
 	for (int i = 0; i < s->root->n; i++) {

@@ -4,6 +4,7 @@
 #include "lib/op/merger.h"
 
 #include "lib/op/grow.h"
+#include "lib/op/loser.h"
 #include "lib/op/order.h"
 #include "lib/op/pick.h"
 #include "lib/op/rowstore.h"
@@ -183,8 +184,9 @@ static int cursor_ready(struct merger *m, struct cursor *c, struct err *e)
 }
 
 /* Does cursor a come before cursor b? */
-static bool before(const struct merger *m, int a, int b)
+static bool before(const void *merge, int a, int b)
 {
+	const struct merger *m = merge;
 	const struct cursor *x = &m->cursors[a], *y = &m->cursors[b];
 	int c;
 
@@ -196,36 +198,15 @@ static bool before(const struct merger *m, int a, int b)
 	return c ? c < 0 : a < b;
 }
 
-/* Plays cursor i from its leaf up; an empty place (-1, while the tree is built) stops it there. */
-static void replay(struct merger *m, int i)
-{
-	int winner = i;
-
-	for (int at = (i + m->n) / 2; at > 0; at /= 2) {
-		if (m->tree[at] < 0) {
-			m->tree[at] = winner;
-			return;
-		}
-		if (before(m, m->tree[at], winner)) {
-			int loser = winner;
-
-			winner = m->tree[at];
-			m->tree[at] = loser;
-		}
-	}
-	m->tree[0] = winner;
-}
-
 static int start(struct merger *m, struct err *e)
 {
 	int rc;
 
-	for (int i = 0; i < m->n; i++)
-		m->tree[i] = -1;
+	loser_clear(m->tree, m->n);
 	for (int i = 0; i < m->n; i++) {
 		if ((rc = cursor_ready(m, &m->cursors[i], e)) < 0)
 			return rc;
-		replay(m, i);
+		loser_play(m->tree, m->n, i, before, m);
 	}
 	m->started = true;
 	return 0;
@@ -251,7 +232,7 @@ static int advance(struct merger *m, struct err *e)
 	m->cursors[i].at++;
 	rc = cursor_ready(m, &m->cursors[i], e);
 	if (rc == 0)
-		replay(m, i);
+		loser_play(m->tree, m->n, i, before, m);
 	return rc;
 }
 

@@ -5,6 +5,7 @@
 #include "lib/op/rowmerge.h"
 
 #include "lib/op/grow.h"
+#include "lib/op/loser.h"
 
 #include <stdlib.h>
 
@@ -134,8 +135,9 @@ static int advance(struct merge_job *x, struct row_cursor *c, struct err *e)
 }
 
 /* Does cursor a come before cursor b? */
-static bool before(const struct rowmerge *m, int a, int b)
+static bool before(const void *merge, int a, int b)
 {
+	const struct rowmerge *m = merge;
 	const struct row_cursor *x = &m->cursors[a], *y = &m->cursors[b];
 	int c;
 
@@ -143,26 +145,6 @@ static bool before(const struct rowmerge *m, int a, int b)
 		return x->done == y->done ? a < b : y->done;
 	c = entry_cmp(&x->row, &y->row);
 	return c ? c < 0 : a < b;
-}
-
-/* Plays cursor i from its leaf up; an empty place (-1, while the tree is built) stops it there. */
-static void replay(struct rowmerge *m, int i)
-{
-	int winner = i;
-
-	for (int at = (i + m->n) / 2; at > 0; at /= 2) {
-		if (m->tree[at] < 0) {
-			m->tree[at] = winner;
-			return;
-		}
-		if (before(m, m->tree[at], winner)) {
-			int loser = winner;
-
-			winner = m->tree[at];
-			m->tree[at] = loser;
-		}
-	}
-	m->tree[0] = winner;
 }
 
 /* Notes the next rows, all of the last key if only one row of a key is wanted. */
@@ -184,7 +166,7 @@ static int collect(struct rowmerge *m, struct merge_job *x, struct err *e)
 			x->v[x->n - 1] = c->row;
 		if ((rc = advance(x, c, e)) < 0)
 			return rc;
-		replay(m, winner);
+		loser_play(m->tree, m->n, winner, before, m);
 	}
 }
 
@@ -212,12 +194,11 @@ static int start(struct rowmerge *m, struct err *e)
 {
 	int rc;
 
-	for (int i = 0; i < m->n; i++)
-		m->tree[i] = -1;
+	loser_clear(m->tree, m->n);
 	for (int i = 0; i < m->n; i++) {
 		if ((rc = next_block(&m->jobs[0], &m->cursors[i], e)) < 0)
 			return rc;
-		replay(m, i);
+		loser_play(m->tree, m->n, i, before, m);
 	}
 	for (int i = 0; i < m->njobs; i++)
 		if ((rc = fill_job(m, &m->jobs[i], e)) < 0)
