@@ -18,8 +18,9 @@ struct counted {
 /* What the work refuses is known when the output ends, or, of tools without one, when the last input does. */
 static int at_end(const struct common *c, bool output, struct err *e)
 {
-	c->state->ended += !output;
-	if (c->state->ended < c->state->inputs || c->state->draining != output)
+	int ended = atomic_fetch_add(&c->state->ended, !output) + !output;
+
+	if (ended < c->state->inputs || c->state->draining != output)
 		return 0;
 	return bad_judge(c, e);
 }

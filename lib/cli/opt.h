@@ -8,6 +8,8 @@
 
 #include "lib/format/format.h"
 
+#include <stdatomic.h>
+
 enum opt_kind {
 	OPT_FLAG,     /* bool */
 	OPT_STR,      /* const char *; the last one wins */
@@ -59,8 +61,8 @@ struct run_state {
 	int64_t started_us;    /* monotonic clock */
 	struct out *stats;     /* --stats, open */
 	struct progress *progress;
-	int inputs, ended;     /* inputs opened, and those of them that were read to their end */
-	bool draining;         /* cli_drain() looks at the end */
+	atomic_int inputs, ended; /* inputs opened, and those of them that were read to their end, each on a thread of its own */
+	atomic_bool draining;  /* cli_drain() looks at the end */
 	struct bad_log *bad;   /* NULL: bad records are errors */
 };
 

@@ -176,10 +176,12 @@ static void stop_progress(const struct common *c)
 		progress_stop(c->state->progress);
 }
 
+/* The arguments live as long as the process: a thread that waits for an input (lib/table/ahead.h, lib/op/exec.c) is not waited for
+ * at the end, and reads them when it wakes up. */
 int tool_main(const struct tool *t, int argc, char **argv)
 {
+	static void *args;
 	struct err e = { 0 };
-	void *args;
 	int rc, status;
 
 	prepare_process();
@@ -194,9 +196,5 @@ int tool_main(const struct tool *t, int argc, char **argv)
 		report(t, args, &e);
 		status = e.status;
 	}
-	status = finish(t, args, status);
-	if (args)
-		opt_free(args);
-	free(args);
-	return status;
+	return finish(t, args, status);
 }
