@@ -43,6 +43,7 @@ static int run(void *args, struct err *e)
 	struct source *s;
 	int rc = open_source(a, &s, e);
 
+	a->common.write.same_end &= !a->typed; /* what waited in a temporary file has lost it */
 	if (rc < 0)
 		return rc;
 	if (a->schema_out && strcmp(a->schema_out, "-") == 0) {
@@ -108,9 +109,10 @@ const struct tool tool_cat = {
 		       ".Fl Fl on-bad Cm side Ns = Ns Ar FILE\nholds their text, those that could not be read first; a record that came as\n"
 		       "Arrow, and so without text, is laid aside as a JSON object.\n"
 		       ".Pp\n"
-		       "CSV that was minimally quoted comes back byte for byte, with these differences: a byte order mark goes, and lines end\n"
-		       "as the first one did, also where the input mixed line ends. A last line without its end stays so when\n.Nm\nreads CSV and "
-		       "writes CSV itself; between two tools it gets one.\n"
+		       "CSV that was minimally quoted comes back byte for byte, but for a byte order mark, which goes. When\n.Nm\nreads CSV and "
+		       "writes CSV itself, lines that end otherwise than the first one of their file, and a last line without its end, stay so.\n"
+		       "With\n.Fl Fl typed ,\nand in all other tools, between two tools and in\n.Xr fanout 1 ,\nall lines end as the first one "
+		       "did.\n"
 		       ".Pp\n"
 		       "What stands before a dot in\n.Fl Fl meta\nis a field if there is one of that name, the longest if several fit;\n"
 		       "a backslash before the dot makes it part of the key. Metadata stays with the table and its fields through all\n"

@@ -24,6 +24,7 @@ struct fields {
 	bool irregular; /* some fields may be absent (begin1 == FIELD_ABSENT) */
 	bool quotes;    /* fields may begin with a quote */
 	bool cr;        /* the last field of a record may be followed by a CR that its span includes */
+	bool lf;        /* all records are known to end with LF */
 	bool high;      /* some byte is not ASCII */
 	size_t used;    /* bytes of the records, terminators included */
 	int64_t lines;  /* line ends in them */
@@ -106,6 +107,10 @@ int csv_origin(struct origin *o, const struct dialect *d, int ncols, int64_t lin
 /* The place of the first byte of a field's raw text that is no UTF-8: quotes and line ends before it count. */
 void csv_locate_bad_byte(const struct origin *o, int64_t row, int field, int64_t *line, int64_t *column);
 
+/* Notes the rows of o->text that did not end in the usual way of their input. */
+int csv_line_ends(struct origin *o, const struct fields *f, int ncols, enum line_end usual, struct arena *a,
+		  struct err *e) nodiscard;
+
 /* Such a batch was not the first: before it came rows and lines. Only before the batch is shared. */
 void csv_origin_move(struct origin *o, int64_t rows, int64_t lines);
 
@@ -121,6 +126,6 @@ int csv_open_source(struct in *in, const struct read_opts *o, char delimiter, st
 int csv_open_sink(struct out *out, const struct schema *s, const struct write_opts *o, char delimiter, struct sink **ret,
 		  struct err *e) nodiscard;
 
-#define META_EOL "stook.csv.eol" /* "crlf" or "cr": how the lines of the input ended, when not with LF */
+#define META_EOL "stook.csv.eol" /* how the first line of the input ended, when not with LF: "crlf", "cr"; "none": it did not */
 
 #endif

@@ -46,12 +46,12 @@ static void note_eol(struct reader *r, size_t begin, size_t end)
 {
 	const uint8_t *t = r->text;
 
-	if (r->eol)
+	if (r->eol != LINE_USUAL)
 		return;
-	if (end > begin && t[end - 1] == '\r')
-		r->eol = "cr";
+	if (t[end - 1] == '\n')
+		r->eol = end > begin + 1 && t[end - 2] == '\r' ? LINE_CRLF : LINE_LF;
 	else
-		r->eol = end > begin + 1 && t[end - 1] == '\n' && t[end - 2] == '\r' ? "crlf" : "";
+		r->eol = t[end - 1] == '\r' ? LINE_CR : LINE_OPEN;
 }
 
 /* The line at text[at] is a comment or empty: steps over it. False: it is something else, or its end has not come. */
@@ -293,6 +293,13 @@ static int build_schema(struct reader *r, const struct read_opts *o, const struc
 	return rc;
 }
 
+static int put_eol(const struct reader *r, struct schema *s, struct err *e)
+{
+	static const char *const names[] = { [LINE_CR] = "cr", [LINE_CRLF] = "crlf", [LINE_OPEN] = "none" };
+
+	return r->eol == LINE_USUAL || r->eol == LINE_LF ? 0 : schema_set_meta(s, STR(META_EOL), str_of(names[r->eol]), e);
+}
+
 static int start(struct reader *r, const struct read_opts *o, char delimiter, struct err *e)
 {
 	struct names names = { .r = r, .d = &r->d };
@@ -311,7 +318,7 @@ static int start(struct reader *r, const struct read_opts *o, char delimiter, st
 		return rc;
 	if ((rc = dialect_read(o, delimiter, &r->d, e)) < 0 || (rc = skip_bom(r, e)) < 0 ||
 	    (rc = read_names(r, o, &names, &rec, e)) < 0 || (rc = build_schema(r, o, &names, text, typed, e)) < 0 ||
-	    (r->eol && *r->eol && (rc = schema_set_meta(typed, STR(META_EOL), str_of(r->eol), e)) < 0))
+	    (rc = put_eol(r, typed, e)) < 0)
 		return rc;
 	r->source.schema = typed;
 	typed = NULL;

@@ -111,6 +111,37 @@ int csv_origin(struct origin *o, const struct dialect *d, int ncols, int64_t lin
 	return 0;
 }
 
+/* How the record ended whose last field is number i; unknown when that field is absent or others followed it. */
+static enum line_end end_of(const uint8_t *text, const struct fields *f, size_t i)
+{
+	size_t at = f->end[i];
+
+	if (f->begin1[i] == FIELD_ABSENT)
+		return LINE_USUAL;
+	if (f->cr && at > f->begin1[i] + 1u && text[at - 1] == '\r')
+		return LINE_CRLF;
+	if (text[at] == '\r')
+		return text[at + 1] == '\n' ? LINE_CRLF : LINE_CR;
+	return text[at] == '\n' ? LINE_LF : LINE_USUAL;
+}
+
+int csv_line_ends(struct origin *o, const struct fields *f, int ncols, enum line_end usual, struct arena *a, struct err *e)
+{
+	uint8_t *ends = NULL;
+
+	for (int64_t r = 0; r < f->nrows && !(f->lf && usual == LINE_LF); r++) {
+		enum line_end end = end_of(o->text, f, (size_t)(r + 1) * (size_t)ncols - 1);
+
+		if (end == LINE_USUAL || end == usual)
+			continue;
+		if (!ends && !(ends = arena_calloc(a, (size_t)f->nrows, 1)))
+			return err_oom(e);
+		ends[r] = (uint8_t)end;
+		o->line_ends = ends;
+	}
+	return 0;
+}
+
 void csv_origin_move(struct origin *o, int64_t rows, int64_t lines)
 {
 	struct context *c = (struct context *)(uintptr_t)o->context;

@@ -215,6 +215,8 @@ static int make_batch(struct reader *r, struct err *e)
 	};
 	if ((rc = csv_origin(&b->origin, &r->d, b->schema->nfields, r->line, &b->arena, e)) < 0)
 		return rc;
+	if ((rc = csv_line_ends(&b->origin, f, b->schema->nfields, r->eol, &b->arena, e)) < 0)
+		return rc;
 	if (!(b->origin.name = arena_strdup(&b->arena, str_of(in_name(r->in)))))
 		return err_oom(e);
 	if ((rc = csv_fill(&r->d, r->text + r->at, f, r->unwanted, b, e)) < 0)

@@ -14,7 +14,7 @@ struct reader {
 	struct arena arena;          /* names and options */
 	bool *binary;                /* a column: need not be UTF-8 */
 	bool *unwanted;              /* a column: its values are not asked for */
-	const char *eol;             /* of the first line: "", "cr", "crlf"; NULL: not seen yet */
+	enum line_end eol;           /* of the first line; LINE_USUAL: not seen yet */
 	bool plain;                  /* no column has a type to convert to */
 
 	struct schema *none; /* of carriers */

@@ -280,7 +280,7 @@ int csv_scan_careful(const struct dialect *d, const uint8_t *text, size_t n, boo
 
 	f->nrows = f->lines = f->lead = 0;
 	f->used = 0;
-	f->irregular = f->cr = false;
+	f->irregular = f->cr = f->lf = false;
 	f->quotes = d->quote >= 0;
 	f->high = true;
 	*fault = (struct fault_at){ FAULT_NONE, 0, 0, 0 };

@@ -342,6 +342,7 @@ bool csv_scan_quick(const struct dialect *d, const uint8_t *text, size_t n, int 
 	f->irregular = false;
 	f->quotes = c.any_quote != 0;
 	f->cr = c.any_cr != 0;
+	f->lf = !f->cr;
 	f->used = nlines ? f->end[nlines * ncols - 1] + 1u : 0;
 	f->lines = c.any_quote ? count_lf(text, f->used) : nlines;
 	f->lead = 0;

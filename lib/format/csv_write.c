@@ -27,15 +27,23 @@ struct cell_col {
 	struct buf text, ends; /* owned: what values and offsets point to when the column was printed or copied */
 };
 
+/* What ends a line. */
+struct ending {
+	uint8_t text[2];
+	size_t n;
+};
+
 struct writer {
 	struct sink sink;
 	struct out *out;
 	uint8_t delimiter, quote;
 	int comment;         /* a line that begins with it would be passed over by who reads it so, as the input was; -1: none */
-	struct str null, eol;
+	struct str null;
+	struct ending ends[LINE_OPEN + 1]; /* by enum line_end */
+	const uint8_t *line_ends; /* of the rows of the batch; NULL: all the usual one */
 	int ncols;           /* that are written */
 	bool done, at_start; /* at_start: nothing has been written yet */
-	bool same_end, owed; /* owed: the last line has no end yet, and gets one if another follows */
+	bool same_end, owed; /* lines end as they did; owed: the last one has no end yet, and gets one if another follows */
 	int hidden;          /* the column _rest that is not to be written, or -1 */
 	bool special[256];   /* bytes that make a value need quotes */
 	struct buf buf;      /* rows on their way out */
@@ -187,7 +195,7 @@ static int prepare_strip(struct writer *w, const struct column *c, int64_t from,
 /* The columns that are written, in order; and room for the strip. */
 static int prepare(struct writer *w, const struct batch *b, int64_t from, int64_t n)
 {
-	size_t total = COPY_SLACK + (size_t)n * ((size_t)w->ncols + w->eol.n);
+	size_t total = COPY_SLACK + (size_t)n * ((size_t)w->ncols + sizeof w->ends->text);
 	struct cell_col *to = w->cols;
 
 	for (int k = 0; k < b->schema->nfields; k++) {
@@ -217,9 +225,17 @@ static uint8_t *put_with_care(const struct writer *w, uint8_t *to, const struct 
 	return to;
 }
 
+static uint8_t *put_end(uint8_t *to, struct ending end)
+{
+	memcpy(to, end.text, sizeof end.text);
+	return to + end.n;
+}
+
 static void put_strip(struct writer *w, int64_t from, int64_t n)
 {
 	const struct cell_col *cols = w->cols, *end = w->cols + w->ncols;
+	const uint8_t delimiter = w->delimiter, *line_ends = w->line_ends ? w->line_ends + from : NULL;
+	const struct ending usual = w->ends[LINE_USUAL];
 	uint8_t *to = w->buf.p + w->buf.n;
 
 	for (int64_t i = 0; i < n; i++) {
@@ -227,14 +243,15 @@ static void put_strip(struct writer *w, int64_t from, int64_t n)
 			const uint8_t *value = c->values + c->offsets[i];
 			size_t len = (size_t)(c->offsets[i + 1] - c->offsets[i]);
 
-			if (c->care == CARE_NONE || (c->care == CARE_EMPTY && len))
+			if (c->care == CARE_NONE || (c->care == CARE_EMPTY && len)) {
 				to = copy_short(to, value, len);
-			else
+			} else {
 				to = put_with_care(w, to, c, (struct str){ (const char *)value, len }, from + i);
-			w->at_start = false;
-			*to++ = w->delimiter;
+				w->at_start = false; /* values without care are not there at the start */
+			}
+			*to++ = delimiter;
 		}
-		to = put_bytes(to - (w->ncols > 0), w->eol);
+		to = put_end(to - (cols < end), line_ends ? w->ends[line_ends[i]] : usual);
 	}
 	w->buf.n = (size_t)(to - w->buf.p);
 }
@@ -274,19 +291,26 @@ static int64_t showable(const struct writer *w, const struct batch *b)
 	return n;
 }
 
+static int end_line(struct writer *w)
+{
+	return buf_add(&w->buf, w->ends[LINE_USUAL].text, w->ends[LINE_USUAL].n);
+}
+
 static int write_batch(struct sink *s, struct batch *b, struct err *e)
 {
 	struct writer *w = (struct writer *)s;
 	int64_t step = w->ncols < STRIP_FIELDS ? (STRIP_FIELDS - 1) / (w->ncols + 1) + 1 : 1, n = showable(w, b);
-	int rc = w->owed && n && buf_str(&w->buf, w->eol) ? err_oom(e) : 0;
+	const struct origin *o = &b->origin;
+	int rc = w->owed && n && end_line(w) ? err_oom(e) : 0;
 
 	w->owed &= n == 0;
+	w->line_ends = w->same_end && o->line_ends ? o->line_ends + o->text_row : NULL;
 	for (int64_t from = 0; rc == 0 && from < n; from += step)
 		rc = write_strip(w, b, from, n - from < step ? n - from : step, e);
 	if (rc == 0 && n < b->nrows)
 		rc = rest_refused(b, w->hidden, e);
-	if (rc == 0 && n && w->same_end && b->origin.open_end) {
-		w->buf.n -= w->eol.n;
+	if (rc == 0 && n && w->same_end && o->open_end) {
+		w->buf.n -= w->ends[LINE_USUAL].n;
 		w->owed = true;
 	}
 	return rc < 0 ? rc : flush(w, e);
@@ -331,13 +355,16 @@ static void close_writer(struct sink *s)
 	free(w);
 }
 
-static struct str eol_of(const struct schema *s)
+static void set_ends(struct writer *w, const struct schema *s, const struct write_opts *o)
 {
 	const struct str *v = kvs_get(&s->meta, STR(META_EOL));
 
-	if (v && str_is(*v, "crlf"))
-		return STR("\r\n");
-	return v && str_is(*v, "cr") ? STR("\r") : STR("\n");
+	w->ends[LINE_LF] = (struct ending){ "\n", 1 };
+	w->ends[LINE_CR] = (struct ending){ "\r", 1 };
+	w->ends[LINE_CRLF] = (struct ending){ { '\r', '\n' }, 2 };
+	w->ends[LINE_USUAL] = w->ends[v && str_is(*v, "crlf") ? LINE_CRLF : v && str_is(*v, "cr") ? LINE_CR : LINE_LF];
+	w->same_end = o->same_end;
+	w->owed = o->same_end && !o->no_header && w->ncols && v && str_is(*v, "none");
 }
 
 static int put_header(struct writer *w, const struct schema *s)
@@ -357,7 +384,7 @@ static int put_header(struct writer *w, const struct schema *s)
 		w->at_start = false;
 	}
 	w->buf.n -= w->ncols > 0;
-	return w->ncols ? buf_str(&w->buf, w->eol) : 0;
+	return w->ncols && !w->owed ? end_line(w) : 0;
 }
 
 static int set_delimiter(struct writer *w, const char *given, char own, struct err *e)
@@ -389,8 +416,6 @@ static int start(struct writer *w, const struct schema *s, const struct write_op
 	w->at_start = true;
 	w->comment = o->comment && o->comment[0] ? (uint8_t)o->comment[0] : -1;
 	w->null = o->null ? str_of(o->null) : STR("");
-	w->eol = eol_of(s);
-	w->same_end = o->same_end;
 	w->special[w->delimiter] = w->special[w->quote] = w->special['\n'] = w->special['\r'] = true;
 	if (has_special(w, (const uint8_t *)w->null.p, w->null.n))
 		return err_set(e, ST_USAGE, "--null-out: \"%s\" would need quotes, and nulls are written without", o->null);
@@ -398,6 +423,7 @@ static int start(struct writer *w, const struct schema *s, const struct write_op
 	if (w->hidden >= 0 && s->fields[w->hidden].type.mark != MARK_JSON)
 		w->hidden = -1;
 	w->ncols = s->nfields - (w->hidden >= 0);
+	set_ends(w, s, o);
 	w->cols = calloc((size_t)s->nfields + 1, sizeof *w->cols);
 	if (!w->cols || (!o->no_header && put_header(w, s)))
 		return err_oom(e);

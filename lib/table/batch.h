@@ -14,6 +14,8 @@
  * start) by scanning the raw text again: cheap to carry, paid for only when there is an error to report. */
 struct bad_log;
 
+enum line_end { LINE_USUAL, LINE_LF, LINE_CR, LINE_CRLF, LINE_OPEN }; /* as the input's first line; ...; not at all */
+
 struct origin {
 	const char *name;        /* input name for messages; lives as long as the batch. NULL: unknown */
 	int64_t row;             /* data records of this input before this batch */
@@ -26,6 +28,7 @@ struct origin {
 	/* The raw text of a row, the line end perhaps included; p = NULL: not there. May be NULL. */
 	struct str (*raw)(const struct origin *o, int64_t row);
 	bool open_end;           /* the last row of the batch is the input's last line, and that has no line end */
+	const uint8_t *line_ends; /* enum line_end: how the rows of `text` ended; NULL: all in the usual way */
 	struct bad_log *log;     /* who counts bad records of rows that came from an input; NULL: nobody. Borrowed */
 };
 
