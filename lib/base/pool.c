@@ -99,6 +99,19 @@ void pool_give(struct pool *p, struct job *j)
 	pthread_mutex_unlock(&p->lock);
 }
 
+static void unlock(void *lock)
+{
+	pthread_mutex_unlock(lock);
+}
+
+/* Until some job is done. A thread that is cancelled here (fanout/cut.c) leaves the lock open. */
+static void wait_for_any(struct pool *p)
+{
+	pthread_cleanup_push(unlock, &p->lock);
+	pthread_cond_wait(&p->done, &p->lock);
+	pthread_cleanup_pop(0);
+}
+
 void pool_wait(struct pool *p, struct job *j)
 {
 	pthread_mutex_lock(&p->lock);
@@ -108,7 +121,7 @@ void pool_wait(struct pool *p, struct job *j)
 		if (other)
 			run(p, other);
 		else
-			pthread_cond_wait(&p->done, &p->lock);
+			wait_for_any(p);
 	}
 	pthread_mutex_unlock(&p->lock);
 }

@@ -94,10 +94,20 @@ struct pump *pump_start(pump_read *read, void *arg)
 	return p;
 }
 
-/* Until something has changed; false: it is too late. */
+static void unlock(void *lock)
+{
+	pthread_mutex_unlock(lock);
+}
+
+/* Until something has changed; false: it is too late. A thread that is cancelled here (fanout/cut.c) leaves the lock open. */
 static bool wait_until(struct pump *p, const struct timespec *until)
 {
-	return until ? pthread_cond_timedwait(&p->changed, &p->lock, until) != ETIMEDOUT : pthread_cond_wait(&p->changed, &p->lock) == 0;
+	int rc;
+
+	pthread_cleanup_push(unlock, &p->lock);
+	rc = until ? pthread_cond_timedwait(&p->changed, &p->lock, until) : pthread_cond_wait(&p->changed, &p->lock);
+	pthread_cleanup_pop(0);
+	return rc != ETIMEDOUT;
 }
 
 static struct timespec after(int ms)

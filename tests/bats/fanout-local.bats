@@ -1,5 +1,7 @@
 # fanout on local workers: the same bytes as the pipeline run by hand, whatever the cut, and when workers die.
 
+load wait
+
 setup() {
 	cd "$BATS_TEST_TMPDIR" || exit
 	perl -e 'srand(7); print "id,k,price,city\n"; printf "%d,%s,%d.%02d,%s\n", $_, chr(97 + int rand 9), rand 90, rand 100,
@@ -98,20 +100,37 @@ same() { # pipeline: equal bytes by sh and by fanout, for several cuts
 	yes 'x,1' | sed '1s/.*/a,b/' | fanout -w 2 'stook cat --from csv --to csv' 2>err | head -n 2 >got
 	printf 'a,b\nx,1\n' | cmp - got
 	[ ! -s err ]
-	[ $((SECONDS - start)) -lt 20 ]
+	[ $((SECONDS - start)) -lt 60 ]
+}
+
+shims() { # pid of a fanout: those of its workers
+	ps -ww -o pid=,args= --ppid "$1" | awk '/--shim/ { print $1 }'
+}
+
+# Stops that many of its workers in the middle of a shard, so that none can end it before it is killed: their pids in $caught.
+caught_at_work() { # pid-of-fanout n
+	local shim
+	caught=
+	for shim in $(shims "$1"); do
+		kill -STOP "$shim"
+		if [ -n "$(ps -o pid= --ppid "$shim")" ]; then
+			caught+=" $shim"
+		else
+			kill -CONT "$shim"
+		fi
+		[ "$(wc -w <<<"$caught")" != "$2" ] || return 0
+	done
+	[ -z "$caught" ] || kill -CONT $caught
+	return 1
 }
 
 @test "a killed worker's shards run elsewhere" {
 	perl -e 'print "id\n"; print "$_\n" for 1 .. 3000000' >many.csv
 	stook sort -k id:text:desc many.csv --to csv >want
 	fanout -w 3 --shard-rows 20000 --report report.jsonl 'stook sort -k id:text:desc many.csv --to csv' >got 2>err &
-	local pid=$! shim
-	for _ in $(seq 1 200); do
-		shim=$(ps -ww -o pid=,args= --ppid $pid | awk '/--shim/ { print $1; exit }')
-		[ -n "$shim" ] && [ -n "$(ps -o pid= --ppid "$shim")" ] && break
-		sleep 0.02
-	done
-	kill -9 "$shim"
+	local pid=$!
+	wait_for caught_at_work $pid 1
+	kill -9 $caught
 	wait $pid
 	cmp want got
 	grep -q 'killed by signal 9' err
@@ -124,13 +143,9 @@ same() { # pipeline: equal bytes by sh and by fanout, for several cuts
 @test "all workers killed is 75" {
 	perl -e 'print "id\n"; print "$_\n" for 1 .. 3000000' >many.csv
 	fanout -w 2 --shard-rows 20000 'stook sort -k id many.csv -o out.csv' 2>err &
-	local pid=$! shims status=0
-	for _ in $(seq 1 200); do
-		shims=$(ps -ww -o pid=,args= --ppid $pid | awk '/--shim/ { print $1 }')
-		[ "$(wc -w <<<"$shims")" = 2 ] && [ -n "$(ps -o pid= --ppid "${shims%%$'\n'*}")" ] && break
-		sleep 0.02
-	done
-	kill -9 $shims
+	local pid=$! status=0
+	wait_for caught_at_work $pid 2
+	kill -9 $caught
 	wait $pid || status=$?
 	[ "$status" = 75 ]
 	[ ! -e out.csv ]
@@ -142,18 +157,35 @@ same() { # pipeline: equal bytes by sh and by fanout, for several cuts
 	perl -e 'print "id\n"; print "$_\n" for 1 .. 3000000' >many.csv
 	TMPDIR=$PWD/tmp setsid fanout -w 3 --shard-rows 20000 'stook join -k id many.csv many.csv | stook sort -k id -o out.csv' 2>err &
 	local pid=$! status=0 below
-	sleep 1
-	below=$(ps -eo pid=,ppid= | awk -v p=$pid '{ up[$1] = $2 } END { for (i in up) if (up[i] == p || up[up[i]] == p) print i }')
+	works() { # workers, and a program below one of them
+		below=$(ps -eo pid=,ppid= | awk -v p=$pid '{ up[$1] = $2 } END { for (i in up) if (up[i] == p || up[up[i]] == p) print i }')
+		[ "$(wc -w <<<"$below")" -gt 3 ]
+	}
+	wait_for works
 	kill -INT $pid
 	wait $pid || status=$?
 	[ "$status" = 130 ]
 	[ ! -e out.csv ]
 	[ -z "$(ls -A tmp)" ]
-	[ -n "$below" ]
-	sleep 0.2
-	for p in $below; do
-		! kill -0 "$p" 2>/dev/null || return 1
-	done
+	gone() { ! kill -0 $below 2>/dev/null; }
+	wait_for gone
+}
+
+@test "an interrupted run ends, also while more of a compressed input is waited for" {
+	perl -e 'print "id\n"; print "$_\n" for 1 .. 600000' | gzip >many.gz
+	mkfifo pipe
+	setsid fanout -w 2 --shard-rows 20000 'stook cat --from csv -o out.csv' <pipe 2>err &
+	local pid=$! status=0
+	exec 7>pipe
+	head -c 1000000 many.gz >&7
+	sleep 2 # it has read that by now, and waits
+	kill -INT $pid
+	gone() { ! kill -0 $pid 2>/dev/null; }
+	wait_for gone || kill -9 $pid
+	wait $pid || status=$?
+	exec 7>&-
+	[ "$status" = 130 ]
+	[ ! -e out.csv ]
 }
 
 @test "--explain says where each stage runs" {

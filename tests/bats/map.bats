@@ -1,6 +1,7 @@
 # map on pipes: programs of the user's own, slow inputs, early ends; and its answers beside SQLite's.
 
 bats_require_minimum_version 1.5.0
+load wait
 
 setup_file() {
 	export DATA=$BATS_FILE_TMPDIR
@@ -38,10 +39,14 @@ setup() { cd "$BATS_TEST_TMPDIR"; }
 }
 
 @test "slow input comes through at once" {
-	(echo a; echo 1; sleep 5; echo 2) | stook map --from csv 'x = a + 1' | stook take -n 1 --to csv >out &
-	sleep 2
-	[ "$(cat out)" = "$(printf 'a,x\n1,2')" ]
+	mkfifo pipe
+	stook map --from csv 'x = a + 1' <pipe | stook take -n 1 --to csv >out &
+	exec 7>pipe
+	printf 'a\n1\n' >&7
+	wait_for grep -q 1,2 out
+	exec 7>&-
 	wait
+	[ "$(cat out)" = "$(printf 'a,x\n1,2')" ]
 }
 
 @test "any number of threads gives the same bytes" {
