@@ -1,6 +1,7 @@
 # fanout over three SSH servers of our own: the same bytes, lost hosts, keys, logins, and what stays behind.
 
 bats_require_minimum_version 1.5.0
+load wait
 load sshd
 
 setup_file() {
@@ -40,15 +41,23 @@ remote_processes() { # what runs on our servers beside sshd itself
 	[ -z "$pids" ] || ps -ww -o pid=,comm=,args= -p "${pids//$'\n'/,}" | awk '$2 != "sshd"'
 }
 
-nothing_left() { # on any host: no process, no file but the program in its cache
-	sleep 0.3
-	[ -z "$(remote_processes)" ] || { remote_processes; return 1; }
-	local i left
+left_behind() { # on any host: processes, and files but the program in its cache
+	local i
+	remote_processes
 	for i in 1 2 3; do
-		left=$(find "$RIG/$i/home" "$RIG/$i/tmp" -type f | grep -v '/\.cache/stook-[0-9]*/[0-9a-f]\{16\}$' || true)
-		left+=$(find "$RIG/$i/home/.cache" -name 'stook-run-*' 2>/dev/null || true)
-		[ -z "$left" ] || { echo "left on $i: $left"; return 1; }
+		find "$RIG/$i/home" "$RIG/$i/tmp" -type f 2>/dev/null | grep -v '/\.cache/stook-[0-9]*/[0-9a-f]\{16\}$' || true
+		find "$RIG/$i/home/.cache" -name 'stook-run-*' 2>/dev/null || true
 	done
+}
+
+nothing_left() { # soon: a host learns from the end of its connection that it is no longer wanted
+	local i
+	for i in $(seq 100); do
+		[ -n "$(left_behind)" ] || return 0
+		sleep 0.1
+	done
+	left_behind
+	return 1
 }
 
 same() {
@@ -89,25 +98,36 @@ same() {
 	nothing_left
 }
 
-running() { # waits until all three hosts work
-	local i
-	for i in $(seq 1 300); do
-		if [ "$(remote_processes | grep -c -- --shim)" -ge 3 ]; then
-			sleep 0.3
-			return 0
-		fi
-		sleep 0.01
+# Stops the shims of these servers in the middle of a shard, so that it is still to be done when the test goes on: $frozen.
+freeze() { # server...
+	local server shim try
+	frozen=
+	for server in "$@"; do
+		for try in $(seq 3000); do
+			if shim=$(pgrep -f "^$RIG/$server/home/.* --shim"); then
+				kill -STOP $shim
+				[ -z "$(ps -o pid= --ppid "$shim")" ] || break
+				kill -CONT $shim
+			fi
+			sleep 0.02
+		done
+		[ "$try" != 3000 ] || { echo "nothing came to run on $server"; return 1; }
+		frozen+=" $shim"
 	done
-	echo "nothing came to run"
-	return 1
+}
+
+running() { # waits until all three hosts work
+	freeze 1 2 3
+	kill -CONT $frozen
 }
 
 @test "a host killed in the middle: same bytes, and the report names it" {
 	stook sort -k id:desc many.csv --to csv >want
 	"${FAN[@]}" -H "$SSH_LIST" --shard-rows 20000 --report report.jsonl 'stook sort -k id:desc many.csv --to csv' >got 2>err &
 	local pid=$!
-	running
+	freeze 2
 	sshd_crash "$RIG" 2
+	kill -CONT $frozen
 	wait $pid
 	cmp want got
 	grep -q "lost ${SSH_HOSTS[1]}" err
@@ -120,15 +140,14 @@ running() { # waits until all three hosts work
 
 @test "a frozen host: its shards run elsewhere" {
 	stook sort -k id:desc many.csv --to csv >want
-	"${FAN[@]}" -H "$SSH_LIST" --silence 3s --shard-rows 20000 'stook sort -k id:desc many.csv --to csv' >got 2>err &
-	local pid=$! frozen
-	running
+	"${FAN[@]}" -H "$SSH_LIST" --silence 5s --shard-rows 20000 'stook sort -k id:desc many.csv --to csv' >got 2>err &
+	local pid=$!
+	freeze 3
 	frozen=$(children_of "$(<"$RIG/3/pid")")
 	kill -STOP $frozen
 	wait $pid || { kill -CONT $frozen; cat err; return 1; }
 	kill -CONT $frozen
 	cmp want got
-	sleep 1
 	nothing_left
 }
 
@@ -136,8 +155,9 @@ running() { # waits until all three hosts work
 	rm -f out.csv
 	"${FAN[@]}" -H "$SSH_LIST" --shard-rows 20000 'stook sort -k id:desc many.csv -o out.csv' 2>err &
 	local pid=$! status=0 i
-	running
+	freeze 1 2 3
 	for i in 1 2 3; do sshd_crash "$RIG" $i; done
+	kill -CONT $frozen
 	wait $pid || status=$?
 	[ "$status" = 75 ]
 	[ ! -e out.csv ]

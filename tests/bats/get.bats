@@ -1,6 +1,8 @@
 # Inputs from URLs, through stook-get, against real servers: nginx, and tests/servers/web.py, which breaks its word on purpose and checks
 # every signature. Each expected table is the file that the server was given.
 
+load wait
+
 setup_file() {
 	export SERVERS=$BATS_TEST_DIRNAME/../servers ROOT=$BATS_FILE_TMPDIR/root
 	mkdir -p "$ROOT/bkt" "$ROOT/public" "$ROOT/shaky" "$ROOT/hdfs/logs/a" "$ROOT/hdfs/logs/b"
@@ -13,7 +15,7 @@ setup_file() {
 	: >empty.csv
 	python3 "$SERVERS/web.py" "$ROOT" "$ROOT/port" 2>"$ROOT/stderr" 3>&- &
 	echo $! >"$ROOT/pid"
-	for _ in $(seq 100); do [ -s port ] && break; sleep 0.1; done
+	wait_for test -s port
 	URL=http://127.0.0.1:$(<port)
 	export URL
 }
@@ -28,7 +30,7 @@ setup() {
 	cd "$BATS_TEST_TMPDIR" || exit
 	: >servers
 	: >"$ROOT/log"
-	export STOOK_GET_TIMEOUT=2 STOOK_GET_RETRIES=3
+	export STOOK_GET_TIMEOUT=15 STOOK_GET_RETRIES=3 # a server that stalls does so for 20 seconds
 	unset AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN AWS_ENDPOINT_URL AWS_ENDPOINT_URL_S3 HADOOP_USER_NAME http_proxy
 	export AWS_REGION=eu-test-1
 }
@@ -39,8 +41,11 @@ teardown() {
 
 started() { # PORTFILE: the server that was started last is there
 	echo $! >>servers
-	for _ in $(seq 100); do [ -s "$1" ] && return; sleep 0.1; done
-	false
+	wait_for test -s "$1"
+}
+
+child_of() { # PID: its stook-get is there; ./child says where
+	wait_for pgrep -P "$1" stook-get >child
 }
 
 same() { # URL FILE: the table from the URL is the file
@@ -87,7 +92,7 @@ requests() { grep -c "$1" "$ROOT/log" || true; }
 	same "$URL/f/dated-100000/big.csv" "$ROOT/big.csv"
 	grep -q 'range=bytes=100000- if-range=Sat, 21 Nov 2015 10:00:00 GMT' "$ROOT/log"
 	same "$URL/f/chunkcut-150000/big.csv" "$ROOT/big.csv"
-	same "$URL/f/stall-150000/big.csv" "$ROOT/big.csv"
+	STOOK_GET_TIMEOUT=2 same "$URL/f/stall-150000/big.csv" "$ROOT/big.csv"
 }
 
 @test "a server without ranges is read once more, and what came before must be the same" {
@@ -150,7 +155,7 @@ requests() { grep -c "$1" "$ROOT/log" || true; }
 }
 
 @test "no connection, no host, no answer" {
-	export STOOK_GET_RETRIES=1
+	export STOOK_GET_RETRIES=1 STOOK_GET_TIMEOUT=2
 	fails 69 "connect" "http://127.0.0.1:1/x.csv"
 	fails 69 "resolve" "http://no-such-host.invalid/x.csv"
 	fails 69 "nothing came for 2 seconds" "$URL/f/stall-0-9/x.csv"
@@ -188,17 +193,16 @@ requests() { grep -c "$1" "$ROOT/log" || true; }
 	[ ! -s err ]
 	stook cat "$URL/f/stall-100000-9/big.csv" -o got2.csv 2>/dev/null &
 	reader=$!
-	for _ in $(seq 50); do pgrep -P $reader stook-get >child && break; sleep 0.1; done
-	[ -s child ]
+	child_of $reader
 	kill -KILL $reader # it cannot clean up: the child must notice by itself
-	for _ in $(seq 50); do kill -0 "$(<child)" 2>/dev/null || break; sleep 0.1; done
-	! kill -0 "$(<child)" 2>/dev/null || false
+	gone() { ! kill -0 "$(<child)" 2>/dev/null; }
+	wait_for gone
 }
 
 @test "stook-get killed on the way is an early end, and so is one that is missing" {
 	stook cat "$URL/f/stall-100000-9/big.csv" -o got.csv 2>err &
 	reader=$!
-	for _ in $(seq 50); do pgrep -P $reader stook-get >child && break; sleep 0.1; done
+	child_of $reader
 	kill -KILL "$(<child)"
 	status=0
 	wait $reader || status=$?
@@ -226,7 +230,7 @@ requests() { grep -c "$1" "$ROOT/log" || true; }
 	! grep -q $secret err || false
 	stook cat "${URL/:\/\//://user:$secret@}/f/stall-100000-9/big.csv" -o got2.csv 2>/dev/null &
 	reader=$!
-	for _ in $(seq 50); do pgrep -P $reader stook-get >child && break; sleep 0.1; done
+	child_of $reader
 	tr '\0' ' ' <"/proc/$(<child)/cmdline" >cmdline
 	kill $reader
 	[ "$(cat cmdline)" = 'stook-get ' ]
@@ -355,11 +359,11 @@ s3_objects() { # names are keys, escaped as in URLs
 }
 
 @test "nginx: plain and compressed files, basic authentication, redirects, and a server that is killed and comes back" {
-	port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
 	mkdir n
 	cp "$ROOT"/big.csv "$ROOT"/big.csv.gz "$ROOT"/x.csv n
 	seq 1 1000000 | sed '1i n' >n/large.csv
 	printf 'ann:%s\n' "$(openssl passwd -apr1 secret)" >users
+	nginx_conf() { # PORT
 	cat >nginx.conf <<-E
 	daemon off; master_process off; pid $PWD/nginx.pid; error_log $PWD/error.log;
 	events { worker_connections 64; }
@@ -367,17 +371,28 @@ s3_objects() { # names are keys, escaped as in URLs
 		access_log $PWD/access.log; client_body_temp_path $PWD/b; proxy_temp_path $PWD/p; fastcgi_temp_path $PWD/f;
 		uwsgi_temp_path $PWD/u; scgi_temp_path $PWD/s; gzip on; gzip_types text/csv text/plain application/octet-stream;
 		server {
-			listen 127.0.0.1:$port; root $PWD/n;
+			listen 127.0.0.1:$1; root $PWD/n;
 			location /private/ { alias $PWD/n/; auth_basic x; auth_basic_user_file $PWD/users; }
-			location /slow/ { alias $PWD/n/; limit_rate 4m; }
-			location /old/ { return 301 http://127.0.0.1:$port/x.csv; }
+			location /slow/ { alias $PWD/n/; limit_rate 1m; }
+			location /old/ { return 301 http://127.0.0.1:$1/x.csv; }
 		}
 	}
 	E
-	/usr/sbin/nginx -c "$PWD/nginx.conf" -p "$PWD" 3>&- &
-	pid=$!
-	started nginx.pid
-	for _ in $(seq 100); do (exec 3<>/dev/tcp/127.0.0.1/$port) 2>/dev/null && break; sleep 0.1; done
+	}
+	answers() { (exec 3<>/dev/tcp/127.0.0.1/$port) 2>/dev/null || ! kill -0 $pid 2>/dev/null; }
+	start_nginx() { # under $port; fails when the port is taken
+		/usr/sbin/nginx -c "$PWD/nginx.conf" -p "$PWD" 3>&- &
+		pid=$!
+		echo $pid >>servers
+		wait_for answers
+		kill -0 $pid 2>/dev/null
+	}
+	some_nginx() {
+		port=$((10000 + RANDOM % 20000)) # below those that the system gives to whoever connects
+		nginx_conf $port
+		start_nginx
+	}
+	wait_for some_nginx
 	same "http://127.0.0.1:$port/big.csv" "$ROOT/big.csv"
 	same "http://127.0.0.1:$port/big.csv.gz" "$ROOT/big.csv"
 	same "http://127.0.0.1:$port/old/x.csv" "$ROOT/x.csv"
@@ -386,11 +401,10 @@ s3_objects() { # names are keys, escaped as in URLs
 	fails 66 'answers 404' "http://127.0.0.1:$port/nothing.csv"
 	STOOK_GET_RETRIES=8 stook cat "http://127.0.0.1:$port/slow/large.csv" --to csv >got.csv &
 	reader=$!
-	sleep 0.7
+	wait_for test -s got.csv
 	kill -KILL $pid
-	sleep 0.3
-	/usr/sbin/nginx -c "$PWD/nginx.conf" -p "$PWD" 3>&- &
-	started nginx.pid
+	wait $pid || true
+	wait_for start_nginx
 	wait $reader
 	cmp got.csv n/large.csv
 	grep -q '"GET /slow/large.csv HTTP/1.1" 206' access.log

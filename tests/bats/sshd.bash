@@ -2,7 +2,7 @@
 #   sshds_start DIR N       starts N; fills SSH_HOSTS (127.0.0.1:PORT ...), writes DIR/known_hosts and DIR/user_key
 #   sshd_stop DIR I         stops server I and the sessions that it has
 #   sshds_stop DIR          stops them all
-# Servers are found again by the process ids that they wrote, so any test or teardown can stop them.
+# Needs wait.bash. Servers are found again by the process ids that they wrote, so any test or teardown can stop them.
 
 sshd_missing() { # prints why servers cannot run here, if they cannot
 	[ -x /usr/sbin/sshd ] || { echo "no sshd here"; return; }
@@ -30,13 +30,13 @@ sshd_config() { # dir port
 sshd_start() { # dir: tries ports until one is free
 	local dir=$1 port try
 	for try in $(seq 1 30); do
-		port=$((20000 + RANDOM % 30000))
+		port=$((10000 + RANDOM % 20000)) # below those that the system gives to whoever connects
 		sshd_config "$dir" "$port" >"$dir/config"
 		rm -f "$dir/pid"
 		# setsid: a group of its own, so that its sessions can be stopped with it
 		setsid /usr/sbin/sshd -D -f "$dir/config" -E "$dir/log" </dev/null >/dev/null 2>&1 3>&- 4>&- &
 		disown
-		for _ in $(seq 1 50); do
+		for _ in $(seq 1 600); do
 			[ -s "$dir/pid" ] && break
 			kill -0 $! 2>/dev/null || break
 			sleep 0.1
@@ -118,10 +118,5 @@ sshd_again() { # dir: the same server under the same port
 	rm -f "$1/pid"
 	setsid /usr/sbin/sshd -D -f "$1/config" -E "$1/log" </dev/null >/dev/null 2>&1 3>&- 4>&- &
 	disown
-	local i
-	for i in $(seq 1 100); do
-		[ -s "$1/pid" ] && return 0
-		sleep 0.1
-	done
-	return 1
+	wait_for test -s "$1/pid"
 }

@@ -348,7 +348,7 @@ class Server(socketserver.ThreadingTCPServer):
         return sock, address
 
     def handle_error(self, request, address):
-        if not isinstance(sys.exc_info()[1], (ConnectionError, ssl.SSLError)):
+        if not isinstance(sys.exc_info()[1], (ConnectionError, TimeoutError, ssl.SSLError)):
             super().handle_error(request, address)
 
 
