@@ -16,11 +16,14 @@ static void defaults(void *args)
 	((struct cat_args *)args)->common.write.same_end = true;
 }
 
-static int put_schema(const char *path, const struct schema *s, struct err *e)
+static int put_schema(struct out *o, const struct schema *s, struct err *e)
 {
 	cleanup_buf struct buf b = { 0 };
+	int rc;
 
-	return schema_print(s, &b) ? err_oom(e) : out_put(path, CODEC_NONE, buf_view(&b), e);
+	out_count(o);
+	rc = schema_print(s, &b) ? err_oom(e) : out_write(o, b.p, b.n, e);
+	return rc < 0 ? rc : out_commit(o, e);
 }
 
 static int open_source(const struct cat_args *a, struct source **ret, struct err *e)
@@ -35,25 +38,30 @@ static int open_source(const struct cat_args *a, struct source **ret, struct err
 	return rc;
 }
 
-/* The schema file appears after the records, when all went well. */
+/* The records; then, when all went well, the schema file that was opened before them. */
 static int run(void *args, struct err *e)
 {
 	struct cat_args *a = args;
+	bool only = a->schema_out && strcmp(a->schema_out, "-") == 0;
 	cleanup_schema struct schema *schema = NULL;
+	struct out *o = NULL;
 	struct source *s;
 	int rc = open_source(a, &s, e);
 
 	a->common.write.same_end &= !a->typed; /* what waited in a temporary file has lost it */
 	if (rc < 0)
 		return rc;
-	if (a->schema_out && strcmp(a->schema_out, "-") == 0) {
-		rc = put_schema(NULL, s->schema, e);
-		source_close(s);
-		return rc;
-	}
 	schema = schema_ref(s->schema);
-	rc = cli_drain(&a->common, s, e);
-	return rc < 0 || !a->schema_out ? rc : put_schema(a->schema_out, schema, e);
+	if (a->schema_out)
+		rc = out_open(&o, only ? NULL : a->schema_out, CODEC_NONE, e);
+	if (rc < 0 || only)
+		source_close(s);
+	else
+		rc = cli_drain(&a->common, s, e);
+	if (rc == 0 && o)
+		rc = put_schema(o, schema, e);
+	out_close(o);
+	return rc;
 }
 
 static void share(const void *args, struct share_plan *ret)

@@ -103,7 +103,8 @@ static void bad_value(const struct batch *b, int64_t row, int col, struct str s,
 	int shown = s.n > 60 ? 60 : (int)s.n;
 
 	type_name(&b->schema->fields[col].type, type, sizeof type);
-	err_set(e, ST_DATA, "\"%.*s\"%s is not of type %s", shown, s.p, s.n > 60 ? "..." : "", type);
+	err_set(e, ST_DATA, "\"%.*s\"%s is not of type %s%s", shown, s.p, s.n > 60 ? "..." : "", type,
+		value_beyond(&b->schema->fields[col].type, s));
 	batch_err_at(b, row, col, e);
 	err_hint(e, "read it as text; or skip such records: --on-bad skip; or make such values null: --on-bad null");
 }

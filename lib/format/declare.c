@@ -3,6 +3,8 @@
 
 #include "lib/format/json.h"
 
+#include <ctype.h>
+#include <math.h>
 #include <stdio.h>
 
 #define SCHEMA_MAX (16 << 20)
@@ -282,6 +284,22 @@ static bool decimal_value(struct str s, int precision, int scale, __int128 *ret)
 	return any && digits <= precision;
 }
 
+/* Only what spells infinity is infinite. */
+static bool parse_float(struct str s, double *ret)
+{
+	return num_parse_f64(s, ret) == DEC_OK && (!isinf(*ret) || isalpha((unsigned char)s.p[s.n - 1]));
+}
+
+const char *value_beyond(const struct type *t, struct str s)
+{
+	int64_t i;
+	double f;
+
+	return (t->id == T_INT64 && num_parse_i64(s, &i) == DEC_LIMIT) || (t->id == T_FLOAT64 && num_parse_f64(s, &f) != DEC_BAD) ?
+		       ": out of range" :
+		       "";
+}
+
 int value_parse(struct builder *b, struct str s, struct err *e)
 {
 	union {
@@ -300,7 +318,7 @@ int value_parse(struct builder *b, struct str s, struct err *e)
 	case T_INT64:
 		return num_parse_i64(s, &v.i) == DEC_OK ? put_fixed(b, &v.i, e) : 0;
 	case T_FLOAT64:
-		return num_parse_f64(s, &v.f) == DEC_OK ? put_fixed(b, &v.f, e) : 0;
+		return parse_float(s, &v.f) ? put_fixed(b, &v.f, e) : 0;
 	case T_DATE32:
 		return date_parse(s, &v.days) ? put_fixed(b, &v.days, e) : 0;
 	case T_TIMESTAMP:

@@ -25,6 +25,8 @@ bool type_parse(struct str name, struct type *ret);
 /* Appends the value that `text` spells in type b->type: 1, or 0 when it spells none (nothing is appended), or an error
  * (memory). */
 int value_parse(struct builder *b, struct str text, struct err *e) nodiscard;
+/* Behind "is not of type t", of a text that spells none: ": out of range" when it is a number all the same, else "". */
+const char *value_beyond(const struct type *t, struct str text);
 
 /* Appends the schema file of s: for every field the type to declare, which for those that cannot be declared is the one whose
  * values print alike; metadata as comments. 0 or -1. */

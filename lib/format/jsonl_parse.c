@@ -231,14 +231,14 @@ static const char *bad_value(parser *x, node *n, const char *p, const char *msg)
 /* A value for a column whose type was declared: what the string, number or bool spells. */
 static const char *put_spelled(parser *x, node *n, const char *p, struct str text, const char *end)
 {
-	char type[64], what[80];
+	char type[64], what[96];
 	int rc = value_parse(n->column, text, x->e);
 
 	if (rc < 0)
 		return fatal(x, p);
 	if (rc > 0)
 		return end;
-	snprintf(what, sizeof what, "no %s", type_name(n->column->type, type, sizeof type));
+	snprintf(what, sizeof what, "no %s%s", type_name(n->column->type, type, sizeof type), value_beyond(n->column->type, text));
 	return bad_value(x, n, p, what);
 }
 
