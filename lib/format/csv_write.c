@@ -1,5 +1,6 @@
 /* The CSV sink: rows of text columns are copied as they lie; a value is quoted when it holds the delimiter, a quote, CR or LF,
- * when it is empty or spells the null text, and nowhere else.
+ * when it is empty or spells the null text, and nowhere else. An escape character, if there is one, stands before itself and,
+ * inside quotes, before a quote; without quotes before all that would have needed them.
  *
  * Rows are written by the strip. One look at all bytes of a column's strip says what its values may need; those that need
  * nothing, the common case, cost a copy of 16 bytes. A strip reserves the most that it can take beforehand. */
@@ -37,15 +38,17 @@ struct writer {
 	struct sink sink;
 	struct out *out;
 	uint8_t delimiter, quote;
+	bool quotes;         /* there are some; if not, `quote` is the delimiter */
+	int escape;          /* -1: none, a quote is doubled */
 	int comment;         /* a line that begins with it would be passed over by who reads it so, as the input was; -1: none */
-	struct str null;
+	struct str null, like_null; /* like_null: a value that would be taken for a null; empty: none would */
 	struct ending ends[LINE_OPEN + 1]; /* by enum line_end */
 	const uint8_t *line_ends; /* of the rows of the batch; NULL: all the usual one */
 	int ncols;           /* that are written */
 	bool done, at_start; /* at_start: nothing has been written yet */
 	bool same_end, owed; /* lines end as they did; owed: the last one has no end yet, and gets one if another follows */
 	int hidden;          /* the column _rest that is not to be written, or -1 */
-	bool special[256];   /* bytes that make a value need quotes */
+	bool special[256];   /* bytes that make a value need quotes, or an escape each where there are none */
 	struct buf buf;      /* rows on their way out */
 	struct cell_col *cols;
 };
@@ -78,11 +81,11 @@ static bool looks_like_bom(struct str s)
 	return str_starts(s, STR("\xEF\xBB\xBF")) || str_starts(s, STR("\xFE\xFF")) || str_starts(s, STR("\xFF\xFE"));
 }
 
-static bool needs_quotes(const struct writer *w, struct str s)
+/* Taken for something else as a whole. `first`: it begins a line. */
+static bool misread(const struct writer *w, struct str s, bool first)
 {
-	if (w->at_start && looks_like_bom(s))
-		return true;
-	return s.n == 0 || has_special(w, (const uint8_t *)s.p, s.n) || (w->null.n && str_eq(s, w->null));
+	return (w->at_start && looks_like_bom(s)) || (first && s.n && (uint8_t)s.p[0] == w->comment) ||
+	       (w->like_null.n && str_eq(s, w->like_null));
 }
 
 /* The most bytes that a value of n bytes can take. */
@@ -100,18 +103,38 @@ static uint8_t *put_bytes(uint8_t *to, struct str s)
 
 static uint8_t *put_value(const struct writer *w, uint8_t *to, struct str s, bool first)
 {
-	bool comment = first && s.n && (uint8_t)s.p[0] == w->comment;
+	bool odd = misread(w, s, first);
+	bool quoted = w->quotes && (odd || s.n == 0 || has_special(w, (const uint8_t *)s.p, s.n));
+	int before = w->escape >= 0 ? w->escape : w->quote;
 
-	if (!comment && !needs_quotes(w, s))
+	if (!quoted && w->escape < 0)
 		return put_bytes(to, s);
-	*to++ = w->quote;
+	if (quoted)
+		*to++ = w->quote;
 	for (size_t i = 0; i < s.n; i++) {
-		if ((uint8_t)s.p[i] == w->quote)
-			*to++ = w->quote;
-		*to++ = (uint8_t)s.p[i];
+		uint8_t c = (uint8_t)s.p[i];
+
+		if (c == w->escape || (quoted ? c == w->quote : w->special[c] || (odd && i == 0)))
+			*to++ = (uint8_t)before;
+		*to++ = c;
 	}
-	*to++ = w->quote;
+	if (quoted)
+		*to++ = w->quote;
 	return to;
+}
+
+/* Only quotes could have made it readable again. */
+static bool is_lost(const struct writer *w, struct str s, bool first)
+{
+	if (w->quotes || s.n == 0)
+		return !w->quotes && !w->null.n;
+	return w->escape < 0 && (misread(w, s, first) || has_special(w, (const uint8_t *)s.p, s.n));
+}
+
+static int refuse_lost(struct err *e)
+{
+	err_set(e, ST_DATA, "the value cannot be written without quotes");
+	return err_hint(e, "--out-escape, and --null-out for empty text beside nulls, or no --out-quote none");
 }
 
 /* ---- strips ---- */
@@ -172,7 +195,11 @@ static bool any_empty(const struct cell_col *c, int64_t n)
 
 static enum care care_of(const struct writer *w, const struct cell_col *c, int64_t n)
 {
-	if (w->at_start || w->null.n || (c == w->cols && w->comment >= 0) || has_special(w, c->values + c->offsets[0], (size_t)(c->offsets[n] - c->offsets[0])))
+	const uint8_t *p = c->values + c->offsets[0];
+	size_t bytes = (size_t)(c->offsets[n] - c->offsets[0]);
+
+	if (w->at_start || w->null.n || (c == w->cols && w->comment >= 0) || has_special(w, p, bytes) ||
+	    (w->escape >= 0 && bytes && memchr(p, w->escape, bytes)))
 		return CARE_EACH;
 	return c->nulls || any_empty(c, n) ? CARE_EMPTY : CARE_NONE;
 }
@@ -218,11 +245,7 @@ static uint8_t *put_with_care(const struct writer *w, uint8_t *to, const struct 
 		return put_bytes(to, w->null);
 	if (c->care == CARE_EACH)
 		return put_value(w, to, s, c == w->cols);
-	if (s.n)
-		return put_bytes(to, s);
-	*to++ = w->quote;
-	*to++ = w->quote;
-	return to;
+	return put_value(w, to, s, false);
 }
 
 static uint8_t *put_end(uint8_t *to, struct ending end)
@@ -256,9 +279,24 @@ static void put_strip(struct writer *w, int64_t from, int64_t n)
 	w->buf.n = (size_t)(to - w->buf.p);
 }
 
+/* Rows before the first with a value that cannot be written, and its column. */
+static int64_t writable(const struct writer *w, int64_t from, int64_t n, int *col)
+{
+	for (int64_t i = 0; i < n && !w->quotes; i++)
+		for (*col = 0; *col < w->ncols; ++*col) {
+			const struct cell_col *c = &w->cols[*col];
+			struct str s = { (const char *)c->values + c->offsets[i], (size_t)(c->offsets[i + 1] - c->offsets[i]) };
+
+			if (c->care != CARE_NONE && !(c->nulls && column_is_null(c->nulls, from + i)) && is_lost(w, s, *col == 0))
+				return i;
+		}
+	return n;
+}
+
 static int write_strip(struct writer *w, const struct batch *b, int64_t from, int64_t n, struct err *e)
 {
-	int rc = 0;
+	int64_t good;
+	int rc = 0, col = 0;
 
 	if (w->buf.n >= BLOCK) {
 		rc = out_write(w->out, w->buf.p, w->buf.n, e);
@@ -266,9 +304,14 @@ static int write_strip(struct writer *w, const struct batch *b, int64_t from, in
 	}
 	if (rc == 0 && prepare(w, b, from, n))
 		return err_oom(e);
-	if (rc == 0)
-		put_strip(w, from, n);
-	return rc;
+	if (rc < 0)
+		return rc;
+	good = writable(w, from, n, &col);
+	put_strip(w, from, good);
+	if (good == n)
+		return 0;
+	refuse_lost(e);
+	return batch_err_at(b, from + good, col + (w->hidden >= 0 && col >= w->hidden), e);
 }
 
 static int flush(struct writer *w, struct err *e)
@@ -367,7 +410,7 @@ static void set_ends(struct writer *w, const struct schema *s, const struct writ
 	w->owed = o->same_end && !o->no_header && w->ncols && v && str_is(*v, "none");
 }
 
-static int put_header(struct writer *w, const struct schema *s)
+static int put_header(struct writer *w, const struct schema *s, struct err *e)
 {
 	uint8_t *to;
 
@@ -376,15 +419,19 @@ static int put_header(struct writer *w, const struct schema *s)
 
 		if (i == w->hidden)
 			continue;
+		if (is_lost(w, name, w->buf.n == 0)) {
+			refuse_lost(e);
+			return err_field(e, name.p, (int)name.n);
+		}
 		if (buf_reserve(&w->buf, most(w, name.n) + 1))
-			return -1;
+			return err_oom(e);
 		to = put_value(w, w->buf.p + w->buf.n, name, w->buf.n == 0);
 		*to++ = w->delimiter;
 		w->buf.n = (size_t)(to - w->buf.p);
 		w->at_start = false;
 	}
 	w->buf.n -= w->ncols > 0;
-	return w->ncols && !w->owed ? end_line(w) : 0;
+	return w->ncols && !w->owed && end_line(w) ? err_oom(e) : 0;
 }
 
 static int set_delimiter(struct writer *w, const char *given, char own, struct err *e)
@@ -401,32 +448,64 @@ static int set_delimiter(struct writer *w, const char *given, char own, struct e
 
 static int set_quote(struct writer *w, const char *given, struct err *e)
 {
-	w->quote = given ? (uint8_t)given[0] : '"';
-	if (given && (!given[0] || given[1] || strchr("\r\n", given[0]) || (w->quote & 0x80) || w->quote == w->delimiter))
+	w->quotes = !given || strcmp(given, "none") != 0;
+	w->quote = !w->quotes ? w->delimiter : given ? (uint8_t)given[0] : '"';
+	if (given && w->quotes && (!given[0] || given[1] || strchr("\r\n", given[0]) || (w->quote & 0x80) || w->quote == w->delimiter))
 		return err_set(e, ST_USAGE, "--out-quote: \"%s\" is not one ASCII character other than the delimiter", given);
+	return 0;
+}
+
+/* As the quote it is no escape: a quote is doubled. */
+static int set_escape(struct writer *w, const char *given, struct err *e)
+{
+	w->escape = given ? (uint8_t)given[0] : -1;
+	if (given && (!given[0] || given[1] || strchr("\r\n", given[0]) || w->escape & 0x80 || w->escape == w->delimiter ||
+		      w->escape == w->comment))
+		return err_set(e, ST_USAGE,
+			       "--out-escape: \"%s\" is not one ASCII character other than the delimiter and that of comments", given);
+	if (w->quotes && w->escape == w->quote)
+		w->escape = -1;
+	return 0;
+}
+
+/* A null's text reads back as such when nothing in it has a meaning, but for an escape before an ordinary first byte: no value
+ * is written so. */
+static int set_null(struct writer *w, const char *given, struct err *e)
+{
+	struct str s = given ? str_of(given) : STR("");
+	const char *escape = w->escape >= 0 && s.n ? memchr(s.p, w->escape, s.n) : NULL;
+
+	w->null = s;
+	w->like_null = escape ? STR("") : s;
+	if (has_special(w, (const uint8_t *)s.p, s.n) ||
+	    (escape && (escape != s.p || s.n < 2 || (uint8_t)s.p[1] == w->comment || memchr(s.p + 1, w->escape, s.n - 1))))
+		return err_set(e, ST_USAGE, "--null-out: \"%s\" would need quotes%s, and nulls are written without", given,
+			       escape ? " or an escape" : "");
 	return 0;
 }
 
 static int start(struct writer *w, const struct schema *s, const struct write_opts *o, char delimiter, struct err *e)
 {
-	int rc = set_delimiter(w, o->delimiter, delimiter, e);
+	int rc;
 
-	if (rc < 0 || (rc = set_quote(w, o->quote, e)) < 0)
+	w->comment = o->comment && o->comment[0] ? (uint8_t)o->comment[0] : -1;
+	if ((rc = set_delimiter(w, o->delimiter, delimiter, e)) < 0 || (rc = set_quote(w, o->quote, e)) < 0 ||
+	    (rc = set_escape(w, o->escape, e)) < 0)
+		return rc;
+	w->special[w->delimiter] = w->special[w->quote] = w->special['\n'] = w->special['\r'] = true;
+	if ((rc = set_null(w, o->null, e)) < 0)
 		return rc;
 	w->at_start = true;
-	w->comment = o->comment && o->comment[0] ? (uint8_t)o->comment[0] : -1;
-	w->null = o->null ? str_of(o->null) : STR("");
-	w->special[w->delimiter] = w->special[w->quote] = w->special['\n'] = w->special['\r'] = true;
-	if (has_special(w, (const uint8_t *)w->null.p, w->null.n))
-		return err_set(e, ST_USAGE, "--null-out: \"%s\" would need quotes, and nulls are written without", o->null);
 	w->hidden = o->rest ? -1 : schema_find(s, STR("_rest"));
 	if (w->hidden >= 0 && s->fields[w->hidden].type.mark != MARK_JSON)
 		w->hidden = -1;
 	w->ncols = s->nfields - (w->hidden >= 0);
 	set_ends(w, s, o);
 	w->cols = calloc((size_t)s->nfields + 1, sizeof *w->cols);
-	if (!w->cols || (!o->no_header && put_header(w, s)))
+	if (!w->cols)
 		return err_oom(e);
+	if (!o->no_header && (rc = put_header(w, s, e)) < 0)
+		return rc;
 	return flush(w, e);
 }
 

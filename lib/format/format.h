@@ -37,7 +37,8 @@ struct read_opts {
 struct write_opts {
 	const char *to;            /* --to: format name, may carry a codec ("csv.zst"), NULL = by suffix, or arrow/table */
 	const char *delimiter;     /* --out-delimiter */
-	const char *quote;         /* --out-quote */
+	const char *quote;         /* --out-quote C|none */
+	const char *escape;        /* --out-escape C */
 	const char *comment;       /* what began comments in the input: first fields that begin so are quoted. NULL: nothing */
 	bool no_header;            /* --no-header-out */
 	const char *null;          /* --null-out TEXT */

@@ -82,7 +82,7 @@ static void read_all(const uint8_t *text, size_t n, const struct read_opts *o, s
 		REQUIRE(buf_str(rows, s->schema->fields[i].name) == 0 && buf_byte(rows, '|') == 0);
 	if (rc == 0 && copy) {
 		REQUIRE(out_open_mem(&out, copy, &e) == 0);
-		REQUIRE(format_csv.write(out, s->schema, &(struct write_opts){ .no_header = o->no_header }, &sink, &e) == 0);
+		REQUIRE(format_csv.write(out, s->schema, &(struct write_opts){ .no_header = o->no_header, .escape = o->escape }, &sink, &e) == 0);
 	}
 	while (rc == 0) {
 		struct batch *b;
@@ -117,7 +117,7 @@ static bool same(const struct buf *a, const struct buf *b)
 static void round_trip(const struct buf *written, const struct read_opts *o, const struct buf *rows)
 {
 	struct buf again = { 0 }, copy = { 0 };
-	struct read_opts plain = { .no_header = o->no_header };
+	struct read_opts plain = { .no_header = o->no_header, .escape = o->escape };
 
 	if (written->n == 0)
 		return;

@@ -118,20 +118,52 @@ static bool reads_as(const struct buf *text, const struct batch *b, const struct
 	return same && rc == 0 && at == b->nrows;
 }
 
-static void there_and_back(int ncols, int64_t nrows, bool nasty)
+static void there_and_back_by(const struct write_opts *out, const struct read_opts *in, int ncols, int64_t nrows, bool nasty)
 {
 	cleanup_batch struct batch *b = random_table(ncols, nrows, nasty);
-	cleanup_buf struct buf text = written(b, &(struct write_opts){ 0 });
+	cleanup_buf struct buf text = written(b, out);
 	static const int64_t chunks[] = { 0, 100, 4096, 65536, 1 << 20 };
 
-	for (size_t i = 0; i < sizeof chunks / sizeof *chunks; i++)
-		CHECK(reads_as(&text, b, &(struct read_opts){ .chunk = chunks[i] }));
+	for (size_t i = 0; i < sizeof chunks / sizeof *chunks; i++) {
+		struct read_opts o = *in;
+
+		o.chunk = chunks[i];
+		CHECK(reads_as(&text, b, &o));
+	}
+}
+
+static void there_and_back(int ncols, int64_t nrows, bool nasty)
+{
+	there_and_back_by(&(struct write_opts){ 0 }, &(struct read_opts){ 0 }, ncols, nrows, nasty);
 }
 
 TEST(small_tables)
 {
 	for (int i = 0; i < 300; i++)
 		there_and_back(1 + (int)below(6), 1 + below(60), i % 3 != 0);
+}
+
+TEST(escapes_and_no_quotes)
+{
+	static const struct {
+		struct write_opts out;
+		struct read_opts in;
+	} dialects[] = {
+		{ { .escape = "\\" }, { .escape = "\\" } },
+		{ { .escape = "\\", .null = "\\N" }, { .escape = "\\", .null = "\\N" } },
+		{ { .escape = "\\", .null = "NA" }, { .escape = "\\", .null = "NA" } },
+		{ { .escape = "x", .quote = "'", .comment = "#" }, { .escape = "x", .quote = "'", .comment = "#" } },
+		{ { .escape = "\"" }, { 0 } },
+		{ { .escape = "\\", .quote = "none", .null = "\\N" }, { .escape = "\\", .quote = "none", .null = "\\N" } },
+		{ { .escape = "\\", .quote = "none", .null = "NA", .comment = "#" },
+		  { .escape = "\\", .quote = "none", .null = "NA", .comment = "#" } },
+	};
+
+	for (size_t i = 0; i < sizeof dialects / sizeof *dialects; i++) {
+		for (int k = 0; k < 100; k++)
+			there_and_back_by(&dialects[i].out, &dialects[i].in, 1 + (int)below(6), 1 + below(60), k % 3 != 0);
+		there_and_back_by(&dialects[i].out, &dialects[i].in, 4, 5000, true);
+	}
 }
 
 TEST(large_plain_table)
@@ -223,5 +255,5 @@ TEST(scanners_agree)
 int main(void)
 {
 	return RUN_TABLE(T1(small_tables), T1(large_plain_table), T1(large_nasty_table), T1(one_column), T1(many_columns),
-			 T1(null_text_and_delimiters), T1(without_header), T1(scanners_agree));
+			 T1(escapes_and_no_quotes), T1(null_text_and_delimiters), T1(without_header), T1(scanners_agree));
 }
