@@ -81,6 +81,7 @@ struct agg {
 	struct agg_field *states;  /* columns of the state: OUT:NAME */
 	const struct key *group;   /* key columns of the operation: valid during bind() */
 	bool partial;              /* dump() will be called: set by the caller before the first update */
+	int threads;               /* that finish() may use: set by the caller; 0: one */
 	int state_col;             /* merging: index of the first state column in `schema` */
 
 	size_t size;     /* bytes of a group's state: family->size unless bind() says otherwise */

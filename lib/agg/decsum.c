@@ -8,10 +8,6 @@
 #include <math.h>
 #include <stdlib.h>
 
-static const int64_t pow10_i64[19] = { 1, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000, 1000000000, 10000000000,
-	100000000000, 1000000000000, 10000000000000, 100000000000000, 1000000000000000, 10000000000000000, 100000000000000000,
-	1000000000000000000 };
-
 void decsums_free(struct decsums *p)
 {
 	for (uint32_t i = 0; i < p->pool.n; i++)
@@ -82,18 +78,13 @@ static int decsum_promote(struct decsum *s, struct decsums *p)
 	return 0;
 }
 
-static bool scale_i64(int64_t m, int32_t by, int64_t *ret)
-{
-	return by <= 18 && !__builtin_mul_overflow(m, pow10_i64[by], ret);
-}
-
 /* Both in 64 bits, brought to the same scale there. false: does not fit. */
 static bool add_small(struct decsum *s, struct dec d)
 {
 	int64_t a = s->m, b = d.m;
 	int32_t scale = s->scale > d.scale ? s->scale : d.scale;
 
-	if (s->big || d.big || !scale_i64(a, scale - s->scale, &a) || !scale_i64(b, scale - d.scale, &b) ||
+	if (s->big || d.big || !dec_scale_i64(a, scale - s->scale, &a) || !dec_scale_i64(b, scale - d.scale, &b) ||
 	    __builtin_add_overflow(a, b, &a))
 		return false;
 	s->m = a;
@@ -156,7 +147,7 @@ static bool mean_small(const struct decsum *s, int64_t count, double *ret)
 {
 	int64_t den, limit = (int64_t)1 << 53;
 
-	if (s->big || s->m > limit || s->m < -limit || !scale_i64(count, s->scale, &den) || den > limit)
+	if (s->big || s->m > limit || s->m < -limit || !dec_scale_i64(count, s->scale, &den) || den > limit)
 		return false;
 	*ret = (double)s->m / (double)den;
 	return true;

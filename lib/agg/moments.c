@@ -49,21 +49,6 @@ static int decmoments_promote(struct decmoments *m, struct momentpool *p)
 	return 0;
 }
 
-static bool add_small(struct decmoments *m, struct dec d)
-{
-	__int128 squares;
-
-	if (m->big || d.big || (d.scale != m->scale && m->n))
-		return false;
-	if (__builtin_add_overflow(m->squares, (__int128)d.m * d.m, &squares))
-		return false;
-	m->squares = squares;
-	m->sum += d.m;
-	m->scale = (int16_t)d.scale;
-	m->n++;
-	return true;
-}
-
 /* Both at the larger scale, in 64-bit steps that fit: mixed scales are common ("1.5", "2"). */
 static bool add_scaled(struct decmoments *m, struct dec d)
 {
@@ -109,12 +94,14 @@ static int add_big(struct decmoments *m, mpz_t s, mpz_t q, int32_t scale, struct
 	return 0;
 }
 
-int decmoments_add(struct decmoments *m, struct dec d, const struct decpool *from, struct momentpool *p)
+int decmoments_add_slow(struct decmoments *m, struct dec d, const struct decpool *from, struct momentpool *p)
 {
 	mpz_t s, q;
 	int rc;
 
-	if (add_small(m, d) || add_scaled(m, d))
+	if (!m->n && !m->big)
+		m->scale = (int16_t)d.scale;
+	if (add_scaled(m, d))
 		return 0;
 	mpz_init(q);
 	if (d.big)

@@ -45,8 +45,21 @@ void floatprod_exact(const struct floatprod *s, const struct momentpool *p, mpz_
 int floatprod_print(const struct floatprod *s, const struct momentpool *p, struct buf *b);
 enum dec_read floatprod_load(struct floatprod *s, struct str text, struct momentpool *p);
 
-/* 0 or -1 (memory). */
-int decmoments_add(struct decmoments *m, struct dec d, const struct decpool *from, struct momentpool *p);
+/* The general case: any size and scale. 0 or -1 (memory). */
+int decmoments_add_slow(struct decmoments *m, struct dec d, const struct decpool *from, struct momentpool *p);
+
+static inline int decmoments_add(struct decmoments *m, struct dec d, const struct decpool *from, struct momentpool *p)
+{
+	__int128 squares;
+
+	if (m->big || d.big || d.scale != m->scale || __builtin_add_overflow(m->squares, (__int128)d.m * d.m, &squares))
+		return decmoments_add_slow(m, d, from, p);
+	m->squares = squares;
+	m->sum += d.m;
+	m->n++;
+	return 0;
+}
+
 int floatmoments_add(struct floatmoments *m, double v, struct momentpool *p);
 
 /* The variance with divisor n - ddof, or its root; nan when n <= ddof or a value was not finite. */

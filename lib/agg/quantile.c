@@ -2,12 +2,16 @@
  * quantiles in statistical packages", 1996): with h = (n - 1) p, the value is x[k] + (h - k) (x[k + 1] - x[k]), k = floor(h),
  * rounded once. NaN is last.
  *
- * All values are kept, in row order, each with its group; before the first result they are put together group by group (a
- * counting sort), then selected from in linear time. State column: the list of the group's values. */
+ * All values are kept in 64 bits each (values.h): integers and decimals as integers at a scale, doubles as integers of the same
+ * order; decimals that are no such integers lie beside. In the end the shares of groups are sorted and selected from by several
+ * threads. State column: the list of the group's values, decimals without zeros at the end: the same values are the same text. */
 #include "lib/agg/agg.h"
 #include "lib/agg/floatsum.h"
 #include "lib/agg/quantile.h"
 #include "lib/agg/round.h"
+#include "lib/agg/values.h"
+#include "lib/base/pages.h"
+#include "lib/base/pool.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -16,15 +20,18 @@ static const char *const kinds[] = { "values.int64", "values.num", "values.float
 
 enum kind { Q_INT, Q_DEC, Q_FLOAT };
 
-/* Decimals that are not finite: m is enum special, big this. */
+/* Of decimals that are not finite: m is enum special, big this. */
 #define BIG_SPECIAL UINT32_MAX
 
 struct quantile_more {
-	struct buf values;   /* int64, struct dec or double, of all groups */
-	struct buf owners;   /* uint32 for each, until sealed */
+	struct arena arena;
+	struct values *shares; /* VALUES_SHARE groups each */
+	uint32_t nshares;
 	struct decsums decs; /* big decimals */
 	struct decpool scratch;
-	int64_t *starts; /* sealed: first value of each group, and the end */
+	struct sorted_values sorted; /* of share `at` - 1, for dump() */
+	uint32_t at;
+	bool found; /* the states are the results */
 	struct field item;
 	struct probability p;
 };
@@ -76,41 +83,76 @@ static int quantile_bind(struct agg *a, bool merge, struct err *e)
 	return agg_add_state(a, kinds[a->kind], list, false, e);
 }
 
-static size_t width(const struct agg *a)
-{
-	return a->kind == Q_DEC ? sizeof(struct dec) : sizeof(int64_t);
-}
-
-static int push(struct agg *a, uint32_t g, const void *value)
+static int reserve(struct agg *a, struct err *e)
 {
 	struct quantile_more *more = a->more;
+	uint32_t n = (uint32_t)(((uint64_t)a->ngroups + VALUES_SHARE - 1) / VALUES_SHARE), cap = n + n / 2;
+	void *p;
 
-	++*AGG_STATE(a, int64_t, g);
-	return buf_add(&more->values, value, width(a)) || buf_add(&more->owners, &g, sizeof g) ? -1 : 0;
+	more->found = false;
+	more->at = 0;
+	if (n <= more->nshares)
+		return 0;
+	p = pages_resize(more->shares, more->nshares * sizeof *more->shares, cap * sizeof *more->shares);
+	if (!p)
+		return err_oom(e);
+	more->shares = p;
+	more->nshares = cap;
+	return 0;
 }
 
-static int push_special(struct agg *a, uint32_t g, double v)
+static inline int add(struct quantile_more *more, uint32_t g, int64_t v, uint32_t form)
 {
-	struct dec d = { .m = special_of(v), .big = BIG_SPECIAL };
-
-	return push(a, g, &d);
+	return values_add(&more->shares[g / VALUES_SHARE], g, v, form, &more->arena);
 }
 
-static int push_number(struct agg *a, uint32_t g, const struct numbers *nums, int64_t i)
+/* What is no integer of 64 bits at a scale is beside: the value says where. */
+static int add_other(struct quantile_more *more, uint32_t g, struct dec d)
 {
-	struct quantile_more *more = a->more;
-	struct dec d;
+	struct dec *p = arena_dup(&more->arena, &d, sizeof d);
+
+	return p ? add(more, g, (int64_t)(uintptr_t)p, VALUES_OTHER) : -1;
+}
+
+static int add_special(struct quantile_more *more, uint32_t g, enum special v)
+{
+	return add_other(more, g, (struct dec){ .m = v, .big = BIG_SPECIAL });
+}
+
+static int64_t ordered(double v)
+{
+	int64_t bits;
+
+	v = isnan(v) ? (double)NAN : v + 0.0;
+	memcpy(&bits, &v, sizeof bits);
+	return double_order(bits);
+}
+
+static double unordered(int64_t order)
+{
 	double v;
 
+	order = double_order(order);
+	memcpy(&v, &order, sizeof v);
+	return v;
+}
+
+static inline int add_dec(struct quantile_more *more, uint32_t g, struct dec d, const struct decpool *from)
+{
+	if (!d.big)
+		return add(more, g, d.m, (uint32_t)d.scale);
+	return decsums_keep(&more->decs, d, from, &d) ? -1 : add_other(more, g, d);
+}
+
+static inline int add_number(struct quantile_more *more, uint32_t g, const struct numbers *nums, int64_t i)
+{
 	if (nums->kind == NUMS_I64)
-		return push(a, g, &nums->i64[i]);
-	if (nums->kind == NUMS_F64) {
-		v = isnan(nums->f64[i]) ? (double)NAN : nums->f64[i] + 0.0;
-		return push(a, g, &v);
-	}
+		return add(more, g, nums->i64[i], 0);
+	if (nums->kind == NUMS_F64)
+		return add(more, g, ordered(nums->f64[i]), 0);
 	if (nums->special && nums->special[i])
-		return push_special(a, g, nums->f64[i]);
-	return decsums_keep(&more->decs, nums->dec[i], &nums->pool, &d) || push(a, g, &d) ? -1 : 0;
+		return add_special(more, g, special_of(nums->f64[i]));
+	return add_dec(more, g, nums->dec[i], &nums->pool);
 }
 
 static int quantile_update(struct agg *a, const struct agg_batch *b, struct err *e)
@@ -119,98 +161,12 @@ static int quantile_update(struct agg *a, const struct agg_batch *b, struct err 
 
 	if (nums->nulls == nums->n)
 		return 0;
+	if (reserve(a, e) < 0)
+		return -e->status;
 	for (int64_t i = 0; i < b->n; i++)
-		if (b->ids[i] != NO_GROUP && (!nums->valid || bit_get(nums->valid, i)) && push_number(a, b->ids[i], nums, i))
+		if (b->ids[i] != NO_GROUP && (!nums->valid || bit_get(nums->valid, i)) && add_number(a->more, b->ids[i], nums, i))
 			return err_oom(e);
 	return 0;
-}
-
-/* Values group by group, in row order within each. */
-static int seal(struct agg *a, struct err *e)
-{
-	struct quantile_more *more = a->more;
-	size_t w = width(a), n = more->owners.n / sizeof(uint32_t);
-	const uint32_t *owners = (const uint32_t *)(const void *)more->owners.p;
-	int64_t *starts, *at, sum = 0;
-	uint8_t *sorted;
-
-	if (more->starts)
-		return 0;
-	starts = calloc((size_t)a->ngroups + 1, sizeof *starts);
-	at = calloc((size_t)a->ngroups + 1, sizeof *at);
-	sorted = malloc(n * w + 1);
-	if (!starts || !at || !sorted) {
-		free(starts);
-		free(at);
-		free(sorted);
-		return err_oom(e);
-	}
-	for (uint32_t g = 0; g < a->ngroups; g++) {
-		starts[g] = at[g] = sum;
-		sum += *AGG_STATE(a, int64_t, g);
-	}
-	starts[a->ngroups] = sum;
-	for (size_t i = 0; i < n; i++)
-		memcpy(sorted + (size_t)at[owners[i]]++ * w, more->values.p + i * w, w);
-	free(at);
-	buf_free(&more->owners);
-	buf_free(&more->values);
-	more->values = (struct buf){ sorted, n * w, n * w };
-	more->starts = starts;
-	return 0;
-}
-
-static void swap(int64_t *a, int64_t *b)
-{
-	int64_t t = *a;
-
-	*a = *b;
-	*b = t;
-}
-
-/* Puts the k-th smallest at v[k], nothing larger before it, nothing smaller behind (C. A. R. Hoare, "Algorithm 65: find",
- * 1961). */
-static void select_kth(int64_t *v, int64_t n, int64_t k)
-{
-	int64_t lo = 0, hi = n - 1;
-
-	while (lo < hi) {
-		int64_t mid = lo + (hi - lo) / 2, i = lo, j = hi, pivot;
-
-		if (v[mid] < v[lo])
-			swap(&v[mid], &v[lo]);
-		if (v[hi] < v[lo])
-			swap(&v[hi], &v[lo]);
-		if (v[hi] < v[mid])
-			swap(&v[hi], &v[mid]);
-		pivot = v[mid];
-		while (i <= j) {
-			while (v[i] < pivot)
-				i++;
-			while (v[j] > pivot)
-				j--;
-			if (i <= j)
-				swap(&v[i++], &v[j--]);
-		}
-		if (k <= j)
-			hi = j;
-		else if (k >= i)
-			lo = i;
-		else
-			return;
-	}
-}
-
-/* The two neighbours of a rank: v[k] and, when it is needed, v[k + 1]. */
-static void neighbours(int64_t *v, int64_t n, int64_t k, bool both, int64_t *x, int64_t *y)
-{
-	select_kth(v, n, k);
-	*x = *y = v[k];
-	if (!both)
-		return;
-	*y = v[k + 1];
-	for (int64_t i = k + 2; i < n; i++)
-		*y = v[i] < *y ? v[i] : *y;
 }
 
 /* (x (den - rem) + y rem) / den * 2^exp2 / 10^scale; x and y are consumed. */
@@ -229,11 +185,26 @@ static double mix(mpz_t x, mpz_t y, int64_t rem, int64_t den, long exp2, int32_t
 	return v;
 }
 
+/* Numerator and denominator are doubles exactly: one IEEE division is one rounding. */
+static bool mix_small(int64_t a, int64_t b, int64_t rem, int64_t den, int32_t scale, double *ret)
+{
+	static const int64_t limit = INT64_C(1) << 53;
+	int64_t x, y, sum;
+
+	if (__builtin_mul_overflow(a, den - rem, &x) || __builtin_mul_overflow(b, rem, &y) || __builtin_add_overflow(x, y, &sum) ||
+	    sum > limit || sum < -limit || !dec_scale_i64(den, scale, &den) || den > limit)
+		return false;
+	*ret = (double)sum / (double)den;
+	return true;
+}
+
 static double mix_ints(int64_t a, int64_t b, int64_t rem, int64_t den, int32_t scale)
 {
 	mpz_t x, y;
 	double v;
 
+	if (mix_small(a, b, rem, den, scale, &v))
+		return v;
 	mpz_init_set_si(x, a);
 	mpz_init_set_si(y, b);
 	v = mix(x, y, rem, den, 0, scale);
@@ -261,22 +232,16 @@ static double mix_doubles(double a, double b, int64_t rem, int64_t den)
 	return v;
 }
 
-/* All of v as integers at one scale, in place of the first half of each element. false: some do not fit (v is as before). */
-static bool as_ints(const struct dec *v, int64_t n, int64_t *ret, int32_t *scale)
+/* A value that was added as a decimal. */
+static struct dec dec_of(int64_t v, uint32_t form)
 {
-	*scale = 0;
-	for (int64_t i = 0; i < n; i++) {
-		if (v[i].big)
-			return false;
-		*scale = v[i].scale > *scale ? v[i].scale : *scale;
-	}
-	for (int64_t i = 0; i < n; i++) {
-		ret[i] = v[i].m;
-		for (int32_t up = *scale - v[i].scale; up > 0 && ret[i]; up--)
-			if (__builtin_mul_overflow(ret[i], 10, &ret[i]))
-				return false;
-	}
-	return true;
+	return form == VALUES_OTHER ? *(const struct dec *)(uintptr_t)v : (struct dec){ .m = v, .scale = (int32_t)form };
+}
+
+/* Of the i-th sorted value. */
+static uint32_t form_at(const struct sorted_values *s, int64_t i)
+{
+	return s->form == VALUES_OTHER ? ((const uint32_t *)(const void *)s->forms.p)[i] : s->form;
 }
 
 static int rank_of(const struct dec *d)
@@ -303,22 +268,17 @@ static void mantissa_at(const struct dec *d, const struct decpool *pool, int32_t
 	mpz_scale_up(ret, ret, scale - d->scale);
 }
 
-/* Big decimals or special values among them: sorted, then exact arithmetic on two. */
-static double slow_dec(struct dec *v, int64_t n, int64_t k, int64_t rem, int64_t den, struct decpool *pool)
+/* Of two neighbours, exactly. */
+static double mix_decs(const struct dec *x, const struct dec *y, int64_t rem, int64_t den, const struct decpool *pool)
 {
-	const struct dec *x, *y;
-	int32_t scale;
+	int32_t scale = x->scale > y->scale ? x->scale : y->scale;
 	mpz_t a, b;
 	double r;
 
-	qsort_r(v, (size_t)n, sizeof *v, compare, pool);
-	x = &v[k];
-	y = rem ? &v[k + 1] : x;
 	if (rank_of(x) != 1 || rank_of(y) != 1)
 		return mix_doubles(rank_of(x) != 1 ? special_f64((enum special)x->m) : 0,
 				   rank_of(y) != 1 ? special_f64((enum special)y->m) : 0, rem, den);
 	mpz_inits(a, b, NULL);
-	scale = x->scale > y->scale ? x->scale : y->scale;
 	mantissa_at(x, pool, scale, a);
 	mantissa_at(y, pool, scale, b);
 	r = mix(a, b, rem, den, 0, scale);
@@ -326,90 +286,172 @@ static double slow_dec(struct dec *v, int64_t n, int64_t k, int64_t rem, int64_t
 	return r;
 }
 
-static double of_doubles(int64_t *v, int64_t n, int64_t k, int64_t rem, int64_t den)
+/* The k-th of n values from `from` on, and its neighbour: big decimals or special values are among them. */
+static int slow_dec(const struct quantile_more *more, const struct sorted_values *s, int64_t from, int64_t n, int64_t k, int64_t rem,
+		    double *ret)
 {
-	int64_t x, y;
-	double a, b;
+	const int64_t *values = (const int64_t *)(const void *)s->v.p;
+	struct dec *v = malloc((size_t)n * sizeof *v);
 
+	if (!v)
+		return -1;
 	for (int64_t i = 0; i < n; i++)
-		v[i] = double_order(v[i]);
-	neighbours(v, n, k, rem != 0, &x, &y);
-	for (int64_t i = 0; i < n; i++)
-		v[i] = double_order(v[i]);
-	x = double_order(x);
-	y = double_order(y);
-	memcpy(&a, &x, sizeof a);
-	memcpy(&b, &y, sizeof b);
-	return mix_doubles(a, b, rem, den);
-}
-
-static int quantile_of(struct agg *a, uint32_t g, double *ret, struct err *e)
-{
-	struct quantile_more *more = a->more;
-	uint8_t *p = more->values.p + (size_t)more->starts[g] * width(a);
-	int64_t n = more->starts[g + 1] - more->starts[g], x, y, k, rem, *ints = (int64_t *)(void *)p;
-	__int128 h = (__int128)(n - 1) * more->p.num;
-	int32_t scale = 0;
-
-	k = (int64_t)(h / more->p.den);
-	rem = (int64_t)(h % more->p.den);
-	if (a->kind == Q_FLOAT) {
-		*ret = of_doubles(ints, n, k, rem, more->p.den);
-		return 0;
-	}
-	if (a->kind == Q_DEC && !(ints = malloc((size_t)n * sizeof *ints)))
-		return err_oom(e);
-	if (a->kind == Q_DEC && !as_ints((struct dec *)(void *)p, n, ints, &scale)) {
-		*ret = slow_dec((struct dec *)(void *)p, n, k, rem, more->p.den, &more->decs.pool);
-	} else {
-		neighbours(ints, n, k, rem != 0, &x, &y);
-		*ret = mix_ints(x, y, rem, more->p.den, scale);
-	}
-	if (a->kind == Q_DEC)
-		free(ints);
+		v[i] = dec_of(values[from + i], form_at(s, from + i));
+	qsort_r(v, (size_t)n, sizeof *v, compare, (void *)(uintptr_t)&more->decs.pool);
+	*ret = mix_decs(&v[k], &v[rem ? k + 1 : k], rem, more->p.den, &more->decs.pool);
+	free(v);
 	return 0;
 }
 
-static int quantile_finish(struct agg *a, uint32_t from, uint32_t n, struct builder *out, struct err *e)
+/* Of the values [from, from + n), n > 0. */
+static int quantile_of(const struct agg *a, struct sorted_values *s, int64_t from, int64_t n, double *ret)
 {
-	int rc = seal(a, e);
-	double v;
+	const struct quantile_more *more = a->more;
+	int64_t x, y, k, rem, den = more->p.den;
+	__int128 h = (__int128)(n - 1) * more->p.num;
 
-	for (uint32_t g = from; g < from + n && rc == 0; g++) {
-		if (!*AGG_STATE(a, int64_t, g))
-			rc = builder_null(out, 1, e);
-		else if ((rc = quantile_of(a, g, &v, e)) == 0)
-			rc = builder_fixed(out, &v, e);
+	k = (int64_t)(h / den);
+	rem = (int64_t)(h % den);
+	if (s->form == VALUES_OTHER)
+		return slow_dec(more, s, from, n, k, rem, ret);
+	if (values_select((const int64_t *)(const void *)s->v.p + from, n, k, &s->room, &x, &y))
+		return -1;
+	if (!rem)
+		y = x;
+	*ret = a->kind == Q_FLOAT ? mix_doubles(unordered(x), unordered(y), rem, den)
+				  : mix_ints(x, y, rem, den, (int32_t)s->form);
+	return 0;
+}
+
+/* The state of a group is its result: the bits + 1; 0 has none. */
+static int find_share(const struct agg *a, uint32_t share, struct sorted_values *s)
+{
+	const struct quantile_more *more = a->more;
+	uint32_t first = share * VALUES_SHARE;
+	int rc = values_sort(&more->shares[share], s);
+	double v = 0;
+
+	for (uint32_t i = 0; i < VALUES_SHARE && first + i < a->ngroups && !rc; i++) {
+		int64_t *state = AGG_STATE(a, int64_t, first + i);
+
+		*state = 0;
+		if (s->starts[i + 1] == s->starts[i])
+			continue;
+		rc = quantile_of(a, s, s->starts[i], s->starts[i + 1] - s->starts[i], &v);
+		memcpy(state, &v, sizeof v);
+		++*state;
 	}
 	return rc;
 }
 
-static int put_dec(struct agg *a, const struct dec *d, struct builder *out, struct err *e)
+/* Some of the shares, on any thread. */
+struct find_job {
+	struct job job;
+	const struct agg *a;
+	uint32_t from, to;
+	int rc;
+};
+
+static void find_some(struct job *job)
+{
+	struct find_job *j = (struct find_job *)job;
+	struct sorted_values s = { 0 };
+
+	for (uint32_t i = j->from; i < j->to && !j->rc; i++)
+		j->rc = find_share(j->a, i, &s);
+	sorted_values_free(&s);
+}
+
+#define JOBS 32
+
+static int find_all(struct agg *a, struct err *e)
+{
+	struct quantile_more *more = a->more;
+	uint32_t n = (uint32_t)(((uint64_t)a->ngroups + VALUES_SHARE - 1) / VALUES_SHARE);
+	struct find_job jobs[JOBS] = { 0 };
+	struct pool *pool;
+	int rc = reserve(a, e);
+
+	if (rc < 0 || (rc = pool_open(&pool, a->threads, e)) < 0)
+		return rc;
+	for (uint32_t i = 0; i < JOBS; i++) {
+		jobs[i] = (struct find_job){ .job.run = find_some, .a = a, .from = (uint32_t)((uint64_t)n * i / JOBS),
+					     .to = (uint32_t)((uint64_t)n * (i + 1) / JOBS) };
+		pool_give(pool, &jobs[i].job);
+	}
+	for (int i = 0; i < JOBS; i++) {
+		pool_wait(pool, &jobs[i].job);
+		if (jobs[i].rc && rc == 0)
+			rc = err_oom(e);
+	}
+	pool_close(pool);
+	more->found = rc == 0;
+	return rc;
+}
+
+static int quantile_finish(struct agg *a, uint32_t from, uint32_t n, struct builder *out, struct err *e)
+{
+	const struct quantile_more *more = a->more;
+	int rc = more->found ? 0 : find_all(a, e);
+
+	for (uint32_t g = from; g < from + n && rc == 0; g++) {
+		int64_t bits = *AGG_STATE(a, int64_t, g);
+
+		if (bits-- == 0)
+			rc = builder_null(out, 1, e);
+		else
+			rc = builder_fixed(out, &bits, e);
+	}
+	return rc;
+}
+
+static int put_dec(struct dec d, const struct decpool *pool, struct builder *out, struct err *e)
 {
 	static const char *const names[] = { "", "nan", "inf", "-inf" };
-	struct quantile_more *more = a->more;
 	cleanup_buf struct buf b = { 0 };
 
-	if (d->big == BIG_SPECIAL ? buf_puts(&b, names[d->m]) : dec_print(*d, &more->decs.pool, &b))
+	if (d.big == BIG_SPECIAL ? buf_puts(&b, names[d.m]) : dec_canonical(d, pool, &b))
 		return err_oom(e);
 	return builder_str(out, buf_view(&b), e);
 }
 
-static int quantile_dump(struct agg *a, uint32_t from, uint32_t n, struct builder *out, struct err *e)
+static int put_value(struct agg *a, int64_t v, uint32_t form, struct builder *out, struct err *e)
+{
+	const struct quantile_more *more = a->more;
+	double f;
+
+	if (a->kind == Q_DEC)
+		return put_dec(dec_of(v, form), &more->decs.pool, out, e);
+	if (a->kind == Q_INT)
+		return builder_fixed(out, &v, e);
+	f = unordered(v);
+	return builder_fixed(out, &f, e);
+}
+
+static int put_values(struct agg *a, uint32_t g, struct builder *out, struct err *e)
 {
 	struct quantile_more *more = a->more;
+	uint32_t share = g / VALUES_SHARE;
+	struct sorted_values *s = &more->sorted;
+	int rc = 0;
+
+	if (more->at != share + 1 && values_sort(&more->shares[share], s))
+		return err_oom(e);
+	more->at = share + 1;
+	for (int64_t i = s->starts[g % VALUES_SHARE]; i < s->starts[g % VALUES_SHARE + 1] && rc == 0; i++)
+		rc = put_value(a, ((const int64_t *)(const void *)s->v.p)[i], form_at(s, i), out, e);
+	return rc;
+}
+
+static int quantile_dump(struct agg *a, uint32_t from, uint32_t n, struct builder *out, struct err *e)
+{
 	struct builder *items = &out->children[0];
-	int rc = seal(a, e);
+	int rc = reserve(a, e);
 
 	for (uint32_t g = from; g < from + n && rc == 0; g++) {
 		int32_t end;
 
-		for (int64_t i = more->starts[g]; i < more->starts[g + 1] && rc == 0; i++) {
-			const uint8_t *p = more->values.p + (size_t)i * width(a);
-
-			rc = a->kind == Q_DEC ? put_dec(a, (const struct dec *)(const void *)p, items, e)
-					      : builder_fixed(items, p, e);
-		}
+		rc = put_values(a, g, items, e);
 		end = (int32_t)items->n;
 		if (rc == 0 && items->n > INT32_MAX)
 			rc = err_set(e, ST_DATA, "the values of one batch of groups pass 2^31");
@@ -424,30 +466,28 @@ static enum dec_read load_dec(struct agg *a, uint32_t g, struct str s)
 {
 	struct quantile_more *more = a->more;
 	enum dec_read why;
-	struct dec d, kept;
+	struct dec d;
 	double v;
 
 	decpool_reset(&more->scratch);
 	why = dec_parse(s, &more->scratch, &d);
 	if (why == DEC_SPECIAL)
-		return num_parse_f64(s, &v) != DEC_OK ? DEC_BAD : push_special(a, g, v) ? DEC_NOMEM : DEC_OK;
+		return num_parse_f64(s, &v) != DEC_OK ? DEC_BAD : add_special(more, g, special_of(v)) ? DEC_NOMEM : DEC_OK;
 	if (why != DEC_OK)
 		return why;
-	return decsums_keep(&more->decs, d, &more->scratch, &kept) || push(a, g, &kept) ? DEC_NOMEM : DEC_OK;
+	return add_dec(more, g, d, &more->scratch) ? DEC_NOMEM : DEC_OK;
 }
 
 static enum dec_read load_item(struct agg *a, uint32_t g, const struct column *items, int64_t i)
 {
-	double v;
+	int64_t v;
 
 	if (column_is_null(items, i))
 		return DEC_BAD;
 	if (a->kind == Q_DEC)
 		return load_dec(a, g, column_str(items, i));
-	if (a->kind == Q_INT)
-		return push(a, g, items->values + i * 8) ? DEC_NOMEM : DEC_OK;
-	v = isnan(column_f64(items, i)) ? (double)NAN : column_f64(items, i) + 0.0;
-	return push(a, g, &v) ? DEC_NOMEM : DEC_OK;
+	v = a->kind == Q_INT ? column_i64(items, i) : ordered(column_f64(items, i));
+	return add(a->more, g, v, 0) ? DEC_NOMEM : DEC_OK;
 }
 
 static int quantile_load(struct agg *a, const struct batch *b, const uint32_t *ids, struct err *e)
@@ -455,6 +495,8 @@ static int quantile_load(struct agg *a, const struct batch *b, const uint32_t *i
 	const struct quantile_more *more = a->more;
 	const struct column *list = &b->cols[a->state_col];
 
+	if (reserve(a, e) < 0)
+		return -e->status;
 	if (list->type->id != T_LIST || !type_equal(&list->type->children[0].type, &more->item.type))
 		return agg_bad_state(a, b, 0, 0, e);
 	for (int64_t i = 0; i < b->nrows; i++)
@@ -473,18 +515,18 @@ static size_t quantile_memory(const struct agg *a)
 {
 	const struct quantile_more *more = a->more;
 
-	return more->values.cap * 2 + more->owners.cap + more->decs.pool.n * DECSUM_BIG;
+	return more->arena.total + more->nshares * sizeof *more->shares + more->sorted.v.cap + more->decs.pool.n * DECSUM_BIG;
 }
 
 static void quantile_drop(struct agg *a)
 {
 	struct quantile_more *more = a->more;
 
-	buf_free(&more->values);
-	buf_free(&more->owners);
+	pages_free(more->shares, more->nshares * sizeof *more->shares);
+	arena_free(&more->arena);
 	decsums_free(&more->decs);
 	decpool_free(&more->scratch);
-	free(more->starts);
+	sorted_values_free(&more->sorted);
 }
 
 #define QUANTILE                                                                                                         \

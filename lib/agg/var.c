@@ -48,7 +48,7 @@ static struct floatmoments *float_state(const struct agg *a, uint32_t g)
 	return (struct floatmoments *)(void *)(a->groups + g * a->size);
 }
 
-static int add(struct agg *a, uint32_t g, const struct numbers *nums, int64_t i)
+static inline int add(struct agg *a, uint32_t g, const struct numbers *nums, int64_t i)
 {
 	struct momentpool *p = a->more;
 
@@ -64,15 +64,20 @@ static int add(struct agg *a, uint32_t g, const struct numbers *nums, int64_t i)
 	return decmoments_add(dec_state(a, g), nums->dec[i], &nums->pool, p);
 }
 
+#define AHEAD 16 /* rows whose states are fetched early */
+
 static int var_update(struct agg *a, const struct agg_batch *b, struct err *e)
 {
 	const struct numbers *nums = b->args[0].nums;
 
 	if (nums->nulls == nums->n)
 		return 0;
-	for (int64_t i = 0; i < b->n; i++)
+	for (int64_t i = 0; i < b->n; i++) {
+		if (i + AHEAD < b->n && b->ids[i + AHEAD] != NO_GROUP)
+			__builtin_prefetch(a->groups + b->ids[i + AHEAD] * a->size, 1);
 		if (b->ids[i] != NO_GROUP && (!nums->valid || bit_get(nums->valid, i)) && add(a, b->ids[i], nums, i))
 			return err_oom(e);
+	}
 	return 0;
 }
 

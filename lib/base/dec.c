@@ -231,10 +231,9 @@ enum dec_read dec_parse(struct str s, struct decpool *p, struct dec *ret)
 
 /* ---- arithmetic ---- */
 
-/* a's mantissa at a scale that is d digits finer; false: over 64 bits. */
-static bool rescale(int64_t m, int32_t d, int64_t *ret)
+bool dec_scale_i64(int64_t m, int32_t places, int64_t *ret)
 {
-	return d <= POW10_I64 && !__builtin_mul_overflow(m, pow10_i64[d], ret);
+	return places <= POW10_I64 && !__builtin_mul_overflow(m, pow10_i64[places], ret);
 }
 
 /* Both mantissas at the larger scale as 128-bit integers below 2^127 / 2 in magnitude. */
@@ -299,7 +298,7 @@ int dec_add(struct dec a, struct dec b, struct decpool *p, struct dec *ret)
 	int64_t x, y, sum;
 	i128 wx, wy;
 
-	if (!(a.big | b.big) && rescale(a.m, scale - a.scale, &x) && rescale(b.m, scale - b.scale, &y) &&
+	if (!(a.big | b.big) && dec_scale_i64(a.m, scale - a.scale, &x) && dec_scale_i64(b.m, scale - b.scale, &y) &&
 	    !__builtin_add_overflow(x, y, &sum)) {
 		*ret = (struct dec){ sum, scale, 0 };
 		return 0;
@@ -315,7 +314,7 @@ int dec_sub(struct dec a, struct dec b, struct decpool *p, struct dec *ret)
 	int64_t x, y, diff;
 	i128 wx, wy;
 
-	if (!(a.big | b.big) && rescale(a.m, scale - a.scale, &x) && rescale(b.m, scale - b.scale, &y) &&
+	if (!(a.big | b.big) && dec_scale_i64(a.m, scale - a.scale, &x) && dec_scale_i64(b.m, scale - b.scale, &y) &&
 	    !__builtin_sub_overflow(x, y, &diff)) {
 		*ret = (struct dec){ diff, scale, 0 };
 		return 0;
@@ -544,7 +543,7 @@ double dec_div_f64(struct dec a, struct dec b, const struct decpool *p)
 	mpz_t num, den;
 	double v;
 
-	if (!(a.big | b.big) && rescale(a.m, scale - a.scale, &x) && rescale(b.m, scale - b.scale, &y) && exact_f64(x) &&
+	if (!(a.big | b.big) && dec_scale_i64(a.m, scale - a.scale, &x) && dec_scale_i64(b.m, scale - b.scale, &y) && exact_f64(x) &&
 	    exact_f64(y) && x && y)
 		return (double)x / (double)y;
 	if (!dec_sign(b, p))

@@ -55,6 +55,8 @@ int dec_copy(struct dec a, const struct decpool *from, struct decpool *p, struct
 int dec_add(struct dec a, struct dec b, struct decpool *p, struct dec *ret); /* scale: the larger */
 int dec_sub(struct dec a, struct dec b, struct decpool *p, struct dec *ret);
 int dec_mul(struct dec a, struct dec b, struct decpool *p, struct dec *ret); /* scale: the sum */
+/* m * 10^places, places >= 0; false: it is not within 64 bits, or places > 18. */
+bool dec_scale_i64(int64_t m, int32_t places, int64_t *ret);
 struct dec dec_neg_small(struct dec a); /* big = 0 and m > INT64_MIN */
 int dec_neg(struct dec a, struct decpool *p, struct dec *ret);
 /* Rounds to `scale` digits behind the point: mode 'e' half even, 'h' half away from zero, 'f' floor, 'c' ceiling, 't' towards

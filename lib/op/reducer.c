@@ -114,6 +114,7 @@ static int bind_agg(struct reducer *r, int i, struct err *e)
 	int rc = agg_bind(&r->specs.v[i], r->in->schema, &r->grouper.key, r->o.merge, &r->aggs[i], e);
 
 	r->aggs[i].partial = to_partial(r) || r->o.memory;
+	r->aggs[i].threads = r->o.threads;
 	return rc;
 }
 
