@@ -63,6 +63,8 @@ struct class_stats {
 };
 
 #define LABEL_CACHE 512
+#define PAIR_BITS 10
+#define PAIR_CACHE (1 << PAIR_BITS)
 
 struct matrix {
 	bool numeric; /* labels are compared as numbers */
@@ -83,6 +85,10 @@ struct matrix {
 		uint64_t word;
 		uint32_t len, id;
 	} * cache;
+	struct pair_slot {    /* pairs of short labels seen lately, likewise */
+		uint64_t truth, predicted;
+		uint32_t lengths, pair;
+	} * recent;
 
 	uint32_t npairs, cap; /* pairs in first-seen order */
 	struct pair {
