@@ -101,7 +101,7 @@ static int check(void *args, struct err *e)
 	return check_operands(&a->common, e);
 }
 
-/* Threads that read one input: one alone when there is no memory for what is read ahead. */
+/* Threads that read one input, and that join: one alone when there is no memory for what is read ahead. */
 static int reading_threads(const struct common *c)
 {
 	return c->memory >= READ_AHEAD ? cli_threads(c) : 1;
@@ -113,7 +113,8 @@ static int run(void *args, struct err *e)
 	const struct join_opts o = { .kind = a->kind, .left = &a->left, .right = &a->right, .suffix = a->suffix,
 				     .on_bad = a->common.read.on_bad, .any = a->any != NULL,
 				     .normalize = a->normalize ? url_normalize : NULL, .expect = (enum join_expect)a->expect,
-				     .asof = a->asof ? &a->as_of : NULL, .threads = cli_threads(&a->common),
+				     .asof = a->asof ? &a->as_of : NULL, .threads = a->asof ? cli_threads(&a->common) : reading_threads(&a->common),
+				     .ready = reading_threads(&a->common) > 1 ? cli_ready : NULL,
 				     .memory = a->common.memory, .tmpdir = a->common.tmpdir };
 	struct source *left, *right, *s;
 	int rc = cli_input(&a->common, a->common.operands[0], reading_threads(&a->common), &left, e);

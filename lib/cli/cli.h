@@ -25,6 +25,9 @@ int cli_count_in(const struct common *c, struct source *from, struct source **re
 /* What one operand stands for, a pattern or a list too, as one source, read and parsed on `threads` threads, its rows counted. */
 int cli_input(const struct common *c, char *name, int threads, struct source **ret, struct err *e) nodiscard;
 
+/* Would next() of such a source, threads > 1, give at once? */
+bool cli_ready(struct source *input);
+
 /* Bad records (--on-bad, --max-errors): before the run, at its end but before the output is complete, after it. A note about them
  * goes to stderr. */
 int bad_check(const struct common *c, struct err *e) nodiscard;

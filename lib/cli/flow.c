@@ -86,6 +86,11 @@ int cli_input(const struct common *c, char *name, int threads, struct source **r
 	return rc < 0 ? rc : cli_count_in(c, s, ret, e);
 }
 
+bool cli_ready(struct source *input)
+{
+	return source_ahead_wait(((struct counted *)input)->from, 0);
+}
+
 int cli_threads(const struct common *c)
 {
 	return c->read.threads;

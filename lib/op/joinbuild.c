@@ -1,222 +1,349 @@
-/* The build side. Rows are packed one after another with their keys (rowstore.h); a row is an entry of 16 bytes, the first 8 bytes of
- * its key and where it lies. Once all rows are there, the table is made at its final size, last row first, so that each slot ends at
- * the first row of its key and `next` leads on in right order. A probe costs a slot, an entry and the row, each asked for ahead in
- * groups.
- * Invariant: a slot's row is the first of its key; next[] ascends; rows whose key has a null are in no list (next = UNLISTED). */
+/* The rows of the build side. A batch becomes a piece: a job packs its rows (rowstore.h) and hashes their keys. In the order of the
+ * input the packed rows are then given their final place, one behind the other in extents, where a second job moves them. What is left
+ * of the piece is the hash and place of each row, grouped by part of the table (jointable.c).
+ * Invariant: pieces [0, settled) have their place, in order, and are there when moved == npieces; the others are being packed. */
 #include "lib/base/hash.h"
 #include "lib/base/pages.h"
 #include "lib/op/grow.h"
-#include "lib/op/joinwork.h"
+#include "lib/op/jointable.h"
 
 #include <sys/random.h>
 
-#define GROUP 32      /* keys looked up together */
-#define MOST_AT_ONCE 1024 /* rows added between two looks at the memory, */
-#define STEP_BYTES (64 << 10) /* or so many bytes, */
-#define FEW_ROWS 16   /* but never fewer than these */
-#define END UINT32_MAX
-#define UNLISTED (UINT32_MAX - 1)
+#define EXTENT ((size_t)8 << EXTENT_BITS)
+#define MOST_EXTENTS (UINT32_MAX >> EXTENT_BITS) /* the last names are no rows */
+#define STEP 512              /* rows packed at once */
+#define STEP_BYTES (64 << 10) /* in little memory: bytes added between two looks at it, */
+#define FEW_ROWS 16           /* but never fewer rows than these */
+#define WORK_FACTOR 4         /* memory of a piece being packed, in times its data */
 
+/* Rows that are marked as matched have the longest head too: ROW_PADDING bytes behind a row are then none that another thread writes. */
 void build_init(struct build *b, struct join *j, bool tagged)
 {
-	*b = (struct build){ .j = j, .tagged = tagged, .seed = 0x3c79ac492ba7b653u };
-	rowstore_init(&b->store, j->payload);
+	*b = (struct build){ .j = j, .seed = 0x3c79ac492ba7b653u };
+	b->head = j->opts.expect || join_wants_rest(j) ? 28 : tagged || j->opts.any ? 12 : 4;
 	if (getrandom(&b->seed, sizeof b->seed, GRND_NONBLOCK) < 0)
 		b->seed ^= (uint64_t)(uintptr_t)b; /* too early in boot: the address is what there is */
 }
 
-static void free_slots(struct build *b)
+static void piece_free(struct build_piece *p)
 {
-	pages_free(b->slots, b->slots ? (b->mask + 1) * sizeof *b->slots : 0);
-	b->slots = NULL;
-	b->mask = 0;
+	rowstore_free(&p->store);
+	feed_close(&p->own);
+	free(p->rows);
+	free(p->moved);
+	free(p);
+}
+
+static void wait_all(struct build *b)
+{
+	for (; b->moved < b->npieces; b->moved++)
+		pool_wait(b->j->pool, &b->pieces[b->moved]->job);
 }
 
 void build_clear(struct build *b)
 {
-	rowstore_free(&b->store);
-	rowstore_init(&b->store, b->j->payload);
-	free_slots(b);
-	b->base += b->n;
-	b->n = b->data = 0;
+	wait_all(b);
+	for (int64_t i = 0; i < b->npieces; i++)
+		piece_free(b->pieces[i]);
+	for (uint32_t i = 0; i < b->nextents; i++)
+		pages_free(b->extents[i].p, b->extents[i].size);
+	build_drop_table(b);
+	b->nextents = 0;
+	b->npieces = b->settled = b->moved = b->pending = b->n = b->bytes = b->data = 0;
 }
 
 void build_free(struct build *b)
 {
-	free_slots(b);
-	rowstore_free(&b->store);
-	pages_free(b->v, (size_t)b->cap * sizeof *b->v);
-	free(b->next);
-	free(b->matched);
-	free(b->numbers);
-	free(b->places);
-	free(b->left_place);
+	build_clear(b);
+	free(b->extents);
+	free(b->pieces);
 	*b = (struct build){ 0 };
 }
 
-/* Rows. */
+/* Packing. */
 
-static uint64_t slots_for(int64_t rows)
+/* Rows whose key has a null are of use only where rows without a match go out. */
+static bool is_wanted(const struct build_piece *p, int64_t i)
 {
-	uint64_t n = 64;
-
-	while (n < (uint64_t)rows + (uint64_t)rows / 3)
-		n *= 2;
-	return n;
+	return !feed_skipped(p->feed, i) && (join_wants_rest(p->build->j) || !feed_null(p->feed, 0, i));
 }
 
-/* Bytes that a row takes beside the store and its share of the table. */
-static int64_t row_bytes(const struct build *b)
+static void fill_head(const struct build_piece *p, int64_t i, uint8_t *row)
 {
-	return (int64_t)(sizeof *b->v + sizeof *b->next) + join_wants_rest(b->j) + (b->tagged ? 8 : 0) + (b->j->opts.expect ? 16 : 0);
-}
+	const struct feed *f = p->feed;
 
-static bool is_full(const struct build *b)
-{
-	int64_t limit = b->j->opts.memory / 2;
-
-	if (!limit || b->n < FEW_ROWS)
-		return false;
-	return b->store.bytes + b->cap * row_bytes(b) + (int64_t)(slots_for(b->n) * sizeof *b->slots) > limit;
-}
-
-/* Room for a step. In eighths: nearly nothing is wasted, and what is large grows without a copy (mremap). */
-static int reserve(struct build *b, struct err *e)
-{
-	int64_t cap = b->cap + b->cap / 8 + 4096;
-	void *v;
-	int rc;
-
-	if (b->n + MOST_AT_ONCE <= b->cap)
-		return 0;
-	if (cap >= UNLISTED)
-		return err_set(e, ST_OSERR, "more than 2^32 rows of the right input at once: a smaller -S cuts it into parts");
-	if ((rc = GROW(b->next, cap, e)) < 0 || (join_wants_rest(b->j) && (rc = GROW(b->matched, cap, e)) < 0) ||
-	    (b->tagged && (rc = GROW(b->numbers, cap, e)) < 0) ||
-	    (b->j->opts.expect && ((rc = GROW(b->places, cap, e)) < 0 || (rc = GROW(b->left_place, cap, e)) < 0)))
-		return rc;
-	v = pages_resize(b->v, (size_t)b->cap * sizeof *b->v, (size_t)cap * sizeof *b->v);
-	if (!v)
-		return err_oom(e);
-	b->v = v;
-	b->cap = cap;
-	return 0;
-}
-
-/* How many rows of the feed's batch are added between two looks at the memory. */
-static int64_t step_rows(const struct build *b, const struct feed *f)
-{
-	int64_t each = batch_bytes(f->batch) / f->batch->nrows + 1, limit = b->j->opts.memory / 16;
-	int64_t n = (limit && limit < STEP_BYTES ? limit : STEP_BYTES) / each;
-
-	return n > MOST_AT_ONCE ? MOST_AT_ONCE : n > FEW_ROWS ? n : FEW_ROWS;
-}
-
-static void note_row(struct build *b, const struct feed *f, int64_t i)
-{
-	int64_t k = b->n++;
-
-	b->next[k] = feed_null(f, 0, i) ? UNLISTED : END;
-	if (b->matched)
-		b->matched[k] = 0;
-	if (b->tagged)
-		b->numbers[k] = feed_row(f, i);
-	if (b->j->opts.expect) {
-		b->places[k] = f->places[i];
-		b->left_place[k] = 0;
+	*row_next(row) = feed_null(f, 0, i) ? BUILD_UNLISTED : BUILD_END;
+	if (build_is_numbered(p->build))
+		*row_flagged(row) = feed_row(f, i);
+	if (p->build->j->opts.expect) {
+		*row_place(row) = f->places[i];
+		*row_left_place(row) = 0;
 	}
 }
 
-/* The next rows of the feed's batch, at most n. Those whose key has a null are of use only where rows without a match go out. */
-static int add_step(struct build *b, struct feed *f, int64_t n, struct err *e)
+/* Packed rows: their heads, and hash and place of those that can be found. *block: where the last one lay. */
+static void note_rows(struct build_piece *p, const uint32_t *idx, const struct entry *v, int64_t n, uint32_t *block)
 {
-	uint32_t idx[MOST_AT_ONCE];
-	int64_t k = 0;
-	int rc = reserve(b, e);
+	for (int64_t i = 0; i < n; i++) {
+		uint8_t *row = (uint8_t *)(uintptr_t)v[i].row, *start = row - p->build->head;
+		uint32_t hash;
 
-	for (; rc == 0 && f->at < f->n && k < n; f->at++)
-		if (!feed_skipped(f, f->at) && (join_wants_rest(b->j) || !feed_null(f, 0, f->at)))
-			idx[k++] = (uint32_t)f->at;
-	if (rc < 0 || (rc = rowstore_add(&b->store, f->batch, idx, k, &f->keys[0], b->v + b->n, e)) < 0)
-		return rc;
-	for (int64_t i = 0; i < k; i++)
-		note_row(b, f, idx[i]);
-	return 0;
+		while (start < p->store.blocks[*block].p || start >= p->store.blocks[*block].p + p->store.blocks[*block].n)
+			++*block;
+		fill_head(p, idx[i], row);
+		if (feed_null(p->feed, 0, idx[i]))
+			continue;
+		hash = build_hash(p->build, keys_at(&p->feed->keys[0], idx[i]));
+		p->end[part_of(hash)]++;
+		p->rows[p->listed++] = (struct build_slot){ hash, *block << PIECE_BITS | (uint32_t)((start - p->store.blocks[*block].p) / 8) };
+	}
 }
 
-/* Rows of the feed's batch while there is room. */
-static int add_rows(struct build *b, struct feed *f, bool *full, struct err *e)
+/* Packs rows idx[0 .. n). */
+static int pack_rows(struct build_piece *p, const uint32_t *idx, int64_t n, struct err *e)
 {
-	int64_t step = f->batch ? step_rows(b, f) : 0;
+	uint32_t block = 0;
 	int rc = 0;
 
-	while (f->at < f->n && rc == 0 && !(*full = is_full(b)))
-		rc = add_step(b, f, step, e);
+	for (int64_t i = 0; i < n && rc == 0; i += STEP) {
+		struct entry v[STEP];
+		int64_t step = n - i < STEP ? n - i : STEP;
+
+		if ((rc = rowstore_add(&p->store, p->feed->batch, idx + i, step, &p->feed->keys[0], v, e)) == 0)
+			note_rows(p, idx + i, v, step, &block);
+	}
+	p->n = n;
+	if (rc == 0 && p->store.nblocks > 1u << (32 - PIECE_BITS))
+		rc = err_set(e, ST_OSERR, "a batch of more than 32 GiB");
 	return rc;
 }
 
-/* The table. */
-
-static uint64_t hash_key(const struct build *b, struct str key)
+/* The list by part, its order kept within each; p->end: from sizes to ends. */
+static int group_list(struct build_piece *p, struct err *e)
 {
-	return hash64(key.p, key.n, b->seed);
-}
+	struct build_slot *to = malloc((size_t)(p->listed + 1) * sizeof *to);
+	uint32_t at[BUILD_PARTS], sum = 0;
 
-static bool same_key(const struct build *b, uint32_t row, uint64_t word, struct str key)
-{
-	const struct entry *x = &b->v[row];
-
-	return x->word == word && str_eq(row_key(x->row), key);
-}
-
-/* The slot of key k: where it stands, or the free one where it belongs. */
-static struct build_slot *find_slot(const struct build *b, uint64_t hash, uint64_t word, struct str key)
-{
-	uint32_t tag = (uint32_t)(hash >> 32);
-	uint64_t i = hash & b->mask;
-
-	while (b->slots[i].row && !(b->slots[i].tag == tag && same_key(b, b->slots[i].row - 1, word, key)))
-		i = (i + 1) & b->mask;
-	return &b->slots[i];
-}
-
-static void put_row(struct build *b, uint32_t row, uint64_t hash)
-{
-	struct build_slot *slot = find_slot(b, hash, b->v[row].word, row_key(b->v[row].row));
-
-	b->next[row] = slot->row ? slot->row - 1 : END;
-	b->unique &= !slot->row;
-	*slot = (struct build_slot){ (uint32_t)(hash >> 32), row + 1 };
-}
-
-/* Rows (to - n, to], from the last on. */
-static void put_group(struct build *b, int64_t to, int n)
-{
-	uint64_t hash[GROUP];
-
-	for (int i = 0; i < n; i++)
-		if (b->next[to - i] != UNLISTED) {
-			hash[i] = hash_key(b, row_key(b->v[to - i].row));
-			__builtin_prefetch(&b->slots[hash[i] & b->mask], 1);
-		}
-	for (int i = 0; i < n; i++)
-		if (b->next[to - i] != UNLISTED)
-			put_row(b, (uint32_t)(to - i), hash[i]);
-}
-
-static int make_table(struct build *b, struct err *e)
-{
-	uint64_t n = slots_for(b->n);
-
-	b->slots = pages_resize(NULL, 0, n * sizeof *b->slots);
-	if (!b->slots)
+	if (!to)
 		return err_oom(e);
-	(void)madvise(b->slots, n * sizeof *b->slots, MADV_HUGEPAGE);
-	b->mask = n - 1;
-	b->unique = true;
-	for (int64_t to = b->n - 1; to >= 0; to -= GROUP)
-		put_group(b, to, to + 1 < GROUP ? (int)to + 1 : GROUP);
+	for (int k = 0; k < BUILD_PARTS; k++) {
+		at[k] = sum;
+		p->end[k] = sum += p->end[k];
+	}
+	for (int64_t i = 0; i < p->listed; i++)
+		to[at[part_of(p->rows[i].hash)]++] = p->rows[i];
+	free(p->rows);
+	p->rows = to;
 	return 0;
+}
+
+static int pack(struct build_piece *p, struct err *e)
+{
+	uint32_t *idx = malloc((size_t)(p->to - p->from + 1) * sizeof *idx);
+	int64_t n = 0;
+	int rc;
+
+	p->rows = malloc((size_t)(p->to - p->from + 1) * sizeof *p->rows);
+	for (int64_t i = p->from; idx && i < p->to; i++)
+		if (is_wanted(p, i))
+			idx[n++] = (uint32_t)i;
+	rc = idx && p->rows ? pack_rows(p, idx, n, e) : err_oom(e);
+	free(idx);
+	return rc < 0 ? rc : group_list(p, e);
+}
+
+static void run_piece(struct job *job)
+{
+	struct build_piece *p = (struct build_piece *)job;
+
+	p->rc = pack(p, &p->e);
+	feed_close(&p->own);
+}
+
+/* To the final place. */
+
+static int add_extent(struct build *b, size_t need, struct err *e)
+{
+	size_t size = need > EXTENT ? need : EXTENT;
+	struct build_extent x = { .size = size };
+	int rc;
+
+	if (b->nextents == MOST_EXTENTS)
+		return err_set(e, ST_OSERR, "more than 32 GiB of the right input at once: a smaller -S cuts it into parts");
+	if ((b->nextents & (b->nextents - 1)) == 0 && /* full at powers of two */
+	    (rc = GROW(b->extents, b->nextents ? 2 * b->nextents : 1, e)) < 0)
+		return rc;
+	x.p = pages_resize(NULL, 0, size);
+	if (!x.p)
+		return err_oom(e);
+	(void)madvise(x.p, size, MADV_HUGEPAGE); /* rows are looked up all over the place: fewer TLB misses */
+	b->extents[b->nextents++] = x;
+	return 0;
+}
+
+static int place_block(struct build *b, const struct store_block *block, struct piece_block *ret, struct err *e)
+{
+	struct build_extent *x = b->nextents ? &b->extents[b->nextents - 1] : NULL;
+	int rc;
+
+	if (!x || x->size - x->n < block->n + ROW_PADDING + 8) {
+		if ((rc = add_extent(b, block->n + ROW_PADDING + 8, e)) < 0)
+			return rc;
+		x = &b->extents[b->nextents - 1];
+	}
+	*ret = (struct piece_block){ x->p + x->n, (b->nextents - 1) << EXTENT_BITS | (uint32_t)(x->n / 8) };
+	x->n = (x->n + block->n + 7) & ~(size_t)7;
+	b->bytes += (int64_t)block->n;
+	return 0;
+}
+
+static void move_piece(struct job *job)
+{
+	struct build_piece *p = (struct build_piece *)job;
+
+	for (uint32_t i = 0; i < p->store.nblocks; i++)
+		memcpy(p->moved[i].to, p->store.blocks[i].p, p->store.blocks[i].n);
+	rowstore_free(&p->store);
+}
+
+static int place_rows(struct build *b, struct build_piece *p, struct err *e)
+{
+	int rc = 0;
+
+	p->moved = malloc((p->store.nblocks + 1) * sizeof *p->moved);
+	if (!p->moved)
+		return err_oom(e);
+	for (uint32_t i = 0; i < p->store.nblocks && rc == 0; i++)
+		rc = place_block(b, &p->store.blocks[i], &p->moved[i], e);
+	if (rc < 0)
+		return rc;
+	p->job.run = move_piece;
+	pool_give(b->j->pool, &p->job);
+	return 0;
+}
+
+/* Waits for the first piece that is being packed; its rows get their places. */
+static int settle_one(struct build *b, struct err *e)
+{
+	struct build_piece *p = b->pieces[b->settled];
+
+	pool_wait(b->j->pool, &p->job);
+	b->settled++;
+	b->pending -= p->data;
+	b->data += p->data;
+	if (p->rc < 0) {
+		*e = p->e;
+		return p->rc;
+	}
+	b->n += p->n;
+	b->bytes += (int64_t)sizeof *p + p->listed * (int64_t)(sizeof *p->rows + SLOTS_PER_ROW * sizeof *b->slots);
+	return place_rows(b, p, e);
+}
+
+/* All pieces but the last `most` have their places. */
+static int settle(struct build *b, int64_t most, struct err *e)
+{
+	int rc = 0;
+
+	while (b->npieces - b->settled > most && rc == 0)
+		rc = settle_one(b, e);
+	return rc;
+}
+
+/* And all rows are there. */
+static int finish(struct build *b, struct err *e)
+{
+	int rc = settle(b, 0, e);
+
+	wait_all(b);
+	return rc;
+}
+
+/* Collecting. */
+
+static int is_full(struct build *b, bool *ret, struct err *e)
+{
+	int64_t limit = b->j->opts.memory / 2;
+	int rc;
+
+	*ret = false;
+	if (!limit || b->bytes + b->pending * WORK_FACTOR <= limit)
+		return 0;
+	if ((rc = settle(b, 0, e)) < 0)
+		return rc;
+	*ret = b->bytes > limit && b->n >= FEW_ROWS;
+	return 0;
+}
+
+/* Rows [from, to) of a feed's batch, `data` bytes, as a piece; own: the feed is the piece's. */
+static int add_piece(struct build *b, struct feed *f, bool own, int64_t to, int64_t data, struct err *e)
+{
+	struct build_piece *p;
+	int rc;
+
+	if (b->npieces == b->cap) {
+		int64_t cap = b->cap ? b->cap * 2 : 16;
+
+		if ((rc = GROW(b->pieces, cap, e)) < 0)
+			return rc;
+		b->cap = cap;
+	}
+	p = calloc(1, sizeof *p);
+	if (!p)
+		return err_oom(e);
+	*p = (struct build_piece){ .job = { .run = run_piece }, .build = b, .feed = f, .from = f->at, .to = to, .data = data };
+	rowstore_init(&p->store, b->j->payload);
+	p->store.head = b->head;
+	if (own) {
+		if ((rc = feed_take(f, &p->own, e)) < 0) {
+			free(p);
+			return rc;
+		}
+		p->feed = &p->own;
+	}
+	b->pieces[b->npieces++] = p;
+	b->pending += data;
+	pool_give(b->j->pool, &p->job);
+	return 0;
+}
+
+/* Can whole batches like this be packed on all threads? */
+static bool is_small(const struct build *b, int64_t bytes)
+{
+	return !b->j->opts.memory || bytes * WORK_FACTOR * (b->j->opts.threads + 1) <= b->j->opts.memory / 4;
+}
+
+/* Rows of the feed's batch in steps, while there is room. */
+static int add_steps(struct build *b, struct feed *f, int64_t bytes, bool *full, struct err *e)
+{
+	int64_t each = bytes / f->batch->nrows + 1, limit = b->j->opts.memory / 16;
+	int64_t step = (limit < STEP_BYTES ? limit : STEP_BYTES) / each;
+	int rc = 0;
+
+	step = step > FEW_ROWS ? step : FEW_ROWS;
+	while (f->at < f->n && (rc = is_full(b, full, e)) == 0 && !*full) {
+		int64_t to = f->n - f->at < step ? f->n : f->at + step;
+
+		if ((rc = add_piece(b, f, false, to, (to - f->at) * each, e)) < 0 || (rc = settle(b, 0, e)) < 0)
+			break;
+		f->at = to;
+	}
+	return rc;
+}
+
+/* What is left of the feed's batch. */
+static int add_batch(struct build *b, struct feed *f, bool *full, struct err *e)
+{
+	int64_t bytes = f->batch ? batch_bytes(f->batch) : 0;
+	int rc;
+
+	if (f->at == f->n)
+		return 0;
+	if (!is_small(b, bytes))
+		return add_steps(b, f, bytes, full, e);
+	if ((rc = is_full(b, full, e)) < 0 || *full || (rc = settle(b, b->j->opts.threads, e)) < 0)
+		return rc;
+	return add_piece(b, f, true, f->n, bytes, e);
 }
 
 int build_fill(struct build *b, struct feed *f, bool *full, struct err *e)
@@ -225,110 +352,50 @@ int build_fill(struct build *b, struct feed *f, bool *full, struct err *e)
 
 	*full = false;
 	for (;;) {
-		if ((rc = add_rows(b, f, full, e)) < 0)
+		if ((rc = add_batch(b, f, full, e)) < 0)
 			return rc;
 		if (*full)
-			break;
+			return finish(b, e);
 		if (f->failed) {
 			*e = f->failure;
 			return -e->status;
 		}
-		if (f->batch)
-			b->data += batch_bytes(f->batch);
 		if ((rc = feed_next(f, e)) < 0)
 			return rc;
 		if (!f->batch)
-			break;
+			return finish(b, e);
 	}
-	return make_table(b, e);
 }
 
-/* Looking up. */
-
-struct probe_key {
-	struct str key;
-	uint64_t hash, word;
-	bool null;
-};
-
-static void approach(const struct build *b, const struct feed *left, int alt, int64_t from, int n, struct probe_key *p)
+bool build_each(const struct build *b, struct build_at *at, uint32_t *row)
 {
-	for (int i = 0; i < n; i++) {
-		p[i].null = feed_null(left, alt, from + i);
-		p[i].key = keys_at(&left->keys[alt], from + i);
-		p[i].word = key_word(p[i].key, 0);
-		p[i].hash = hash_key(b, p[i].key);
-		__builtin_prefetch(&b->slots[p[i].hash & b->mask]);
-	}
-	for (int i = 0; i < n; i++) {
-		const struct build_slot *slot = &b->slots[p[i].hash & b->mask];
-
-		if (slot->row && slot->tag == (uint32_t)(p[i].hash >> 32))
-			__builtin_prefetch(&b->v[slot->row - 1]);
-	}
-	for (int i = 0; i < n; i++) {
-		const struct build_slot *slot = &b->slots[p[i].hash & b->mask];
-
-		if (slot->row && slot->tag == (uint32_t)(p[i].hash >> 32))
-			__builtin_prefetch(b->v[slot->row - 1].row);
-	}
+	if (at->extent < b->nextents && at->offset == b->extents[at->extent].n)
+		*at = (struct build_at){ .extent = at->extent + 1 };
+	if (at->extent == b->nextents)
+		return false;
+	*row = at->extent << EXTENT_BITS | (uint32_t)(at->offset / 8);
+	at->offset = (at->offset + b->head + row_size(build_row(b, *row)) + 7) & ~(size_t)7;
+	return true;
 }
 
-void build_find(const struct build *b, const struct feed *left, int alt, uint32_t *found)
-{
-	struct probe_key p[GROUP];
-
-	for (int64_t from = 0; from < left->n; from += GROUP) {
-		int n = left->n - from < GROUP ? (int)(left->n - from) : GROUP;
-
-		approach(b, left, alt, from, n, p);
-		for (int i = 0; i < n; i++) {
-			uint32_t row = p[i].null ? 0 : find_slot(b, p[i].hash, p[i].word, p[i].key)->row;
-
-			found[from + i] = row ? row - 1 : NO_MATCH;
-			if (row && !b->unique)
-				__builtin_prefetch(&b->next[row - 1]);
-		}
-	}
-}
-
-int build_keys(const struct build *b, int64_t from, int64_t n, struct arena *a, struct keys *ret, struct err *e)
+int build_keys(const struct build *b, const uint32_t *rows, int64_t n, struct arena *a, struct keys *ret, struct err *e)
 {
 	uint32_t *offsets = arena_array(a, uint32_t, (size_t)n + 1);
 	uint8_t *null = arena_calloc(a, (size_t)n, 1), *bytes;
 
 	for (int64_t i = 0; offsets && i < n; i++)
-		offsets[i + 1] = offsets[i] + (uint32_t)row_key(b->v[from + i].row).n;
+		offsets[i + 1] = offsets[i] + (uint32_t)row_key(build_row(b, rows[i])).n;
 	bytes = offsets ? arena_alloc(a, offsets[n] + 8) : NULL;
 	if (!bytes || !null)
 		return err_oom(e);
 	for (int64_t i = 0; i < n; i++) {
-		struct str key = row_key(b->v[from + i].row);
+		struct str key = row_key(build_row(b, rows[i]));
 
 		memcpy(bytes + offsets[i], key.p, key.n);
-		null[i] = b->next[from + i] == UNLISTED;
+		null[i] = *row_next(build_row(b, rows[i])) == BUILD_UNLISTED;
 	}
 	*ret = (struct keys){ .n = n, .bytes = bytes, .offsets = offsets, .has_null = null };
 	return 0;
-}
-
-bool build_is_one_key(const struct build *b)
-{
-	uint32_t run = 0, most = 0;
-	uint32_t *length = calloc((size_t)b->n + 1, sizeof *length);
-
-	if (!length)
-		return true;
-	for (int64_t i = b->n - 1; i >= 0; i--) {
-		if (b->next[i] == UNLISTED)
-			continue;
-		run = 1 + (b->next[i] == END ? 0 : length[b->next[i]]);
-		length[i] = run;
-		if (run > most)
-			most = run;
-	}
-	free(length);
-	return most > b->n / 2;
 }
 
 /* Rows that go out. */
@@ -360,7 +427,7 @@ static int unpack(const struct build *b, const uint32_t *hits, int64_t n, struct
 
 	for (int64_t i = 0; v && i < n; i++)
 		if (hits[i] != NO_MATCH)
-			v[i] = b->v[hits[i]];
+			v[i].row = build_row(b, hits[i]);
 	for (int64_t i = 0, k; i < n && rc == 0; i += k) {
 		k = same_kind(hits, i, n);
 		rc = hits[i] == NO_MATCH ? payload_nulls(rows, k, e) : rows_unpack(v + i, k, rows, e);

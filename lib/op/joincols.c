@@ -5,6 +5,7 @@
 
 void join_free(struct join *j)
 {
+	pool_close(j->pool);
 	schema_unref(j->payload);
 	schema_unref(j->out);
 	schema_unref(j->tagged_out);

@@ -137,6 +137,8 @@ static int start_hash(struct joiner *o, struct err *e)
 	bool full;
 	int rc;
 
+	if ((rc = pool_open(&j->pool, j->opts.threads, e)) < 0)
+		return rc;
 	build_init(&o->build, j, false);
 	if ((rc = build_fill(&o->build, &o->feed[RIGHT], &full, e)) < 0)
 		return rc;
@@ -144,6 +146,8 @@ static int start_hash(struct joiner *o, struct err *e)
 		return parts_open(j, &o->build, &o->feed[RIGHT], &o->feed[LEFT], &o->result, e);
 	source_close(o->feed[RIGHT].from);
 	o->feed[RIGHT].from = NULL;
+	if ((rc = build_index(&o->build, e)) < 0)
+		return rc;
 	return pass_open(&o->build, &o->feed[LEFT], &whole, &o->result, e);
 }
 
@@ -208,6 +212,7 @@ int join_open(struct source *left, struct source *right, const struct join_opts 
 	o->from[LEFT] = left;
 	o->from[RIGHT] = right;
 	o->join.opts = *opts;
+	o->join.opts.threads = opts->threads < 1 ? 1 : opts->threads;
 	if ((rc = prepare(o, e)) < 0) {
 		joiner_close(&o->source);
 		return rc;

@@ -52,7 +52,8 @@ struct join_opts {
 	enum on_bad on_bad;  /* keys that cannot be read */
 	enum join_expect expect;
 	const struct join_asof *asof; /* NULL: no; borrowed during join_open(). Kinds: inner, left, semi, anti; keys may be missing */
-	int threads;         /* for sorting; 0: one */
+	int threads;         /* 0: one */
+	bool (*ready)(struct source *left); /* would its next() give at once? NULL: never known, so it is read one batch at a time */
 	int64_t memory;      /* bytes to work in; 0: no limit */
 	const char *tmpdir;  /* for what does not fit; NULL: $TMPDIR */
 };

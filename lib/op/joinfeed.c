@@ -318,6 +318,23 @@ int feed_next(struct feed *f, struct err *e)
 	return 0;
 }
 
+int feed_take(struct feed *f, struct feed *ret, struct err *e)
+{
+	struct keys *fresh = calloc((size_t)f->j->nalts, sizeof *fresh);
+
+	if (!fresh)
+		return err_oom(e);
+	*ret = *f;
+	ret->from = NULL;
+	ret->order = NULL;
+	f->base += f->batch->nrows;
+	f->batch = f->raw = NULL;
+	f->arena = (struct arena){ 0 };
+	f->keys = fresh;
+	f->at = f->n = 0;
+	return 0;
+}
+
 /* Tags. */
 
 int feed_tagged_schema(const struct join *j, enum join_side side, struct schema **ret, struct err *e)

@@ -122,7 +122,7 @@ static int all_blocks(struct parts *p, struct build *b, struct feed *right, bool
 
 		if (full)
 			rc = open_seen(p, &to, e);
-		if (rc == 0)
+		if (rc == 0 && (rc = build_index(b, e)) == 0)
 			rc = one_block(p, b, left, o, e);
 		source_close(seen);
 		seen = NULL;
@@ -209,38 +209,55 @@ static int put_all(struct parts *p, struct regroup *to, struct feed *f, int leve
 	return rc < 0 ? rc : regroup_seal(to, e);
 }
 
-/* Rows [from, from + n) of a build as the batch of a feed. */
-static int build_batch(struct build *b, int64_t from, int64_t n, struct feed *f, struct err *e)
+/* Tags of rows of a build; numbers are those of the rows in their order if there are no others. */
+static int build_tags(const struct build *b, const uint32_t *rows, struct feed *f, struct err *e)
 {
-	uint32_t *hits;
+	int64_t *numbers = arena_array(&f->arena, int64_t, (size_t)f->n), *places = arena_array(&f->arena, int64_t, (size_t)f->n);
+
+	if (!numbers || !places)
+		return err_oom(e);
+	for (int64_t i = 0; i < f->n; i++) {
+		uint8_t *row = build_row(b, rows[i]);
+
+		numbers[i] = build_is_numbered(b) ? row_number(row) : f->base + i;
+		places[i] = b->j->opts.expect ? *row_place(row) : 0;
+	}
+	f->numbers = numbers;
+	f->places = places;
+	return build_keys(b, rows, f->n, &f->arena, &f->keys[0], e);
+}
+
+/* The next rows of a build, at most `most`, as the batch of a feed; f->n = 0: no more. */
+static int build_batch(struct build *b, struct build_at *at, int64_t most, struct feed *f, struct err *e)
+{
+	uint32_t *rows;
+	int rc;
 
 	batch_unref(f->batch);
 	f->batch = NULL;
 	arena_reset(&f->arena);
-	hits = arena_alloc(&f->arena, (size_t)n * sizeof *hits);
-	if (!hits)
+	f->base += f->n;
+	f->n = 0;
+	rows = arena_alloc(&f->arena, (size_t)most * sizeof *rows);
+	if (!rows)
 		return err_oom(e);
-	for (int64_t i = 0; i < n; i++)
-		hits[i] = (uint32_t)(from + i);
-	f->numbers = b->numbers ? b->numbers + from : NULL;
-	f->places = b->places ? b->places + from : NULL;
-	f->base = b->base + from;
-	f->n = n;
-	if (build_keys(b, from, n, &f->arena, &f->keys[0], e) < 0)
-		return -e->status;
-	return build_payload(b, hits, n, &f->batch, e);
+	while (f->n < most && build_each(b, at, &rows[f->n]))
+		f->n++;
+	if (!f->n || (rc = build_tags(b, rows, f, e)) < 0)
+		return f->n ? rc : 0;
+	return build_payload(b, rows, f->n, &f->batch, e);
 }
 
 /* The rows of a build that has become too large, in their order. */
 static int put_build(struct parts *p, struct regroup *to, struct build *b, int level, struct err *e)
 {
 	struct feed f;
+	struct build_at at = { 0 };
 	int64_t step = rows_per_batch(b->data, b->n, 0);
 	int rc = feed_open(&f, p->j, RIGHT, true, NULL, e);
 
-	for (int64_t from = 0; from < b->n && rc == 0; from += step)
-		if ((rc = build_batch(b, from, b->n - from < step ? b->n - from : step, &f, e)) == 0)
-			rc = put_batch(p, to, &f, level, e);
+	while (rc == 0 && (rc = build_batch(b, &at, step, &f, e)) == 0 && f.n)
+		rc = put_batch(p, to, &f, level, e);
 	feed_close(&f);
 	build_free(b);
 	return rc;
@@ -279,6 +296,8 @@ static int large_part(struct parts *p, int level, struct build *b, struct feed *
 	struct feed feed = { 0 };
 	int rc;
 
+	if ((rc = build_index(b, e)) < 0)
+		return rc;
 	if (level >= MAX_LEVEL || build_is_one_key(b))
 		return all_blocks(p, b, right, true, left, e);
 	if ((rc = spill_again(left, &s, e)) == 0 && (rc = feed_open(&feed, p->j, LEFT, true, s, e)) == 0)
@@ -300,7 +319,7 @@ static int join_part(struct parts *p, int level, struct regroup *right, struct r
 	if (rc == 0 && (l->rows || (s && join_wants_rest(p->j))) && (rc = feed_open(&feed, p->j, RIGHT, true, s, e)) == 0) {
 		s = NULL;
 		if ((rc = build_fill(&b, &feed, &full, e)) == 0)
-			rc = full ? large_part(p, level, &b, &feed, l, e) : one_block(p, &b, l, (struct pass_opts){ .final = true }, e);
+			rc = full ? large_part(p, level, &b, &feed, l, e) : all_blocks(p, &b, &feed, false, l, e);
 	}
 	source_close(s);
 	feed_close(&feed);

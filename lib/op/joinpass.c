@@ -1,11 +1,36 @@
-/* A pass: left batches are looked up in the build at once, then their pairs are given out in pieces; right rows that no left row matched
- * come last. The same left rows may pass several builds (joinpart.c); what they found before travels beside them, one number a row.
- * Invariant: rows before p->row of the batch at hand are done; `now` holds what is left of row p->row when `started`. */
+/* A pass: left batches are looked up in the build, then their pairs are given out in pieces; right rows that no left row matched come
+ * last. Each batch is a probe, a job of its own, and several are at work where the next ones need no waiting for; they are given out
+ * in order. The same left rows may pass several builds (joinpart.c); what they found before travels beside them, one number a row.
+ * Where a row's outcome depends on the rows before it (--expect, several builds), there is one probe at a time.
+ * Invariant: rows before x->row of a probe are done; `now` holds what is left of row x->row when `started`. */
 #include "lib/op/joinwork.h"
 
 #include "lib/op/grow.h"
 
 #define LARGEST_BATCH (2 * BATCH_BYTES)
+#define MOST_OUT 8 /* batches that a probe makes before they are taken */
+
+struct probe {
+	struct job job;
+	struct join *j;         /* the pass's, as are */
+	struct build *build;
+	const struct pass_opts *o;
+	int most_out;
+	struct feed left;       /* the batch */
+	struct arena arena;
+	int64_t *seen;          /* by row: place of the first match so far, 0: none; NULL: a single pass */
+	uint32_t *found;        /* first match of row i for alternative a: found[a * n + i]; NULL: not looked up yet */
+	uint32_t *now;          /* the next match of each alternative */
+	bool started, done;
+	int64_t n, row;         /* rows to look at; the next one */
+	int64_t npairs;
+	uint32_t *idx, *hits;   /* of one output batch: left rows, right rows */
+	int64_t *l, *r;         /* their numbers, tagged */
+	struct batch *out[MOST_OUT];
+	int nout, taken;
+	int rc;                 /* of what comes behind them */
+	struct err e;
+};
 
 struct pass {
 	struct source source;
@@ -14,336 +39,438 @@ struct pass {
 	struct feed *left;
 	struct pass_opts o;
 	struct schema *seen_schema;
-	struct arena arena;     /* of the batch at hand */
-	int64_t *seen;          /* by row: place of the first match so far, 0: none; NULL: a single pass */
-	uint32_t *found;        /* first match of row i for alternative a: found[a * n + i] */
-	uint32_t *now;          /* the next match of each alternative */
-	bool started, left_done, ended;
-	int64_t n, row;         /* rows to look at; the next one */
-	int64_t rest;           /* the next right row to be looked at in the last phase */
-	int64_t npairs;
-	uint32_t *idx, *hits;   /* of one output batch: left rows, right rows */
-	int64_t *l, *r;         /* their numbers, tagged */
+	int window, most_out;
+	struct probe *ring;     /* window of them; `nprobes` from `first` on are at work */
+	int first, nprobes;
+	bool left_done;
+	struct build_at rest;   /* the next right row to be looked at in the last phase */
+	int rc;                 /* why there is no more of the left */
+	struct err e;
 };
+
+static void probe_clear(struct probe *x)
+{
+	feed_close(&x->left);
+	arena_reset(&x->arena);
+	while (x->taken < x->nout)
+		batch_unref(x->out[x->taken++]);
+	x->nout = x->taken = 0;
+	x->found = NULL;
+	x->seen = NULL;
+	x->started = x->done = false;
+}
+
+static void probe_free(struct probe *x)
+{
+	probe_clear(x);
+	arena_free(&x->arena);
+	free(x->idx);
+	free(x->hits);
+	free(x->l);
+	free(x->r);
+	free(x->now);
+}
 
 static void pass_close(struct source *s)
 {
 	struct pass *p = (struct pass *)s;
 
-	arena_free(&p->arena);
+	for (int i = 0; i < p->nprobes && p->window > 1; i++)
+		pool_wait(p->j->pool, &p->ring[(p->first + i) % p->window].job);
+	for (int i = 0; i < p->window && p->ring; i++)
+		probe_free(&p->ring[i]);
+	free(p->ring);
 	schema_unref(p->seen_schema);
 	schema_unref(s->schema);
-	free(p->idx);
-	free(p->hits);
-	free(p->l);
-	free(p->r);
-	free(p->now);
 	free(p);
 }
 
 /* What was found before. */
 
-static int load_seen(struct pass *p, struct err *e)
+static int load_seen(struct pass *p, struct probe *x, struct err *e)
 {
 	cleanup_batch struct batch *b = NULL;
-	int64_t n = p->left->batch->nrows;
+	int64_t n = x->left.batch->nrows;
 	int rc = 0;
 
-	p->seen = NULL;
 	if (!p->o.seen && !p->o.to)
 		return 0;
-	p->seen = arena_array(&p->arena, int64_t, (size_t)n + 8);
-	if (!p->seen)
+	x->seen = arena_array(&x->arena, int64_t, (size_t)n + 8);
+	if (!x->seen)
 		return err_oom(e);
 	if (p->o.seen && (rc = source_next(p->o.seen, &b, e)) == 0) {
 		if (!b || b->nrows != n)
 			return err_set(e, ST_BUG, "a join's second pass reads other rows than the first");
-		memcpy(p->seen, b->cols[0].values, (size_t)n * sizeof *p->seen);
+		memcpy(x->seen, b->cols[0].values, (size_t)n * sizeof *x->seen);
 	}
 	return rc;
 }
 
-static int store_seen(struct pass *p, struct err *e)
+static int store_seen(struct pass *p, const struct probe *x, struct err *e)
 {
 	cleanup_batch struct batch *b = NULL;
 
-	if (!p->o.to || !p->left->batch)
+	if (!p->o.to)
 		return 0;
-	b = batch_new(p->seen_schema, p->left->batch->nrows);
+	b = batch_new(p->seen_schema, x->left.batch->nrows);
 	if (!b)
 		return err_oom(e);
-	b->cols[0] = (struct column){ .type = b->cols[0].type, .length = b->nrows, .values = (const uint8_t *)p->seen };
+	b->cols[0] = (struct column){ .type = b->cols[0].type, .length = b->nrows, .values = (const uint8_t *)x->seen };
 	b->cols[0].type = &p->seen_schema->fields[0].type;
 	return spill_write(p->o.to, b, e);
 }
 
-/* Left batches. */
+/* Rows. */
 
-static int load(struct pass *p, struct err *e)
-{
-	struct feed *left = p->left;
-	int rc = store_seen(p, e);
-
-	if (rc < 0 || (rc = feed_next(left, e)) < 0)
-		return rc;
-	arena_reset(&p->arena);
-	p->row = p->n = 0;
-	p->started = false;
-	if (!left->batch) {
-		p->left_done = true;
-		return 0;
-	}
-	p->n = left->n;
-	p->found = arena_alloc(&p->arena, (size_t)(left->n * p->j->nalts) * sizeof *p->found);
-	if (!p->found)
-		return err_oom(e);
-	for (int a = 0; a < p->j->nalts; a++)
-		build_find(p->build, left, a, p->found + a * left->n);
-	return load_seen(p, e);
-}
-
-/* Fills p->now for row p->row; false: no alternative has a match. */
-static bool start_row(struct pass *p)
+/* Fills x->now for row x->row; false: no alternative has a match. */
+static bool start_row(struct probe *x)
 {
 	bool any = false;
 
-	for (int a = 0; a < p->j->nalts; a++) {
-		p->now[a] = p->found[a * p->left->n + p->row];
-		any |= p->now[a] != NO_MATCH;
+	for (int a = 0; a < x->j->nalts; a++) {
+		x->now[a] = x->found[a * x->left.n + x->row];
+		any |= x->now[a] != NO_MATCH;
 	}
-	p->started = true;
+	x->started = true;
 	return any;
 }
 
 /* The next match of the row at hand: the first in right order of all alternatives, once; *alt: by which. NO_MATCH: no more. */
-static uint32_t next_match(struct pass *p, int *alt)
+static uint32_t next_match(struct probe *x, int *alt)
 {
 	uint32_t match = NO_MATCH;
 
-	for (int a = 0; a < p->j->nalts; a++)
-		if (p->now[a] < match) {
-			match = p->now[a];
+	for (int a = 0; a < x->j->nalts; a++)
+		if (x->now[a] < match) {
+			match = x->now[a];
 			*alt = a;
 		}
-	for (int a = 0; a < p->j->nalts && match != NO_MATCH; a++)
-		if (p->now[a] == match)
-			p->now[a] = p->build->unique ? NO_MATCH : p->build->next[match];
+	for (int a = 0; a < x->j->nalts && match != NO_MATCH; a++)
+		if (x->now[a] == match)
+			x->now[a] = x->build->unique ? NO_MATCH : *row_next(build_row(x->build, match));
 	return match;
 }
 
-static bool has_more(const struct pass *p)
+static bool has_more(const struct probe *x)
 {
 	bool more = false;
 
-	for (int a = 0; a < p->j->nalts; a++)
-		more |= p->now[a] != NO_MATCH;
+	for (int a = 0; a < x->j->nalts; a++)
+		more |= x->now[a] != NO_MATCH;
 	return more;
 }
 
 /* Cardinality. */
 
-static void unexpected(struct pass *p, int alt, enum join_side side, int64_t first, int64_t second)
+static void unexpected(struct probe *x, int alt, enum join_side side, int64_t first, int64_t second)
 {
 	struct err e;
 
-	join_unexpected(p->left, p->row, alt, side, first, second, &e);
-	join_stop(p->j, feed_row(p->left, p->row), &e);
+	join_unexpected(&x->left, x->row, alt, side, first, second, &e);
+	join_stop(x->j, feed_row(&x->left, x->row), &e);
 }
 
 /* The row's matches, before any of them is given out. */
-static void check_row(struct pass *p)
+static void check_row(struct probe *x)
 {
-	struct build *b = p->build;
-	int64_t first = p->seen ? p->seen[p->row] : 0;
+	int64_t first = x->seen ? x->seen[x->row] : 0;
 	int alt = 0;
 	uint32_t match;
 
-	while ((match = next_match(p, &alt)) != NO_MATCH) {
-		int64_t *left = &b->left_place[match];
+	while ((match = next_match(x, &alt)) != NO_MATCH) {
+		uint8_t *row = build_row(x->build, match);
+		int64_t *left = row_left_place(row);
 
-		if (first && p->j->opts.expect & EXPECT_M1)
-			return unexpected(p, alt, RIGHT, first, b->places[match]);
-		first = b->places[match];
-		if (*left && p->j->opts.expect & EXPECT_1M)
-			return unexpected(p, alt, LEFT, *left, p->left->places[p->row]);
-		*left = p->left->places[p->row];
+		if (first && x->j->opts.expect & EXPECT_M1)
+			return unexpected(x, alt, RIGHT, first, *row_place(row));
+		first = *row_place(row);
+		if (*left && x->j->opts.expect & EXPECT_1M)
+			return unexpected(x, alt, LEFT, *left, x->left.places[x->row]);
+		*left = x->left.places[x->row];
 	}
-	start_row(p);
+	start_row(x);
 }
 
 /* Rows from the one that an error stands at are not needed. */
-static bool is_stopped(const struct pass *p)
+static bool is_stopped(const struct probe *x)
 {
-	return p->j->stopped && feed_row(p->left, p->row) >= p->j->stop_row;
+	return x->j->stopped && feed_row(&x->left, x->row) >= x->j->stop_row;
 }
 
 /* Pairs. */
 
-static void note(struct pass *p, uint32_t match)
+static void note(struct probe *x, uint32_t match)
 {
-	int64_t k = p->npairs++;
+	int64_t k = x->npairs++;
 
-	p->idx[k] = (uint32_t)p->row;
-	p->hits[k] = match;
-	if (!p->o.tagged)
+	x->idx[k] = (uint32_t)x->row;
+	x->hits[k] = match;
+	if (!x->o->tagged)
 		return;
-	p->l[k] = feed_row(p->left, p->row);
-	p->r[k] = match == NO_MATCH ? -1 : build_row(p->build, match);
+	x->l[k] = feed_row(&x->left, x->row);
+	x->r[k] = match == NO_MATCH ? -1 : row_number(build_row(x->build, match));
 }
 
-static void mark_seen(struct pass *p, uint32_t match)
+static void mark_seen(struct probe *x, uint32_t match)
 {
-	if (p->seen && !p->seen[p->row])
-		p->seen[p->row] = p->j->opts.expect ? p->build->places[match] : SEEN_RECORD;
+	if (x->seen && !x->seen[x->row])
+		x->seen[x->row] = x->j->opts.expect ? *row_place(build_row(x->build, match)) : SEEN_RECORD;
 }
 
 /* semi, anti: the row itself, in the pass that knows. */
-static void left_row(struct pass *p, bool any)
+static void left_row(struct probe *x, bool any)
 {
-	bool before = p->seen && p->seen[p->row];
+	bool before = x->seen && x->seen[x->row];
 	int alt;
 
 	if (any)
-		mark_seen(p, next_match(p, &alt));
-	if (p->j->opts.kind == JOIN_SEMI ? any && !before : !any && !before && p->o.final)
-		note(p, NO_MATCH);
+		mark_seen(x, next_match(x, &alt));
+	if (x->j->opts.kind == JOIN_SEMI ? any && !before : !any && !before && x->o->final)
+		note(x, NO_MATCH);
 }
 
-static void pair_row(struct pass *p, int64_t max)
+static void pair_row(struct probe *x, int64_t max)
 {
 	int alt;
 
-	while (has_more(p) && p->npairs < max) {
-		uint32_t match = next_match(p, &alt);
+	while (has_more(x) && x->npairs < max) {
+		uint32_t match = next_match(x, &alt);
 
-		mark_seen(p, match);
-		note(p, match);
-		if (p->build->matched)
-			p->build->matched[match] = 1;
+		mark_seen(x, match);
+		note(x, match);
+		if (join_wants_rest(x->j))
+			row_match(build_row(x->build, match));
 	}
 }
 
-/* The row at p->row, as far as there is room. */
-static void one_row(struct pass *p, int64_t max)
+/* The row at x->row, as far as there is room. */
+static void one_row(struct probe *x, int64_t max)
 {
-	bool fresh = !p->started, any = !fresh || start_row(p);
+	bool fresh = !x->started, any = !fresh || start_row(x);
 
-	if (fresh && any && p->j->opts.expect) {
-		check_row(p);
-		if (is_stopped(p))
+	if (fresh && any && x->j->opts.expect) {
+		check_row(x);
+		if (is_stopped(x))
 			return;
 	}
-	if (join_left_only(p->j)) {
-		left_row(p, any);
-		p->started = false;
+	if (join_left_only(x->j)) {
+		left_row(x, any);
+		x->started = false;
 	} else if (any) {
-		pair_row(p, max);
-		p->started = has_more(p);
+		pair_row(x, max);
+		x->started = has_more(x);
 	} else {
-		if (join_pads_left(p->j) && p->o.final && !(p->seen && p->seen[p->row]))
-			note(p, NO_MATCH);
-		p->started = false;
+		if (join_pads_left(x->j) && x->o->final && !(x->seen && x->seen[x->row]))
+			note(x, NO_MATCH);
+		x->started = false;
 	}
-	p->row += !p->started;
+	x->row += !x->started;
 }
 
 /* The usual case: at most one match a row, nothing to keep in mind. */
-static bool is_simple(const struct pass *p)
+static bool is_simple(const struct probe *x)
 {
-	enum join_kind k = p->j->opts.kind;
+	enum join_kind k = x->j->opts.kind;
 
-	return p->j->nalts == 1 && p->build->unique && (k == JOIN_INNER || k == JOIN_LEFT) && p->j->opts.expect == EXPECT_ANY &&
-	       !p->seen && !p->o.tagged && !p->left->bad.skip && !p->j->stopped;
+	return x->j->nalts == 1 && x->build->unique && (k == JOIN_INNER || k == JOIN_LEFT) && x->j->opts.expect == EXPECT_ANY &&
+	       !x->seen && !x->o->tagged && !x->left.bad.skip && !x->j->stopped;
 }
 
-static void pair_simple(struct pass *p, int64_t max)
+static void pair_simple(struct probe *x, int64_t max)
 {
-	bool all = p->j->opts.kind == JOIN_LEFT;
-	int64_t k = p->npairs;
+	bool all = x->j->opts.kind == JOIN_LEFT;
+	int64_t k = x->npairs;
 
-	for (; p->row < p->n && k < max; p->row++) {
-		p->idx[k] = (uint32_t)p->row;
-		p->hits[k] = p->found[p->row];
-		k += all || p->found[p->row] != NO_MATCH;
+	for (; x->row < x->n && k < max; x->row++) {
+		x->idx[k] = (uint32_t)x->row;
+		x->hits[k] = x->found[x->row];
+		k += all || x->found[x->row] != NO_MATCH;
 	}
-	p->npairs = k;
+	x->npairs = k;
 }
 
-static void pair_rows(struct pass *p, int64_t max)
+static void pair_rows(struct probe *x, int64_t max)
 {
-	if (is_simple(p))
-		pair_simple(p, max);
-	while (p->row < p->n && p->npairs < max) {
-		if (feed_skipped(p->left, p->row))
-			p->row++;
-		else if (is_stopped(p))
-			p->n = p->row;
+	if (is_simple(x))
+		pair_simple(x, max);
+	while (x->row < x->n && x->npairs < max) {
+		if (feed_skipped(&x->left, x->row))
+			x->row++;
+		else if (is_stopped(x))
+			x->n = x->row;
 		else
-			one_row(p, max);
+			one_row(x, max);
 	}
 }
 
 /* Output. */
 
-static int compose(struct pass *p, struct batch *left, bool payload, struct batch **ret, struct err *e)
+static int compose(struct probe *x, struct batch *left, bool payload, struct batch **ret, struct err *e)
 {
 	cleanup_batch struct batch *right = NULL;
-	int64_t n = p->npairs;
-	int rc = payload ? build_payload(p->build, p->hits, n, &right, e) : 0;
+	int64_t n = x->npairs;
+	int rc = payload ? build_payload(x->build, x->hits, n, &right, e) : 0;
 
-	p->npairs = 0;
+	x->npairs = 0;
 	if (rc < 0)
 		return rc;
-	return join_compose(p->j, left, right, n, p->o.tagged ? p->l : NULL, p->r, ret, e);
+	return join_compose(x->j, left, right, n, x->o->tagged ? x->l : NULL, x->r, ret, e);
 }
 
-static int emit(struct pass *p, struct batch **ret, struct err *e)
+static int emit(struct probe *x, struct batch **ret, struct err *e)
 {
 	cleanup_batch struct batch *left = NULL;
-	int rc = join_rows(p->left->batch, p->idx, p->npairs, &left, e);
+	int rc = join_rows(x->left.batch, x->idx, x->npairs, &left, e);
 
-	return rc < 0 ? rc : compose(p, left, !join_left_only(p->j), ret, e);
+	return rc < 0 ? rc : compose(x, left, !join_left_only(x->j), ret, e);
 }
 
-static int64_t batch_rows(const struct pass *p)
+static int64_t batch_rows(const struct probe *x)
 {
-	const struct batch *b = p->left->batch;
-	int64_t right = p->build->n ? p->build->data / p->build->n : 0;
+	const struct batch *b = x->left.batch;
+	int64_t right = x->build->n ? x->build->data / x->build->n : 0;
 
-	return rows_per_batch((b ? batch_bytes(b) / b->nrows : 0) + right, 1, p->o.batch_bytes ? p->o.batch_bytes : LARGEST_BATCH);
+	return rows_per_batch((b ? batch_bytes(b) / b->nrows : 0) + right, 1, x->o->batch_bytes ? x->o->batch_bytes : LARGEST_BATCH);
+}
+
+static int look_up(struct probe *x, struct err *e)
+{
+	x->found = arena_alloc(&x->arena, (size_t)(x->left.n * x->j->nalts + 1) * sizeof *x->found);
+	if (!x->found)
+		return err_oom(e);
+	for (int a = 0; a < x->j->nalts; a++)
+		build_find(x->build, &x->left, a, x->found + a * x->left.n);
+	return 0;
+}
+
+/* The next batches of the probe, as many as it may make ahead. */
+static int make_batches(struct probe *x, struct err *e)
+{
+	int64_t max = batch_rows(x);
+	int rc = x->found ? 0 : look_up(x, e);
+
+	while (rc == 0 && !x->done && x->nout < x->most_out) {
+		pair_rows(x, max);
+		if (!x->npairs)
+			x->done = true;
+		else if ((rc = emit(x, &x->out[x->nout], e)) == 0)
+			x->nout++;
+	}
+	return rc;
+}
+
+static void run_probe(struct job *job)
+{
+	struct probe *x = (struct probe *)job;
+
+	x->nout = x->taken = 0;
+	x->rc = make_batches(x, &x->e);
+}
+
+/* The ring. */
+
+static void start(struct pass *p, struct probe *x)
+{
+	if (p->window > 1)
+		pool_give(p->j->pool, &x->job);
+	else
+		run_probe(&x->job);
+}
+
+/* What has been joined is not kept back until the next batch comes. */
+static bool is_ready(const struct pass *p)
+{
+	struct source *from = p->left->from;
+
+	return p->left->tagged || (p->j->opts.ready && p->j->opts.ready(from));
+}
+
+/* The next left batch becomes a probe. */
+static int add_probe(struct pass *p, struct err *e)
+{
+	struct probe *x = &p->ring[(p->first + p->nprobes) % p->window];
+	int rc = feed_next(p->left, e);
+
+	if (rc < 0 || !p->left->batch) {
+		p->left_done = true;
+		return rc;
+	}
+	p->left_done = p->left->failed;
+	if ((rc = feed_take(p->left, &x->left, e)) < 0)
+		return rc;
+	x->n = x->left.n;
+	x->row = 0;
+	if ((rc = load_seen(p, x, e)) < 0)
+		return rc;
+	p->nprobes++;
+	start(p, x);
+	return 0;
+}
+
+/* Probes for all that can be had at once, one at least. */
+static void top_up(struct pass *p)
+{
+	while (!p->left_done && p->nprobes < p->window && (!p->nprobes || is_ready(p)))
+		if ((p->rc = add_probe(p, &p->e)) < 0)
+			p->left_done = true;
+}
+
+/* The first probe has given all its rows. */
+static int end_probe(struct pass *p, struct err *e)
+{
+	struct probe *x = &p->ring[p->first];
+	int rc = store_seen(p, x, e);
+
+	p->left_done |= x->n < x->left.n; /* stopped */
+	if (rc == 0 && x->n == x->left.n && x->left.failed) {
+		*e = x->left.failure;
+		rc = -e->status;
+	}
+	probe_clear(x);
+	p->first = (p->first + 1) % p->window;
+	p->nprobes--;
+	return rc;
+}
+
+/* The first probe's next batch; NULL: it has no more. */
+static int next_batch(struct pass *p, struct batch **ret, struct err *e)
+{
+	struct probe *x = &p->ring[p->first];
+
+	for (;;) {
+		if (p->window > 1)
+			pool_wait(p->j->pool, &x->job);
+		if (x->taken < x->nout) {
+			*ret = x->out[x->taken++];
+			return 0;
+		}
+		if (x->rc < 0)
+			*e = x->e;
+		if (x->rc < 0 || x->done)
+			return x->rc;
+		start(p, x);
+	}
 }
 
 static int next_rest(struct pass *p, struct batch **ret, struct err *e)
 {
-	struct build *b = p->build;
-	int64_t max = batch_rows(p);
+	struct probe *x = &p->ring[0];
+	int64_t max = batch_rows(x);
+	uint32_t place;
 
-	for (; p->rest < b->n && p->npairs < max; p->rest++)
-		if (!b->matched[p->rest]) {
-			p->hits[p->npairs] = (uint32_t)p->rest;
-			if (p->o.tagged) {
-				p->l[p->npairs] = -1;
-				p->r[p->npairs] = build_row(b, p->rest);
-			}
-			p->npairs++;
+	while (x->npairs < max && build_each(p->build, &p->rest, &place)) {
+		uint8_t *row = build_row(p->build, place);
+
+		if (row_matched(row))
+			continue;
+		x->hits[x->npairs] = place;
+		if (p->o.tagged) {
+			x->l[x->npairs] = -1;
+			x->r[x->npairs] = row_number(row);
 		}
-	return p->npairs ? compose(p, NULL, true, ret, e) : 0;
-}
-
-/* The batch at hand is done: what ends the pass here. */
-static int end_of_batch(struct pass *p, struct err *e)
-{
-	if (!p->left->batch)
-		return 0;
-	if (p->n < p->left->n) { /* stopped */
-		p->left_done = true;
-		return store_seen(p, e);
+		x->npairs++;
 	}
-	if (p->left->failed && !p->o.tagged) {
-		*e = p->left->failure;
-		return -e->status;
-	}
-	return 0;
+	return x->npairs ? compose(x, NULL, true, ret, e) : 0;
 }
 
 static int pass_next(struct source *s, struct batch **ret, struct err *e)
@@ -351,14 +478,18 @@ static int pass_next(struct source *s, struct batch **ret, struct err *e)
 	struct pass *p = (struct pass *)s;
 	int rc;
 
-	while (!p->left_done) {
-		int64_t max = batch_rows(p);
-
-		pair_rows(p, max);
-		if (p->npairs)
-			return emit(p, ret, e);
-		if ((rc = end_of_batch(p, e)) < 0 || (!p->left_done && (rc = load(p, e)) < 0))
+	for (;;) {
+		top_up(p);
+		if (!p->nprobes)
+			break;
+		if ((rc = next_batch(p, ret, e)) < 0 || *ret)
 			return rc;
+		if ((rc = end_probe(p, e)) < 0)
+			return rc;
+	}
+	if (p->rc < 0) {
+		*e = p->e;
+		return p->rc;
 	}
 	if (p->j->stopped && !p->o.tagged) {
 		*e = p->j->failure;
@@ -367,17 +498,42 @@ static int pass_next(struct source *s, struct batch **ret, struct err *e)
 	return join_wants_rest(p->j) ? next_rest(p, ret, e) : 0;
 }
 
+static int probe_init(struct pass *p, struct probe *x, struct err *e)
+{
+	*x = (struct probe){ .job = { .run = run_probe }, .j = p->j, .build = p->build, .o = &p->o, .most_out = p->most_out };
+	x->now = calloc((size_t)p->j->nalts, sizeof *x->now);
+	x->idx = malloc(BATCH_ROWS * sizeof *x->idx);
+	x->hits = malloc(BATCH_ROWS * sizeof *x->hits);
+	x->l = p->o.tagged ? malloc(BATCH_ROWS * sizeof *x->l) : NULL;
+	x->r = p->o.tagged ? malloc(BATCH_ROWS * sizeof *x->r) : NULL;
+	return !x->now || !x->idx || !x->hits || (p->o.tagged && (!x->l || !x->r)) ? err_oom(e) : 0;
+}
+
 static int make_room(struct pass *p, struct err *e)
 {
-	p->now = calloc((size_t)p->j->nalts, sizeof *p->now);
-	p->idx = calloc(BATCH_ROWS, sizeof *p->idx);
-	p->hits = calloc(BATCH_ROWS, sizeof *p->hits);
-	p->l = p->o.tagged ? calloc(BATCH_ROWS, sizeof *p->l) : NULL;
-	p->r = p->o.tagged ? calloc(BATCH_ROWS, sizeof *p->r) : NULL;
+	int rc;
+
+	p->ring = calloc((size_t)p->window, sizeof *p->ring);
 	p->seen_schema = schema_new();
-	if (!p->now || !p->idx || !p->hits || (p->o.tagged && (!p->l || !p->r)) || !p->seen_schema)
+	if (!p->ring || !p->seen_schema)
 		return err_oom(e);
+	for (int i = 0; i < p->window; i++)
+		if ((rc = probe_init(p, &p->ring[i], e)) < 0)
+			return rc;
 	return schema_add(p->seen_schema, STR(":seen"), &TYPE_INT64, false, e);
+}
+
+/* How many probes are at work, and how far ahead of who takes: the batches they make are a small part of the memory. */
+static void set_window(struct pass *p)
+{
+	const struct join_opts *o = &p->j->opts;
+	bool in_turn = o->expect || p->o.seen || p->o.to;
+	int64_t size = p->o.batch_bytes ? p->o.batch_bytes : LARGEST_BATCH;
+	int64_t most;
+
+	p->window = in_turn || p->j->opts.threads == 1 ? 1 : p->j->opts.threads + 1;
+	most = o->memory ? o->memory / (8 * p->window * size) : MOST_OUT;
+	p->most_out = most < 1 ? 1 : most > MOST_OUT ? MOST_OUT : (int)most;
 }
 
 int pass_open(struct build *b, struct feed *left, const struct pass_opts *o, struct source **ret, struct err *e)
@@ -392,6 +548,7 @@ int pass_open(struct build *b, struct feed *left, const struct pass_opts *o, str
 	p->build = b;
 	p->left = left;
 	p->o = *o;
+	set_window(p);
 	if ((rc = make_room(p, e)) < 0) {
 		pass_close(&p->source);
 		return rc;

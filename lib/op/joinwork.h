@@ -14,6 +14,7 @@
 
 #include "lib/op/joiner.h"
 
+#include "lib/base/pool.h"
 #include "lib/op/order.h"
 #include "lib/op/pick.h"
 #include "lib/op/regroup.h"
@@ -43,6 +44,7 @@ struct join {
 	bool stopped;               /* the rows from left row stop_row on do not come out, `failure` does */
 	int64_t stop_row;
 	struct err failure;
+	struct pool *pool;
 };
 
 static inline bool join_wants_rest(const struct join *j)
@@ -100,6 +102,8 @@ struct feed {
 /* Takes `from`, also when it fails. */
 int feed_open(struct feed *f, struct join *j, enum join_side side, bool tagged, struct source *from, struct err *e) nodiscard;
 int feed_next(struct feed *f, struct err *e) nodiscard; /* the next batch that is not empty */
+/* The batch at hand, with all that belongs to it, as a feed without a source: for another thread. f keeps its failure. */
+int feed_take(struct feed *f, struct feed *ret, struct err *e) nodiscard;
 void feed_close(struct feed *f);
 
 static inline int64_t feed_row(const struct feed *f, int64_t i)
@@ -125,48 +129,97 @@ int feed_tag(struct feed *f, const struct schema *tagged, struct batch **ret, st
  * and `alt` the field (of `any`) that matched. Fills *e, returns -ST_DATA. */
 int join_unexpected(const struct feed *left, int64_t row, int alt, enum join_side side, int64_t first, int64_t second, struct err *e);
 
-/* Build side (joinbuild.c). */
+/* Build side (joinbuild.c: the rows, jointable.c: finding them). A row is named by 32 bits, where it lies; names ascend in right order.
+ * In front of each packed row (rowstore.h) stand, as far as they are needed, from right to left: the next row of its key; its number
+ * and whether it was matched; with opts.expect its place in the input and that of the first left row that matched it. */
+#define BUILD_PARTS 256 /* of the table, by the first bits of the hash */
+
 struct build {
 	struct join *j;
-	struct rowstore store;    /* the payload */
-	struct entry *v;          /* one a row, in right order */
-	uint32_t *next;           /* the next row of the same key */
-	uint8_t *matched;         /* right and full: one byte a row */
-	int64_t *numbers;         /* tagged rows; else row i is base + i */
-	int64_t *places;          /* with opts.expect: of the row; */
-	int64_t *left_place;      /* of the first left row that matched it */
-	int64_t n, cap, base;
-	bool tagged;
-	struct build_slot {
-		uint32_t tag, row; /* row + 1; 0: free */
-	} *slots;
-	uint64_t mask, seed;
-	bool unique;              /* no key has two rows: `next` says nothing */
+	uint32_t head;            /* bytes in front of a row */
+	struct build_extent {
+		uint8_t *p;
+		size_t n, size;
+	} *extents;
+	uint32_t nextents;
+	struct build_piece **pieces; /* batches of rows, being packed or in their place, in right order */
+	int64_t npieces, cap, settled, moved;
+	int64_t pending;          /* data of those that are not settled */
+	int64_t n, bytes;         /* rows and memory of those settled */
 	int64_t data;             /* bytes of the payload, as columns: how large a row is */
+	uint64_t seed;
+	struct build_slot {
+		uint32_t hash, row; /* row + 1; 0: free */
+	} *slots;
+	size_t nslots;            /* of all parts; 0: no table yet */
+	struct build_part {
+		struct build_slot *slots;
+		uint32_t n;
+	} parts[BUILD_PARTS];
+	bool unique;              /* no key has two rows */
 };
 
 void build_init(struct build *b, struct join *j, bool tagged);
 void build_clear(struct build *b); /* forgets the rows; the next one follows them */
 void build_free(struct build *b);
 
-/* Takes rows from the feed until it ends (*full = false) or opts.memory is used up; then indexes them. */
+/* Takes rows from the feed until it ends (*full = false) or opts.memory is used up. */
 int build_fill(struct build *b, struct feed *f, bool *full, struct err *e) nodiscard;
+
+/* Makes the table: before rows are looked up. */
+int build_index(struct build *b, struct err *e) nodiscard;
 
 /* found[i] = the first row with the key of row i of alternative `alt`, or NO_MATCH. */
 void build_find(const struct build *b, const struct feed *left, int alt, uint32_t *found);
 
-/* Rows hits[0 .. n) of the payload, NO_MATCH as nulls. */
-int build_payload(const struct build *b, const uint32_t *hits, int64_t n, struct batch **ret, struct err *e) nodiscard;
-
-/* Keys of rows [from, from + n), copied. */
-int build_keys(const struct build *b, int64_t from, int64_t n, struct arena *a, struct keys *ret, struct err *e) nodiscard;
-
 /* Is most of what is there of one key? Then cutting by the hash of the key would not help. */
 bool build_is_one_key(const struct build *b);
 
-static inline int64_t build_row(const struct build *b, int64_t i)
+/* Rows hits[0 .. n) of the payload, NO_MATCH as nulls. */
+int build_payload(const struct build *b, const uint32_t *hits, int64_t n, struct batch **ret, struct err *e) nodiscard;
+
+/* Keys of rows rows[0 .. n), copied. */
+int build_keys(const struct build *b, const uint32_t *rows, int64_t n, struct arena *a, struct keys *ret, struct err *e) nodiscard;
+
+/* All rows, in right order: *at is zero at first. */
+struct build_at {
+	uint32_t extent;
+	size_t offset;
+};
+
+bool build_each(const struct build *b, struct build_at *at, uint32_t *row);
+
+#define EXTENT_BITS 22 /* of a place, in units of 8 bytes: the rest is the extent */
+#define BUILD_END UINT32_MAX            /* row_next(): the last of its key, */
+#define BUILD_UNLISTED (UINT32_MAX - 1) /* in no list, for its key has a null */
+
+static inline uint8_t *build_row(const struct build *b, uint32_t row)
 {
-	return b->numbers ? b->numbers[i] : b->base + i;
+	return b->extents[row >> EXTENT_BITS].p + (size_t)(row & ((1u << EXTENT_BITS) - 1)) * 8 + b->head;
+}
+
+static inline uint32_t *row_next(uint8_t *row) { return (uint32_t *)(void *)(row - 4); }
+
+/* With tagged rows, rows wanted for themselves, and `any`: */
+#define ROW_MATCHED INT64_MIN
+static inline int64_t *row_flagged(uint8_t *row) { return (int64_t *)(void *)(row - 12); }
+static inline int64_t row_number(uint8_t *row) { return __atomic_load_n(row_flagged(row), __ATOMIC_RELAXED) & ~ROW_MATCHED; }
+static inline bool row_matched(uint8_t *row) { return __atomic_load_n(row_flagged(row), __ATOMIC_RELAXED) & ROW_MATCHED; }
+
+/* By several threads at a time. */
+static inline void row_match(uint8_t *row)
+{
+	if (!row_matched(row))
+		__atomic_fetch_or(row_flagged(row), ROW_MATCHED, __ATOMIC_RELAXED);
+}
+
+/* With opts.expect: */
+static inline int64_t *row_place(uint8_t *row) { return (int64_t *)(void *)(row - 20); }
+static inline int64_t *row_left_place(uint8_t *row) { return (int64_t *)(void *)(row - 28); }
+
+static inline bool build_is_numbered(const struct build *b)
+{
+	return b->head >= 12;
 }
 
 /* Passes (joinpass.c). Rows of the left that are seen again against another build carry the place of their first match, or 0. */

@@ -5,7 +5,6 @@
 #include "lib/op/grow.h"
 
 #define FIRST_BLOCK ((size_t)64 << 10)
-#define LARGEST_BLOCK ((size_t)2 << 20)
 #define STRIP 128  /* rows packed between two looks at the room left */
 #define AHEAD 12   /* rows whose memory is asked for in advance */
 
@@ -30,8 +29,8 @@ static int add_block(struct rowstore *s, size_t need, struct err *e)
 	size_t size = s->nblocks ? s->blocks[s->nblocks - 1].cap * 2 : FIRST_BLOCK;
 	struct store_block *b;
 
-	if (size > LARGEST_BLOCK)
-		size = LARGEST_BLOCK;
+	if (size > ROW_BLOCK)
+		size = ROW_BLOCK;
 	if (size < need)
 		size = need;
 	if (s->nblocks == s->cap) {
@@ -57,7 +56,7 @@ static int make_room(struct rowstore *s, size_t n, struct store_block **ret, str
 	struct store_block *b = s->nblocks ? &s->blocks[s->nblocks - 1] : NULL;
 	int rc;
 
-	if (!b || b->cap - b->n < n + ROW_PADDING) {
+	if (!b || b->n >= ROW_BLOCK || b->cap - b->n < n + ROW_PADDING) {
 		if ((rc = add_block(s, n + ROW_PADDING, e)) < 0)
 			return rc;
 		b = &s->blocks[s->nblocks - 1];
@@ -250,11 +249,17 @@ static uint8_t *pack_row(const struct rowstore *s, const struct batch *b, int64_
 	return p;
 }
 
+/* Where the next row of a block starts. */
+static uint8_t *next_row(const struct rowstore *s, const struct store_block *b)
+{
+	return b->p + (s->head ? ((b->n + 7) & ~(size_t)7) + s->head : b->n);
+}
+
 /* Rows idx[0 .. n), n > 0, next to each other when idx is NULL (then from `from`). */
 static int add_strip(struct rowstore *s, const struct batch *b, const uint32_t *idx, int64_t from, int64_t n, const struct keys *k,
 		     struct entry *ret, struct err *e)
 {
-	size_t need = s->nested.n;
+	size_t need = s->nested.n + (size_t)n * (s->head ? s->head + 7 : 0);
 	struct store_block *block;
 	int rc;
 
@@ -265,13 +270,17 @@ static int add_strip(struct rowstore *s, const struct batch *b, const uint32_t *
 
 		need += (size_t)(k->offsets[row + 1] - k->offsets[row]) + (idx ? rows_bound(b, row, row + 1) : 0);
 	}
+	if (need > ROW_BLOCK && n > 1) {
+		rc = add_strip(s, b, idx, from, n / 2, k, ret, e);
+		return rc < 0 ? rc : add_strip(s, b, idx ? idx + n / 2 : NULL, from + n / 2, n - n / 2, k, ret + n / 2, e);
+	}
 	if (need / (size_t)n > UINT32_MAX - ROW_PADDING)
 		return err_set(e, ST_OSERR, "a record of more than 4 GiB");
 	if ((rc = make_room(s, need, &block, e)) < 0)
 		return rc;
 	for (int64_t i = 0; i < n; i++) {
 		int64_t row = idx ? idx[i] : from + i;
-		uint8_t *to = block->p + block->n;
+		uint8_t *to = next_row(s, block);
 
 		block->n = (size_t)(pack_row(s, b, row, k, to) - block->p);
 		ret[i] = (struct entry){ key_word(keys_at(k, row), 0), to };

@@ -7,7 +7,8 @@
  *              253: u32 length, then so many bytes      254: null
  *     nested   their bytes are their elements, packed in the same way
  *
- * Rows follow each other without gaps inside a block. Where rows lie, ROW_PADDING bytes behind the last one may be read. */
+ * Rows follow each other without gaps inside a block, or, where each has a head, at multiples of 8. They start in the first ROW_BLOCK
+ * bytes of it. Where rows lie, ROW_PADDING bytes behind the last one may be read. */
 #ifndef STOOK_OP_ROWSTORE_H
 #define STOOK_OP_ROWSTORE_H
 
@@ -15,6 +16,7 @@
 #include "lib/table/key.h"
 
 #define ROW_PADDING 16
+#define ROW_BLOCK ((size_t)2 << 20)
 
 /* One row: 8 bytes of its key as a big-endian number, zero padded, and where it is. */
 struct entry {
@@ -24,6 +26,7 @@ struct entry {
 
 struct rowstore {
 	const struct schema *schema; /* borrowed */
+	uint32_t head;               /* bytes before each row for the caller, not filled; set after rowstore_init() */
 	struct store_block {
 		uint8_t *p;
 		size_t n, cap;

@@ -74,13 +74,18 @@ static struct pairs run_join(struct source *s, struct err *e)
 	return p;
 }
 
-static void one_join(struct rng *r, int64_t rows, int64_t memory)
+static bool always(struct source *left)
+{
+	return left != NULL;
+}
+
+static void one_join(struct rng *r, int64_t rows, int64_t memory, int threads)
 {
 	static const char *const keys[] = { NULL, "k", "v", "k,v" };
 	struct mem_table a = mem_random(r, (int64_t)rng_below(r, (uint64_t)rows), 1 + rng_below(r, 3), rng_below(r, 4));
 	struct mem_table b = mem_random(r, (int64_t)rng_below(r, (uint64_t)rows), 1 + rng_below(r, 3), rng_below(r, 4));
 	int k = 1 + (int)rng_below(r, 3);
-	struct join_opts o = { .kind = (enum join_kind)rng_below(r, 6), .memory = memory };
+	struct join_opts o = { .kind = (enum join_kind)rng_below(r, 6), .memory = memory, .threads = threads, .ready = threads ? always : NULL };
 	cleanup_arena struct arena arena = { 0 };
 	struct key_spec left, right;
 	struct pairs want, got;
@@ -111,7 +116,17 @@ TEST(join_is_nested_loops)
 
 	rng_seed(&r, 1);
 	for (int i = 0; i < 400; i++)
-		one_join(&r, i % 10 ? 60 : 400, 0);
+		one_join(&r, i % 10 ? 60 : 400, 0, 0);
+}
+
+/* And on several threads, batches of both sides in several hands. */
+TEST(join_on_threads_is_nested_loops)
+{
+	struct rng r;
+
+	rng_seed(&r, 2);
+	for (int i = 0; i < 100; i++)
+		one_join(&r, i % 10 ? 60 : 400, i % 2 ? 0 : 1 + (int64_t)rng_below(&r, 1000000), 4);
 }
 
 /* The same when next to nothing fits: partitions, partitions of partitions, blocks. */
@@ -121,7 +136,7 @@ TEST(join_on_disk_is_nested_loops)
 
 	rng_seed(&r, 3);
 	for (int i = 0; i < 150; i++)
-		one_join(&r, i % 10 ? 60 : 400, 1 + (int64_t)rng_below(&r, 100000));
+		one_join(&r, i % 10 ? 60 : 400, 1 + (int64_t)rng_below(&r, 100000), 0);
 }
 
 /* Sorted inputs that say so are merged: the same again. */
@@ -317,6 +332,7 @@ TEST(pairs_are_parsed)
 
 int main(void)
 {
-	return RUN_TABLE(T1(join_is_nested_loops), T1(join_on_disk_is_nested_loops), T1(merge_join_is_nested_loops), T1(false_claims_fail),
+	return RUN_TABLE(T1(join_is_nested_loops), T1(join_on_threads_is_nested_loops), T1(join_on_disk_is_nested_loops),
+			 T1(merge_join_is_nested_loops), T1(false_claims_fail),
 			 T1(cross_of_one_key), T1(names_of_both_sides), T1(pairs_are_parsed));
 }
