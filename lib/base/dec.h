@@ -86,11 +86,11 @@ int dec_canonical(struct dec a, const struct decpool *p, struct buf *b);
 /* Doubles and integers, without locale (lib/base/num.c). */
 enum dec_read num_parse_f64(struct str s, double *ret);  /* correctly rounded; nan, inf included; beyond the range: inf or 0 */
 enum dec_read num_parse_i64(struct str s, int64_t *ret); /* plain integer only; DEC_LIMIT: out of range */
-size_t num_print_i64(int64_t v, char *dst); /* all printers: bytes written, no terminator; room for 24 for these two */
+size_t num_print_i64(int64_t v, char *dst); /* all printers: length, no terminator; 24 bytes for these two, any of them written */
 size_t num_print_u64(uint64_t v, char *dst);
 /* Shortest digits that read back as the same value, closest to it if there are several, laid out as ECMAScript's
- * Number::toString does (5, 0.000001, 1e-7, 100000000000000000000, 1e+21); "nan", "inf", "-inf", "-0". dst has room for 32.
- * */
+ * Number::toString does (5, 0.000001, 1e-7, 100000000000000000000, 1e+21); "nan", "inf", "-inf", "-0". dst has 32 bytes,
+ * any of which may be written. */
 size_t num_print_f64(double v, char *dst);
 size_t num_print_f32(float v, char *dst);
 

@@ -259,32 +259,38 @@ enum dec_read num_parse_i64(struct str s, int64_t *ret)
 
 /* ---- printing ---- */
 
-static int count_digits(uint64_t v)
-{
-	int n = 1;
+#define E8 100000000u
 
-	for (; v >= 10000; v /= 10000)
-		n += 4;
-	return n + (v >= 10) + (v >= 100) + (v >= 1000);
+/* Eight digits. */
+static void put_eight(uint64_t v, char *dst)
+{
+	swar_store(dst, swar_digits((uint32_t)v) | SWAR_BYTES(0x30u));
 }
 
-/* Exactly the n digits of v. */
-static void put_digits(uint64_t v, char *dst, int n)
+/* v < 10^8 without leading zeros; returns their number. Writes eight bytes all the same. */
+static size_t put_short(uint64_t v, char *dst)
 {
-	for (; n >= 8; v /= 100000000) {
-		n -= 8;
-		swar_store(dst + n, swar_digits((uint32_t)(v % 100000000)) | SWAR_BYTES(0x30u));
-	}
-	for (; n; v /= 10)
-		dst[--n] = (char)('0' + v % 10);
+	uint64_t digits = swar_digits((uint32_t)v);
+	unsigned zeros = (unsigned)__builtin_ctzll(digits | 1ull << 63) / 8;
+
+	swar_store(dst, (digits | SWAR_BYTES(0x30u)) >> 8 * zeros);
+	return 8 - zeros;
 }
 
 size_t num_print_u64(uint64_t v, char *dst)
 {
-	int n = count_digits(v);
+	size_t n;
 
-	put_digits(v, dst, n);
-	return (size_t)n;
+	if (v < E8)
+		return put_short(v, dst);
+	if (v < (uint64_t)E8 * E8) {
+		n = put_short(v / E8, dst);
+	} else {
+		n = put_short(v / E8 / E8, dst) + 8;
+		put_eight(v / E8 % E8, dst + n - 8);
+	}
+	put_eight(v % E8, dst + n);
+	return n + 8;
 }
 
 size_t num_print_i64(int64_t v, char *dst)
@@ -360,14 +366,32 @@ static size_t print_shortest(bool neg, uint64_t c, int q, bool lower, char *dst)
 	f64_shortest(c, q, lower, &digits, &exp10);
 	strip_zeros(&digits, &exp10);
 	*dst = '-';
-	n = count_digits(digits);
-	put_digits(digits, dst + neg, n);
+	n = (int)num_print_u64(digits, dst + neg);
 	return neg + lay_out(dst + neg, n, n + exp10);
+}
+
+/* 0 < v < 10^8, not whole, with six decimals or fewer, as most data has: m * 10^-6 has at most 15 digits, and no two decimals of
+ * so few share a double (DBL_DIG). So when reading it gives v, which is m / 10^6 rounded once (Clinger), its digits are the
+ * shortest. 0: it does not. */
+static size_t print_micros(double v, char *dst)
+{
+	int64_t m = (int64_t)(v * 1e6 + 0.5);
+	uint64_t decimals;
+	size_t n;
+
+	if ((double)m / 1e6 != v)
+		return 0;
+	n = put_short((uint64_t)m / 1000000, dst);
+	decimals = swar_digits((uint32_t)((uint64_t)m % 1000000 * 100));
+	dst[n] = '.';
+	swar_store(dst + n + 1, decimals | SWAR_BYTES(0x30u));
+	return n + 9 - (size_t)__builtin_clzll(decimals) / 8;
 }
 
 size_t num_print_f64(double v, char *dst)
 {
 	uint64_t bits, frac;
+	size_t n;
 	bool neg;
 	int exp;
 
@@ -381,6 +405,9 @@ size_t num_print_f64(double v, char *dst)
 		return frac ? print_shortest(neg, frac, -1074, false, dst) : print_special(neg, "0", dst);
 	if (fabs(v) < 0x1p53 && v == (double)(int64_t)v)
 		return num_print_i64((int64_t)v, dst);
+	*dst = '-';
+	if (fabs(v) < E8 && (n = print_micros(fabs(v), dst + neg)))
+		return neg + n;
 	return print_shortest(neg, frac | 1ull << 52, exp - 1075, !frac && exp > 1, dst);
 }
 

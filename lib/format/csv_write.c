@@ -142,24 +142,17 @@ static int refuse_lost(struct err *e)
 /* Prints rows of a column that is not text. */
 static int print_strip(const struct column *c, int64_t from, int64_t n, struct cell_col *to)
 {
-	int32_t end = 0;
+	int32_t *offsets;
 
 	to->text.n = to->ends.n = 0;
-	if (buf_add(&to->ends, &end, sizeof end))
+	if (buf_reserve(&to->ends, ((size_t)n + 1) * sizeof *offsets))
 		return -1;
-	for (int64_t i = from; i < from + n; i++) {
-		if (!column_is_null(c, i) && value_print(c, i, &to->text))
-			return -1;
-		if (to->text.n > INT32_MAX)
-			return -1;
-		end = (int32_t)to->text.n;
-		if (buf_add(&to->ends, &end, sizeof end))
-			return -1;
-	}
-	if (buf_reserve(&to->text, COPY_SLACK))
+	offsets = (int32_t *)(void *)to->ends.p;
+	offsets[0] = 0;
+	if (values_print(c, from, n, &to->text, offsets + 1) || buf_reserve(&to->text, COPY_SLACK))
 		return -1;
 	to->values = to->text.p;
-	to->offsets = (const int32_t *)(const void *)to->ends.p;
+	to->offsets = offsets;
 	return 0;
 }
 

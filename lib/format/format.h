@@ -100,6 +100,9 @@ int rest_refused(const struct batch *b, int col, struct err *e) nodiscard; /* -S
 /* Value -> text, shared by csv, jsonl, table, text and map's text(): appends the plain text of row i (not null). Floats shortest,
  * timestamps ISO, bool true/false, decimals with their scale, nested values as JSON. 0 or -1 (memory). */
 int value_print(const struct column *c, int64_t i, struct buf *b);
+/* The same for rows [from, from + n), one behind the other; ends[i] is where in b that of row from + i ends. Nulls have no text.
+ * Fails too when the texts are more than INT32_MAX bytes. */
+int values_print(const struct column *c, int64_t from, int64_t n, struct buf *b, int32_t *ends);
 /* The same as a JSON value: text quoted, num and json as is, nan/inf as strings, null as null. */
 int value_json(const struct column *c, int64_t i, struct buf *b);
 /* A record as one JSON object, its fields under their names, nulls left out. */

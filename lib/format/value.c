@@ -552,6 +552,45 @@ int value_print(const struct column *c, int64_t i, struct buf *b)
 	return rows[c->type->id].print(c, i, b);
 }
 
+/* The commonest types, in loops of their own. */
+#define PRINT_ALL(name, type, print) \
+	static int name(const struct column *c, int64_t from, int64_t n, struct buf *b, int32_t *ends) \
+	{ \
+		const type *v = (const type *)(const void *)c->values + from; \
+		char *start, *to; \
+\
+		if (buf_reserve(b, (size_t)n * 32)) \
+			return -1; \
+		start = (char *)b->p; \
+		to = start + b->n; \
+		for (int64_t i = 0; i < n; i++) { \
+			if (!c->null_count || !column_is_null(c, from + i)) \
+				to += print(v[i], to); \
+			ends[i] = (int32_t)(to - start); \
+		} \
+		b->n = (size_t)(to - start); \
+		return 0; \
+	}
+
+PRINT_ALL(print_all_i64, int64_t, num_print_i64)
+PRINT_ALL(print_all_f64, double, num_print_f64)
+
+int values_print(const struct column *c, int64_t from, int64_t n, struct buf *b, int32_t *ends)
+{
+	bool small = b->n + (size_t)n * 32 <= INT32_MAX;
+
+	if (small && c->type->id == T_INT64)
+		return print_all_i64(c, from, n, b, ends);
+	if (small && c->type->id == T_FLOAT64)
+		return print_all_f64(c, from, n, b, ends);
+	for (int64_t i = 0; i < n; i++) {
+		if ((!column_is_null(c, from + i) && value_print(c, from + i, b)) || b->n > INT32_MAX)
+			return -1;
+		ends[i] = (int32_t)b->n;
+	}
+	return 0;
+}
+
 /* A quoted value's only character that JSON escapes is binary's backslash. */
 static int json_quoted(const struct value_row *r, const struct column *c, int64_t i, struct buf *b)
 {
