@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <zstd.h>
+#include <zstd_errors.h>
 
 #define INFLATE_FREE ((int64_t)1 << 30) /* a message may always unpack to this much */
 #define INFLATE_RATIO 256               /* or to this many times its body */
@@ -74,6 +75,8 @@ static int unpack_zstd(struct body *b, struct bytes in, uint8_t *to, int64_t n)
 	if (ZSTD_isError(end) || end != (size_t)in.n)
 		return body_bad(b, "a compressed buffer is not one zstd frame");
 	got = ZSTD_decompress(to, (size_t)n, in.p, (size_t)in.n);
+	if (ZSTD_getErrorCode(got) == ZSTD_error_memory_allocation)
+		return err_oom(b->e);
 	if (ZSTD_isError(got))
 		return body_bad(b, "a compressed buffer is damaged (%s)", ZSTD_getErrorName(got));
 	return got == (size_t)n ? 0 : body_bad(b, "a compressed buffer is shorter than it claims");
@@ -97,6 +100,8 @@ static int unpack_lz4(struct body *b, struct bytes in, uint8_t *to, int64_t n)
 		at += used;
 	}
 	LZ4F_freeDecompressionContext(ctx);
+	if (LZ4F_isError(left) && strcmp(LZ4F_getErrorName(left), "ERROR_allocation_failed") == 0)
+		return err_oom(b->e);
 	if (left || at != (size_t)in.n || made != (size_t)n)
 		return body_bad(b, "a compressed buffer is damaged or not one LZ4 frame");
 	return 0;

@@ -186,7 +186,13 @@ static int exec_end(struct exec *x, struct err *e)
 	return exec_status(x->command, status, e);
 }
 
-#define PATIENCE_MS 1000
+#define PATIENCE_MS 5000
+
+/* It wrote when nobody read any more: the shell of a program tells it so. */
+static bool died_of_pipe(int status)
+{
+	return WIFSIGNALED(status) ? WTERMSIG(status) == SIGPIPE : WEXITSTATUS(status) == 128 + SIGPIPE;
+}
 
 /* Its output is broken, as *e says: because its input failed, or it did itself, or it writes something else. */
 static int exec_broken(struct exec *x, struct err *e)
@@ -203,7 +209,7 @@ static int exec_broken(struct exec *x, struct err *e)
 		}
 		x->pid = 0;
 		if ((rc = feeder_failed(x->feeder, &why)) < 0 ||
-		    (!(WIFSIGNALED(status) && WTERMSIG(status) == SIGPIPE) && (rc = exec_status(x->command, status, &why)) < 0)) {
+		    (!died_of_pipe(status) && (rc = exec_status(x->command, status, &why)) < 0)) {
 			*e = why;
 			return rc;
 		}

@@ -180,28 +180,25 @@ static int put_batch(struct parts *p, struct regroup *to, struct feed *f, int le
 	return regroup_add(to, b, part, e);
 }
 
-static int put_feed(struct parts *p, struct regroup *to, struct feed *f, int level, struct err *e)
+/* The next batch of a feed, or the failure behind the last. */
+static int feed_on(struct feed *f, struct err *e)
 {
-	int rc = 0;
-
-	for (;;) {
-		if (f->batch && (rc = put_batch(p, to, f, level, e)) < 0)
-			return rc;
-		if (f->failed) {
-			*e = f->failure;
-			f->base += f->n;
-			return -e->status;
-		}
-		if ((rc = feed_next(f, e)) < 0 || !f->batch)
-			return rc;
-	}
+	if (!f->failed)
+		return feed_next(f, e);
+	*e = f->failure;
+	f->base += f->n;
+	return -e->status;
 }
 
 /* Everything that is left of a feed. An error of the left input comes after the rows before it. */
 static int put_all(struct parts *p, struct regroup *to, struct feed *f, int level, struct err *e)
 {
-	int rc = put_feed(p, to, f, level, e);
+	int rc;
 
+	do
+		if (f->batch && (rc = put_batch(p, to, f, level, e)) < 0)
+			return rc;
+	while ((rc = feed_on(f, e)) == 0 && f->batch);
 	if (rc < 0 && !f->tagged && f->side == LEFT) {
 		join_stop(p->j, f->base, e);
 		rc = 0;

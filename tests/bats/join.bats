@@ -91,6 +91,19 @@ side() { # rows factor text [one]
 	[ "$(jq '.spills > 10' stats.json)" = true ]
 }
 
+@test "whichever allocation fails while both sides lie on disk: exit 71 with one line, no output" {
+	[ -e "$STOOK_BIN/../faults.so" ] || skip "make units builds the shim"
+	cd "$BATS_TEST_TMPDIR"
+	side 90000 7919 a >l.csv
+	side 90000 104729 b >r.csv
+	for n in $(seq 3000 500 5000) $(seq 5500 60 6500) 7000 8000; do
+		rm -f mark out.csv
+		FAULT=malloc:$n FAULT_MARK=$PWD/mark LD_PRELOAD=$STOOK_BIN/../faults.so stook-join --full -k id l.csv r.csv -j 4 -S 1M -o out.csv 2>err && status=0 || status=$?
+		[ -e mark ]
+		[ "$status" = 0 ] || { [ "$status" = 71 ] && [ "$(wc -l <err)" = 1 ] && [ ! -e out.csv ]; } || { echo "allocation $n: $status"; cat err; false; }
+	done
+}
+
 @test "an error of the left input comes after the rows before it, in memory and on disk; a cut input is 76" {
 	cd "$BATS_TEST_TMPDIR"
 	{ side 20000 7919 a; echo 'x,not a number,y'; side 100 3 a | tail -n +2; } >l.csv
