@@ -16,8 +16,9 @@ void failure_print(const struct failure *f, bool json)
 {
 	cleanup_buf struct buf b = { 0 };
 
-	if (f->e.status && f->e.status != ST_CLOSED && err_format(&f->e, f->program, json, &b) == 0)
-		term_err(buf_view(&b));
+	if (!f->e.status || f->e.status == ST_CLOSED)
+		return;
+	term_err(err_format(&f->e, f->program, json, &b) == 0 ? buf_view(&b) : STR("fanout: out of memory\n"));
 }
 
 int root_cause(int n, const struct wire_status *status)

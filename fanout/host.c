@@ -18,8 +18,12 @@ static int send_task(struct host *h, const struct wire_task *task, struct try *t
 {
 	cleanup_buf struct buf body = { 0 };
 
-	if (wire_put_task(&body, task))
+	int rc = wire_put_task(&body, task);
+
+	if (rc > 0)
 		return err_set(e, ST_USAGE, "the pipeline is too long to be sent to hosts");
+	if (rc < 0)
+		return err_oom(e);
 	return wire_put(&h->out, W_TASK, 0, t->id, body.p, body.n) ? err_oom(e) : 0;
 }
 

@@ -15,6 +15,8 @@ static int failed(struct pack *p, struct err *e)
 {
 	const char *text = archive_error_string(p->a);
 
+	if (archive_errno(p->a) == ENOMEM)
+		return err_oom(e);
 	return err_set(e, ST_IO, "cannot pack what is to be shipped: %s", text ? text : "unknown error");
 }
 

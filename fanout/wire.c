@@ -152,19 +152,25 @@ int wire_put_task(struct buf *b, const struct wire_task *t)
 {
 	size_t from = b->n;
 
-	if (t->n < 1 || t->n > WIRE_STAGES || add32(b, (uint32_t)t->n))
+	if (t->n < 1 || t->n > WIRE_STAGES)
+		return 1;
+	if (add32(b, (uint32_t)t->n))
 		return -1;
 	for (int i = 0; i < t->n; i++) {
-		if (t->stages[i].argc < 1 || t->stages[i].argc > WIRE_ARGS || add32(b, (uint32_t)t->stages[i].argc))
+		if (t->stages[i].argc < 1 || t->stages[i].argc > WIRE_ARGS)
+			return 1;
+		if (add32(b, (uint32_t)t->stages[i].argc))
 			return -1;
 		for (int k = 0; k < t->stages[i].argc; k++) {
 			size_t n = strlen(t->stages[i].argv[k]);
 
-			if (n > WIRE_MAX || add32(b, (uint32_t)n) || buf_add(b, t->stages[i].argv[k], n))
+			if (n > WIRE_MAX)
+				return 1;
+			if (add32(b, (uint32_t)n) || buf_add(b, t->stages[i].argv[k], n))
 				return -1;
 		}
 	}
-	return b->n - from <= WIRE_MAX ? 0 : -1;
+	return b->n - from <= WIRE_MAX ? 0 : 1;
 }
 
 /* Takes a u32 off the front of *s. */

@@ -76,7 +76,7 @@ struct wire_task {
 	} stages[WIRE_STAGES];
 };
 
-/* Encodes the body of a TASK. 0, or -1 when it is too large or memory is short. */
+/* Encodes the body of a TASK. 0, 1 when it is too large, -1 when memory is short. */
 int wire_put_task(struct buf *b, const struct wire_task *t) must_check;
 int wire_get_task(struct str body, struct arena *a, struct wire_task *t);
 

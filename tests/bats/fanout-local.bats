@@ -188,6 +188,21 @@ caught_at_work() { # pid-of-fanout n
 	[ ! -e out.csv ]
 }
 
+@test "out of memory here or in a worker: it is said, and there is no output" {
+	[ -e "$STOOK_BIN/../faults.so" ] || skip "make units builds the shim"
+	for n in 25 60 162+ 349 351 400+ 700 1000; do
+		rm -f out.csv
+		FAULT=malloc:$n LD_PRELOAD=$STOOK_BIN/../faults.so fanout -w 2 --shard-rows 5000 'stook sort -k price:num,id in.csv -o out.csv' 2>err && status=0 || status=$?
+		case $status in
+		0) continue ;; # the shard was done again elsewhere
+		69 | 71 | 75) ;;
+		*) echo "allocation $n: $status"; cat err; return 1 ;;
+		esac
+		[ -s err ] || { echo "allocation $n: $status without a word"; return 1; }
+		[ ! -e out.csv ]
+	done
+}
+
 @test "--explain says where each stage runs" {
 	fanout --explain 'stook map "where id > 1" in.csv | stook reduce -g k -a n=count | stook sort -k n:num' >got
 	grep -q '1  on hosts  .*stook-map' got
