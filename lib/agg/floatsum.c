@@ -99,6 +99,22 @@ int floatsum_add_slow(struct floatsum *s, double v, struct floatsums *p)
 	return 0;
 }
 
+#define SAMPLE 64
+
+struct floatwindow floatwindow_of(const double *v, int64_t n)
+{
+	int64_t step = n / SAMPLE + 1;
+	int top = FLOATPART_SPAN + 1, exp;
+	bool minus;
+
+	for (int64_t i = 0; i < n; i += step) {
+		double_parts(v[i], &exp, &minus);
+		if (exp >= top && exp < 0x7ff - 64) /* the number to round with must be finite */
+			top = exp + 1;
+	}
+	return (struct floatwindow){ ldexp(1.5, top + 1 - 1023 + 25), (uint32_t)(top + 1 - FLOATPART_SPAN) };
+}
+
 void double_exact(double v, mpz_t n, long *exp2)
 {
 	bool minus;

@@ -11,6 +11,7 @@
 
 #include "lib/agg/decsum.h"
 
+#include <math.h>
 #include <string.h>
 
 #define SUPER_CHUNKS 70
@@ -99,6 +100,48 @@ static inline int floatsum_add(struct floatsum *s, double v, struct floatsums *p
 		return floatsum_add_slow(s, v, p);
 	floatsum_set(s, sum);
 	return 0;
+}
+
+/* Some doubles of nearly the same size, added up exactly in two: `high` takes each one rounded to a multiple of 2^-27 of the largest
+ * (by adding and subtracting a large number, as T. J. Dekker does), `low` what is left. At most FLOATPART_ROWS additions of values
+ * within FLOATPART_SPAN binary places make no carry that either would lose: 28 and 14 bits fit into 53; what is left is below 2^-28 of
+ * the largest and, with the last of 53 bits of one FLOATPART_SPAN places smaller, the sum has 53 at most. Zero fits always. */
+struct floatpart {
+	double high, low;
+	int64_t n; /* the caller's */
+};
+
+#define FLOATPART_NONE ((struct floatpart){ .high = -0.0 }) /* it is never -0 again: nearest sums are not */
+
+static inline bool floatpart_any(const struct floatpart *p)
+{
+	return p->high != 0 || !signbit(p->high);
+}
+
+struct floatwindow {
+	double round;  /* adding and subtracting it rounds */
+	uint32_t from; /* the least exponent that fits */
+};
+
+#define FLOATPART_ROWS (INT64_C(1) << 14)
+#define FLOATPART_SPAN 15
+
+/* A window that suits most of v[0 .. n), if any does. */
+struct floatwindow floatwindow_of(const double *v, int64_t n);
+
+/* false: v does not fit, nothing is added. */
+static inline bool floatpart_add(struct floatpart *p, double v, const struct floatwindow *w)
+{
+	double high;
+	uint64_t bits;
+
+	memcpy(&bits, &v, sizeof bits);
+	if ((uint32_t)(bits >> 52 & 0x7ff) - w->from >= FLOATPART_SPAN && v != 0)
+		return false;
+	high = v + w->round - w->round;
+	p->high += high;
+	p->low += v - high;
+	return true;
 }
 
 /* v as n * 2^exp2 (n initialised by the caller). v is finite. */

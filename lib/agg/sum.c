@@ -5,6 +5,8 @@
 #include "lib/agg/agg.h"
 #include "lib/agg/floatsum.h"
 
+#include <stdlib.h>
+
 enum kind { SUM_INT, SUM_DEC, SUM_FLOAT };
 
 static const char *const sum_states[] = { "sum.int64", "sum.num", "sum.float64" };
@@ -22,7 +24,10 @@ struct sum_more {
 	struct decsums decs;
 	struct floatsums floats;
 	struct decpool scratch;
+	struct floatpart *parts; /* of one batch; NULL: not needed yet */
 };
+
+#define FEW_GROUPS 1024 /* whose parts are in the nearest cache, and added up after some rows each */
 
 static bool is_mean(const struct agg *a)
 {
@@ -99,7 +104,7 @@ static int update_i64(struct agg *a, const struct agg_batch *b, struct sum_more 
 	EACH_ROW(decsum_add_i64(&g->u.dec, nums->i64[i], &more->decs));
 }
 
-static int update_f64(struct agg *a, const struct agg_batch *b, struct sum_more *more, struct err *e)
+static int update_f64_one_by_one(struct agg *a, const struct agg_batch *b, struct sum_more *more, struct err *e)
 {
 	const struct numbers *nums = b->args[0].nums;
 	uint8_t *base = a->groups;
@@ -107,6 +112,79 @@ static int update_f64(struct agg *a, const struct agg_batch *b, struct sum_more 
 	bool mean = is_mean(a);
 
 	EACH_ROW(floatsum_add(&g->u.flt, nums->f64[i], &more->floats));
+}
+
+/* Rows [from, to) to the parts of their groups, what does not fit one by one. Inlined for constant `mean` and `valid`. */
+static inline __attribute__((always_inline)) int add_rows(struct agg *a, const struct agg_batch *b, int64_t from, int64_t to, bool mean,
+							  const uint8_t *valid)
+{
+	struct sum_more *more = a->more;
+	const double *v = b->args[0].nums->f64;
+	const struct floatwindow w = floatwindow_of(v + from, to - from);
+	struct floatpart *parts = more->parts;
+	const uint32_t *ids = b->ids;
+
+	for (int64_t i = from; i < to; i++) {
+		uint32_t g = ids[i];
+
+		if (g == NO_GROUP || (valid && !bit_get(valid, i)))
+			continue;
+		if (mean)
+			parts[g].n++;
+		if (!floatpart_add(&parts[g], v[i], &w) && floatsum_add(&state_of(a, g)->u.flt, v[i], &more->floats))
+			return -1;
+	}
+	return 0;
+}
+
+static int take_part(struct agg *a, uint32_t g, struct floatpart *p)
+{
+	struct sum_more *more = a->more;
+	int rc = 0;
+
+	if (floatpart_any(p))
+		rc = floatsum_add(&state_of(a, g)->u.flt, p->high, &more->floats) ||
+		     floatsum_add(&state_of(a, g)->u.flt, p->low, &more->floats);
+	if (is_mean(a))
+		*count_of(a, g) += p->n;
+	*p = FLOATPART_NONE;
+	return rc;
+}
+
+/* Rows [from, to), FLOATPART_ROWS at most, of at most FEW_GROUPS groups. */
+static int add_part(struct agg *a, const struct agg_batch *b, int64_t from, int64_t to)
+{
+	struct sum_more *more = a->more;
+	const uint8_t *valid = b->args[0].nums->valid;
+	int rc;
+
+	if (valid)
+		rc = add_rows(a, b, from, to, true, valid);
+	else
+		rc = is_mean(a) ? add_rows(a, b, from, to, true, NULL) : add_rows(a, b, from, to, false, NULL);
+	for (uint32_t g = 0; g < a->ngroups && !rc; g++)
+		rc = take_part(a, g, &more->parts[g]);
+	return rc;
+}
+
+static int make_parts(struct sum_more *more, struct err *e)
+{
+	more->parts = malloc(FEW_GROUPS * sizeof *more->parts);
+	for (uint32_t g = 0; more->parts && g < FEW_GROUPS; g++)
+		more->parts[g] = FLOATPART_NONE;
+	return more->parts ? 0 : err_oom(e);
+}
+
+static int update_f64(struct agg *a, const struct agg_batch *b, struct sum_more *more, struct err *e)
+{
+	if (a->ngroups > FEW_GROUPS)
+		return update_f64_one_by_one(a, b, more, e);
+	if (!more->parts && make_parts(more, e) < 0)
+		return -e->status;
+	for (int64_t i = 0; i < b->n; i += FLOATPART_ROWS)
+		if (add_part(a, b, i, b->n - i < FLOATPART_ROWS ? b->n : i + FLOATPART_ROWS))
+			return err_oom(e);
+	return 0;
 }
 
 static int add_dec(struct decsum *s, const struct numbers *nums, int64_t i, struct sum_more *more)
@@ -269,6 +347,7 @@ static void sum_drop(struct agg *a)
 	decsums_free(&more->decs);
 	floatsums_free(&more->floats);
 	decpool_free(&more->scratch);
+	free(more->parts);
 }
 
 const struct agg_family agg_sum = {

@@ -3,6 +3,7 @@
 #include "lib/agg/round.h"
 #include "tests/unit/test.h"
 
+#include <float.h>
 #include <math.h>
 
 static uint64_t state = 88172645463325252u;
@@ -271,8 +272,74 @@ TEST(sqrt_of_ratio)
 	mpz_clears(n, d, NULL);
 }
 
+static void print_sum(const struct floatsum *s, const struct floatsums *p, struct buf *b)
+{
+	b->n = 0;
+	CHECK(floatsum_print(s, p, b) == 0);
+}
+
+/* v[0 .. FLOATPART_ROWS) added in two doubles, and what does not fit one by one, is the sum of them all; most of them fit. */
+static void check_part(const double *v, int64_t most)
+{
+	struct floatwindow w = floatwindow_of(v, FLOATPART_ROWS);
+	struct floatpart part = FLOATPART_NONE;
+	struct floatsum sum = { 0 }, want = { 0 };
+	struct floatsums pool = { 0 };
+	cleanup_buf struct buf a = { 0 }, b = { 0 };
+	int64_t fit = 0;
+
+	CHECK(!floatpart_any(&part));
+	for (int64_t i = 0; i < FLOATPART_ROWS; i++) {
+		bool fits = floatpart_add(&part, v[i], &w);
+
+		fit += fits;
+		CHECK(fits || floatsum_add(&sum, v[i], &pool) == 0);
+		CHECK(floatsum_add(&want, v[i], &pool) == 0);
+		CHECK(floatpart_any(&part) == (fit > 0));
+	}
+	CHECK(fit >= most);
+	CHECK(floatsum_add(&sum, part.high, &pool) == 0 && floatsum_add(&sum, part.low, &pool) == 0);
+	print_sum(&sum, &pool, &a);
+	print_sum(&want, &pool, &b);
+	CHECK(str_eq(buf_view(&a), buf_view(&b)));
+	floatsums_free(&pool);
+}
+
+TEST(parts_of_float_sums_are_exact)
+{
+	static double v[FLOATPART_ROWS];
+
+	for (int span = 0; span <= 11; span++)
+		for (int k = 0; k < 20; k++) {
+			for (int64_t i = 0; i < FLOATPART_ROWS; i++)
+				v[i] = rnd() % 5 ? rnd_double(span) : 0;
+			check_part(v, span <= 3 ? FLOATPART_ROWS : 0);
+		}
+	for (int sign = 0; sign < 2; sign++) /* all as large as can be, with small ones that have bits to the last */
+		for (int64_t i = 0; i < FLOATPART_ROWS; i++) {
+			v[i] = i % 2 ? 0x1.fffffffffffffp7 : 0x1.fffffffffffffp-5;
+			v[i] = sign && i % 3 == 0 ? -v[i] : v[i];
+			if (i == FLOATPART_ROWS - 1)
+				check_part(v, FLOATPART_ROWS);
+		}
+	for (int e = -8; e < 8; e++) { /* below 2^9: what is left of each is as large as can be, down to its last bit */
+		for (int64_t i = 0; i < FLOATPART_ROWS; i++)
+			v[i] = i ? ldexp(1, e) + ldexp(1, -19) - ldexp(1, e - 52) : 128;
+		check_part(v, e >= -6 ? FLOATPART_ROWS : 1);
+	}
+	for (int64_t i = 0; i < FLOATPART_ROWS; i++)
+		v[i] = i % 1000 == 999 ? (i % 2 ? 1e300 : -4e-320) : (double)i / 7 - 900;
+	check_part(v, FLOATPART_ROWS / 2);
+	for (int64_t i = 0; i < FLOATPART_ROWS; i++)
+		v[i] = i % 2 ? -0.0 : 0;
+	check_part(v, FLOATPART_ROWS);
+	for (int64_t i = 0; i < FLOATPART_ROWS; i++)
+		v[i] = i % 2 ? DBL_MAX : i % 3 ? -DBL_MAX : 1;
+	check_part(v, 0);
+}
+
 int main(void)
 {
-	return RUN_TABLE(T1(float_sums_are_exact), T1(float_sums_are_exact_when_long), T1(float_sum_examples),
+	return RUN_TABLE(T1(float_sums_are_exact), T1(float_sums_are_exact_when_long), T1(float_sum_examples), T1(parts_of_float_sums_are_exact),
 			 T1(float_state_text_is_checked), T1(decimal_sums), T1(decimal_sums_are_exact), T1(sqrt_of_ratio));
 }
