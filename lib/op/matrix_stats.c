@@ -58,13 +58,20 @@ bool matrix_same_number(struct str a, struct str b)
 	return same;
 }
 
-/* The label that is equal to `s`; UINT32_MAX when there is none. */
-static uint32_t find_label(const struct matrix *m, struct str s)
+/* The number of a label in `index`, which has those of the data in their order: equal labels have the same number, new ones the next. */
+static int number_of(const struct matrix *m, struct keyset *index, struct str s, uint32_t *ret, struct err *e)
 {
-	for (uint32_t i = 0; i < m->labels.n; i++)
-		if (str_eq(matrix_label(m, i), s) || (m->numeric && matrix_same_number(matrix_label(m, i), s)))
-			return i;
-	return UINT32_MAX;
+	cleanup_buf struct buf digits = { 0 };
+	struct decpool pool = { 0 };
+	struct dec d;
+	int rc = 0;
+
+	if (m->numeric && dec_parse(s, &pool, &d) == DEC_OK) {
+		rc = dec_canonical(d, &pool, &digits) ? err_oom(e) : 0;
+		s = buf_view(&digits);
+	}
+	decpool_free(&pool);
+	return rc < 0 ? rc : keyset_add(index, s, keyset_hash(index, s), ret, e);
 }
 
 /* The next of "a,b,c" with escapes resolved into `b`. */
@@ -104,34 +111,59 @@ static int push_class(struct matrix *m, uint32_t label, struct err *e)
 	return 0;
 }
 
-static int given_order(struct matrix *m, const char *labels, struct err *e)
+/* How many labels "a,b,c" names, at most. */
+static size_t count_labels(const char *text)
 {
-	uint32_t known = m->labels.n, label;
-	cleanup_buf struct buf b = { 0 };
-	int rc;
+	size_t n = 1;
 
-	while (labels) {
+	for (; *text; text++)
+		n += *text == ',';
+	return n;
+}
+
+/* named[i]: label i is a class. */
+static int take_labels(struct matrix *m, const char *labels, struct keyset *index, bool *named, struct err *e)
+{
+	cleanup_buf struct buf b = { 0 };
+	uint32_t label;
+	int rc = 0;
+
+	while (labels && rc == 0) {
 		struct str s = next_label(&labels, &b);
 
 		if (!s.p)
 			return err_oom(e);
-		label = find_label(m, s);
-		for (uint32_t i = 0; i < m->nclasses; i++)
-			if (m->classes[i].label == label)
-				return err_set(e, ST_USAGE, "--labels names \"%.*s\" twice", STR_ARG(s));
-		if ((label == UINT32_MAX && (rc = add_label(m, s, &label, e)) < 0) || (rc = push_class(m, label, e)) < 0)
+		if ((rc = number_of(m, index, s, &label, e)) < 0)
 			return rc;
+		if (named[label])
+			return err_set(e, ST_USAGE, "--labels names \"%.*s\" twice", STR_ARG(s));
+		named[label] = true;
+		if (label == m->labels.n)
+			rc = add_label(m, s, &label, e);
+		if (rc == 0)
+			rc = push_class(m, label, e);
 	}
-	for (uint32_t i = 0; i < known; i++) {
-		struct str s = matrix_label(m, i);
-		uint32_t k = 0;
+	return rc;
+}
 
-		while (k < m->nclasses && m->classes[k].label != i)
-			k++;
-		if (k == m->nclasses)
-			return err_set(e, ST_DATA, "label \"%.*s\" occurs in the data but not in --labels", STR_ARG(s));
-	}
-	return 0;
+static int given_order(struct matrix *m, const char *labels, struct err *e)
+{
+	uint32_t known = m->labels.n, id;
+	bool *named = calloc(known + count_labels(labels), sizeof *named);
+	struct keyset index = { 0 };
+	int rc = named ? keyset_init(&index, e) : err_oom(e);
+
+	for (uint32_t i = 0; i < known && rc == 0; i++)
+		rc = number_of(m, &index, matrix_label(m, i), &id, e);
+	if (rc == 0)
+		rc = take_labels(m, labels, &index, named, e);
+	for (uint32_t i = 0; i < known && rc == 0; i++)
+		if (!named[i])
+			rc = err_set(e, ST_DATA, "label \"%.*s\" occurs in the data but not in --labels",
+				     STR_ARG(matrix_label(m, i)));
+	keyset_free(&index);
+	free(named);
+	return rc;
 }
 
 static int by_key(const void *a, const void *b, void *set)
