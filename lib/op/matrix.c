@@ -16,9 +16,9 @@
 #define STATES_OF_WEIGHTS "confusion-matrix weights"
 #define DENSE_LABELS 512 /* up to this many the table of pairs is dense */
 
-const char *const matrix_ratio_names[4] = { "precision", "recall", "f1", "fbeta" };
 #define SOME_ROWS 256
 
+const char *const matrix_ratio_names[4] = { "precision", "recall", "f1", "fbeta" };
 static const char *const column_names[3] = { "truth", "predicted", "count" };
 
 static int one_field(const char *text, const struct schema *s, int *col, enum key_reading *reading, struct err *e)
@@ -56,11 +56,40 @@ int matrix_field(const char *text, const struct schema *s, int *col, enum key_re
 	return 0;
 }
 
-int matrix_mark(struct schema *s, bool weighted, struct err *e)
+int matrix_mark(struct schema *s, bool weighted, const struct partial *fields, struct err *e)
 {
-	struct partial about = { .aggregates = weighted ? STR(STATES_OF_WEIGHTS) : STR(STATES_OF_COUNTS) };
+	struct partial about = *fields;
 
+	about.aggregates = weighted ? STR(STATES_OF_WEIGHTS) : STR(STATES_OF_COUNTS);
 	return partial_set(s, &about, e);
+}
+
+int matrix_describe(const struct schema *s, const char *truth, const char *other, const int cols[2], const enum key_reading readings[2],
+		    struct arena *a, struct partial *ret, struct err *e)
+{
+	struct key_bound parts[2] = { { .col = cols[0], .reading = readings[0] }, { .col = cols[1], .reading = readings[1] } };
+	struct key key = { .n = 2, .parts = parts };
+	cleanup_buf struct buf b = { 0 };
+	char *given = arena_printf(a, "%s,%s", truth, other);
+
+	if (!given || key_describe(&key, s, &b))
+		return err_oom(e);
+	*ret = (struct partial){ .group = str_of(given), .keys = { arena_dup(a, b.p, b.n), b.n } };
+	return ret->keys.p ? 0 : err_oom(e);
+}
+
+int matrix_agrees(const struct partial *about, const char *truth, const char *other, struct err *e)
+{
+	cleanup_arena struct arena arena = { 0 };
+	char *given = truth && other ? arena_printf(&arena, "%s,%s", truth, other) : NULL;
+
+	if (!truth || !other || !about->group.n)
+		return 0;
+	if (!given)
+		return err_oom(e);
+	if (str_is(about->group, given) || str_is(about->keys, given))
+		return 0;
+	return err_set(e, ST_DATA, "the partial states are of the fields \"%.*s\", not \"%s\"", STR_ARG(about->group), given);
 }
 
 static int bind_labels(struct matrix *m, const struct schema *s, const struct matrix_opts *o, struct err *e)
@@ -76,32 +105,31 @@ static int bind_labels(struct matrix *m, const struct schema *s, const struct ma
 		if (s->fields[m->cols[i]].type.id == T_NULL)
 			numeric[i] = numeric[!i];
 	m->numeric = numeric[0];
-	if (numeric[0] != numeric[1]) {
-		err_set(e, ST_USAGE, "the labels of \"%s\" are %s, those of \"%s\" %s", o->truth,
-			numeric[0] ? "numbers" : "text", o->predicted, numeric[1] ? "numbers" : "text");
-		return err_hint(e, "say how to compare them: :num or :text behind a field");
-	}
-	return 0;
+	if (numeric[0] == numeric[1])
+		return matrix_describe(s, o->truth, o->predicted, m->cols, m->reading, &m->arena, &m->about, e);
+	err_set(e, ST_USAGE, "the labels of \"%s\" are %s, those of \"%s\" %s", o->truth, numeric[0] ? "numbers" : "text", o->predicted,
+		numeric[1] ? "numbers" : "text");
+	return err_hint(e, "say how to compare them: :num or :text behind a field");
 }
 
-static int bind_merge(struct matrix *m, const struct schema *s, struct err *e)
+static int bind_merge(struct matrix *m, const struct schema *s, const struct matrix_opts *o, struct err *e)
 {
-	cleanup_arena struct arena arena = { 0 };
-	struct partial about;
-	int rc = partial_get(s, &arena, &about, e);
+	int rc = partial_get(s, &m->arena, &m->about, e);
 
 	if (rc < 0)
 		return rc;
-	m->weighted = str_is(about.aggregates, STATES_OF_WEIGHTS);
-	if (!m->weighted && !str_is(about.aggregates, STATES_OF_COUNTS))
+	m->weighted = str_is(m->about.aggregates, STATES_OF_WEIGHTS);
+	if (!m->weighted && !str_is(m->about.aggregates, STATES_OF_COUNTS))
 		return err_set(e, ST_DATA, "the partial states hold -a %.*s, not those of confusion-matrix",
-			       STR_ARG(about.aggregates));
+			       STR_ARG(m->about.aggregates));
 	for (int i = 0; i < 3; i++) {
 		m->cols[i] = schema_find(s, str_of(column_names[i]));
 		if (m->cols[i] < 0 || s->fields[m->cols[i]].type.layout > LAY_VAR)
 			return err_set(e, ST_DATA, "the partial states of confusion-matrix have no column \"%s\"",
 				       column_names[i]);
 	}
+	if ((rc = matrix_agrees(&m->about, o->truth, o->predicted, e)) < 0)
+		return rc;
 	m->numeric = reads_numbers(s, m->cols[0], KEY_AUTO);
 	if (m->numeric != reads_numbers(s, m->cols[1], KEY_AUTO))
 		return err_set(e, ST_DATA, "the partial states of confusion-matrix hold text and numbers as labels");
@@ -131,7 +159,7 @@ int matrix_init(struct matrix *m, const struct schema *s, const struct matrix_op
 			      .beta = o->beta };
 	if ((rc = read_beta(m, o->beta, e)) < 0)
 		return rc;
-	rc = o->merge ? bind_merge(m, s, e) : bind_labels(m, s, o, e);
+	rc = o->merge ? bind_merge(m, s, o, e) : bind_labels(m, s, o, e);
 	if (rc == 0 && amount && !o->merge)
 		rc = field_resolve(str_of(amount), s, &m->cols[2], e);
 	if (rc < 0 || (rc = keyset_init(&m->labels, e)) < 0 || (rc = keyset_init(&m->sparse, e)) < 0)
@@ -166,6 +194,7 @@ void matrix_free(struct matrix *m)
 	decsums_free(&m->decs);
 	decpool_free(&m->scratch_digits);
 	arena_free(&m->scratch);
+	arena_free(&m->arena);
 	*m = (struct matrix){ 0 };
 }
 

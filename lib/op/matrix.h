@@ -22,6 +22,7 @@
 #include "lib/agg/keyset.h"
 #include "lib/table/key.h"
 #include "lib/table/stream.h"
+#include "lib/table/partial.h"
 
 enum normalize { NORM_NONE, NORM_TRUE, NORM_PRED, NORM_ALL };
 
@@ -101,7 +102,8 @@ struct matrix {
 	uint32_t *dense, stride; /* pair number + 1 by truth * stride + predicted, while labels are few */
 	struct keyset sparse;    /* pair by (truth, predicted), afterwards */
 	struct decsum left_out;  /* pairs with a missing label */
-	struct arena scratch;
+	struct arena scratch, arena;
+	struct partial about;    /* the two fields, as partial states say them; texts live in `arena` */
 
 	/* after matrix_finish() */
 	uint32_t nclasses;
@@ -118,7 +120,13 @@ int matrix_field(const char *text, const struct schema *s, int *col, enum key_re
 /* Equal as numbers; text that is none is equal to nothing. */
 bool matrix_same_number(struct str a, struct str b);
 /* Describes a table of truth, predicted, count as partial states. */
-int matrix_mark(struct schema *s, bool weighted, struct err *e) nodiscard;
+int matrix_mark(struct schema *s, bool weighted, const struct partial *fields, struct err *e) nodiscard;
+
+/* How partial states name the fields that were read: as given and, with their readings, resolved. Texts live in `a`. */
+int matrix_describe(const struct schema *s, const char *truth, const char *other, const int cols[2], const enum key_reading readings[2],
+		    struct arena *a, struct partial *ret, struct err *e) nodiscard;
+/* ST_DATA when the states are of other fields than those given (NULL: not given). */
+int matrix_agrees(const struct partial *about, const char *truth, const char *other, struct err *e) nodiscard;
 
 /* Binds the fields; in a merge, those of the partial states. */
 int matrix_init(struct matrix *m, const struct schema *s, const struct matrix_opts *o, struct err *e) nodiscard;

@@ -292,7 +292,7 @@ static int partial_fields(struct matrix *m, struct schema *s, struct err *e)
 {
 	int rc = pair_fields(m, s, e);
 
-	return rc < 0 ? rc : matrix_mark(s, m->weighted, e);
+	return rc < 0 ? rc : matrix_mark(s, m->weighted, &m->about, e);
 }
 
 static int partial_rows(struct matrix *m, struct report_source *r, struct err *e)

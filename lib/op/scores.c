@@ -29,7 +29,8 @@ struct reader {
 	int cols[3]; /* amount: -1 when every record counts once */
 	bool numeric, weighted;
 	enum on_bad on_bad;
-	struct arena scratch;
+	struct partial about; /* the two fields; texts live in `arena` */
+	struct arena scratch, arena;
 	struct rows rows;
 	struct buf spelled;
 
@@ -80,22 +81,22 @@ bool scores_are_states(const struct schema *s)
 	return str_is(what, STATES_OF_COUNTS) || str_is(what, STATES_OF_WEIGHTS);
 }
 
-static int bind_states(struct reader *r, const struct schema *s, struct err *e)
+static int bind_states(struct reader *r, const struct schema *s, const struct score_opts *o, struct err *e)
 {
-	cleanup_arena struct arena a = { 0 };
-	struct partial about;
-	int rc = partial_get(s, &a, &about, e);
+	int rc = partial_get(s, &r->arena, &r->about, e);
 
 	if (rc < 0)
 		return rc;
-	r->weighted = str_is(about.aggregates, STATES_OF_WEIGHTS);
-	if (!r->weighted && !str_is(about.aggregates, STATES_OF_COUNTS))
-		return err_set(e, ST_DATA, "the partial states hold -a %.*s, not scores of confusion-matrix", STR_ARG(about.aggregates));
+	r->weighted = str_is(r->about.aggregates, STATES_OF_WEIGHTS);
+	if (!r->weighted && !str_is(r->about.aggregates, STATES_OF_COUNTS))
+		return err_set(e, ST_DATA, "the partial states hold -a %.*s, not scores of confusion-matrix", STR_ARG(r->about.aggregates));
 	for (int i = 0; i < 3; i++) {
 		r->cols[i] = schema_find(s, str_of(state_names[i]));
 		if (r->cols[i] < 0 || s->fields[r->cols[i]].type.layout > LAY_VAR)
 			return err_set(e, ST_DATA, "the partial states of confusion-matrix have no column \"%s\"", state_names[i]);
 	}
+	if ((rc = matrix_agrees(&r->about, o->truth, o->score, e)) < 0)
+		return rc;
 	r->numeric = type_is_numeric(&s->fields[r->cols[TRUTH]].type);
 	return 0;
 }
@@ -103,13 +104,14 @@ static int bind_states(struct reader *r, const struct schema *s, struct err *e)
 static int bind_fields(struct reader *r, const struct schema *s, const struct score_opts *o, struct err *e)
 {
 	const char *amount = o->weight ? o->weight : o->count;
-	enum key_reading reading;
+	enum key_reading readings[2] = { KEY_AUTO, KEY_AUTO };
 	int rc;
 
 	r->weighted = o->weight != NULL;
 	r->cols[AMOUNT] = -1;
-	if ((rc = matrix_field(o->truth, s, &r->cols[TRUTH], &reading, &r->numeric, e)) < 0 ||
-	    (rc = field_resolve(str_of(o->score), s, &r->cols[SCORE], e)) < 0)
+	if ((rc = matrix_field(o->truth, s, &r->cols[TRUTH], &readings[TRUTH], &r->numeric, e)) < 0 ||
+	    (rc = field_resolve(str_of(o->score), s, &r->cols[SCORE], e)) < 0 ||
+	    (rc = matrix_describe(s, o->truth, o->score, r->cols, readings, &r->arena, &r->about, e)) < 0)
 		return rc;
 	return amount ? field_resolve(str_of(amount), s, &r->cols[AMOUNT], e) : 0;
 }
@@ -319,6 +321,7 @@ static void reader_free(struct reader *r)
 	buf_free(&r->labels[1]);
 	decsums_free(&r->decs);
 	arena_free(&r->scratch);
+	arena_free(&r->arena);
 	schema_unref(r->schema);
 	free(r);
 }
@@ -351,7 +354,7 @@ static int reader_schema(struct reader *r, struct err *e)
 static int reader_bind(struct reader *r, const struct score_opts *o, struct err *e)
 {
 	const struct schema *s = r->from->schema;
-	int rc = o->merge ? bind_states(r, s, e) : bind_fields(r, s, o, e);
+	int rc = o->merge ? bind_states(r, s, o, e) : bind_fields(r, s, o, e);
 
 	if (rc == 0 && r->result && (rc = read_threshold(o->threshold, &r->threshold, e)) == 0)
 		rc = buf_puts(&r->labels[1], o->positive) ? err_oom(e) : 0;
@@ -407,9 +410,8 @@ static void marked_close(struct source *s)
 	free(m);
 }
 
-static int mark(struct source *from, bool weighted, struct source **ret, struct err *e)
+static int mark(struct source *from, const struct partial *about, struct source **ret, struct err *e)
 {
-	struct partial about = { .aggregates = weighted ? STR(STATES_OF_WEIGHTS) : STR(STATES_OF_COUNTS) };
 	struct marked *m = calloc(1, sizeof *m);
 	int rc = 0;
 
@@ -421,7 +423,7 @@ static int mark(struct source *from, bool weighted, struct source **ret, struct 
 	for (int i = 0; m->schema && i < from->schema->nfields && rc == 0; i++)
 		rc = schema_add(m->schema, from->schema->fields[i].name, &from->schema->fields[i].type, i < AMOUNT, e);
 	if (rc == 0)
-		rc = m->schema ? partial_set(m->schema, &about, e) : err_oom(e);
+		rc = m->schema ? partial_set(m->schema, about, e) : err_oom(e);
 	m->source = (struct source){ m->schema, marked_next, marked_close, NULL };
 	if (rc < 0)
 		marked_close(&m->source);
@@ -436,14 +438,15 @@ int scores_partial(struct source *in, const struct score_opts *o, struct source 
 	const struct reduce_opts how = { .group = "truth,score", .naggs = 1, .aggs = sums, .memory = o->memory, .tmpdir = o->tmpdir };
 	struct reader *r;
 	struct source *s;
-	bool weighted;
+	struct partial about;
 	int rc = reader_open(in, o, false, &r, e);
 
 	if (rc < 0)
 		return rc;
-	weighted = r->weighted;
+	about = r->about; /* the reader lives as long as what is made from it */
+	about.aggregates = r->weighted ? STR(STATES_OF_WEIGHTS) : STR(STATES_OF_COUNTS);
 	rc = reduce_open(&r->source, &how, &s, e);
-	return rc < 0 ? rc : mark(s, weighted, ret, e);
+	return rc < 0 ? rc : mark(s, &about, ret, e);
 }
 
 /* ---- the curves ---- */
@@ -646,7 +649,7 @@ static int cells_table(struct reader *r, struct given *g, struct err *e)
 	if ((rc = schema_add(g->schema, STR("truth"), &label, true, e)) < 0 ||
 	    (rc = schema_add(g->schema, STR("predicted"), &label, true, e)) < 0 ||
 	    (rc = schema_add(g->schema, STR("count"), &amount, false, e)) < 0 ||
-	    (rc = matrix_mark(g->schema, r->weighted, e)) < 0)
+	    (rc = matrix_mark(g->schema, r->weighted, &r->about, e)) < 0)
 		return rc;
 	if ((rc = rows_init(&rows, g->schema, e)) == 0 && (rc = cell_rows(r, &rows, e)) == 0)
 		rc = rows_take(&rows, &g->b, e);
