@@ -87,7 +87,9 @@ bool parse_count(const char *s, int64_t *n)
 {
 	static const struct unit units[] = { { "", 1 }, { "k", 1e3 }, { "K", 1e3 }, { "M", 1e6 }, { "G", 1e9 }, { NULL, 0 } };
 
-	return num_parse_i64(str_of(s), n) == DEC_OK ? *n >= 0 : with_unit(s, units, n);
+	if (num_parse_i64(str_of(s), n) == DEC_OK)
+		return *n >= 0;
+	return (!strchr(s, '.') || strpbrk(s, "kKMG")) && with_unit(s, units, n); /* 1.5k, but not 1.5 */
 }
 
 bool parse_size(const char *s, int64_t *bytes)

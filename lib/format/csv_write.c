@@ -332,6 +332,14 @@ static int end_line(struct writer *w)
 	return buf_add(&w->buf, w->ends[LINE_USUAL].text, w->ends[LINE_USUAL].n);
 }
 
+/* A null of one column: nothing but its line end says that it is there. */
+static bool last_line_is_empty(const struct writer *w)
+{
+	const uint8_t *end = w->buf.p + w->buf.n - w->ends[LINE_USUAL].n;
+
+	return end == w->buf.p || end[-1] == '\n' || end[-1] == '\r';
+}
+
 static int write_batch(struct sink *s, struct batch *b, struct err *e)
 {
 	struct writer *w = (struct writer *)s;
@@ -345,7 +353,7 @@ static int write_batch(struct sink *s, struct batch *b, struct err *e)
 		rc = write_strip(w, b, from, n - from < step ? n - from : step, e);
 	if (rc == 0 && n < b->nrows)
 		rc = rest_refused(b, w->hidden, e);
-	if (rc == 0 && n && w->same_end && o->open_end) {
+	if (rc == 0 && n && w->same_end && o->open_end && !last_line_is_empty(w)) {
 		w->buf.n -= w->ends[LINE_USUAL].n;
 		w->owed = true;
 	}

@@ -163,6 +163,8 @@ static int plan(struct json_sink *s)
 	for (int i = 0; i < s->schema->nfields; i++) {
 		struct jsonl_path path = jsonl_path(s->schema->fields[i].name, &a);
 
+		if (i == s->rest) /* no key: one of that name is \_rest */
+			continue;
 		if (!path.n || !(n = grow_path(&a, &all, &path)))
 			return err_oom(s->e);
 		n->col = i;
