@@ -16,6 +16,7 @@ struct inputs {
 	struct buf first, now_name; /* as messages may have them: the first, and the one being read; NUL terminated */
 	struct read_opts opts;
 	struct source *now;
+	struct batch *held; /* the first batch, looked at already */
 	bool *wanted;    /* of our columns; NULL: all */
 	int *map;        /* column i of ours is column map[i] of theirs, -1: they have no _rest */
 	bool same_order;
@@ -149,7 +150,9 @@ static int next(struct source *s, struct batch **ret, struct err *e)
 	struct inputs *in = (struct inputs *)s;
 	int rc;
 
-	for (;;) {
+	*ret = in->held;
+	in->held = NULL;
+	while (!*ret) {
 		cleanup_batch struct batch *b = NULL;
 
 		if ((rc = source_next(in->now, &b, e)) < 0)
@@ -168,6 +171,7 @@ static int next(struct source *s, struct batch **ret, struct err *e)
 		if ((rc = open_next(in, e)) < 0)
 			return rc;
 	}
+	return 0;
 }
 
 static void close_inputs(struct source *s)
@@ -175,6 +179,7 @@ static void close_inputs(struct source *s)
 	struct inputs *in = (struct inputs *)s;
 
 	source_close(in->now);
+	batch_unref(in->held);
 	schema_unref(s->schema);
 	free(in->map);
 	buf_free(&in->first);
@@ -201,6 +206,24 @@ static void expect_others(const struct inputs *in)
 	}
 }
 
+/* Opens the first input that says something: JSON Lines without a record have no columns that the others could have. */
+static int open_first(struct inputs *in, struct err *e)
+{
+	int rc = open_next(in, e);
+
+	while (rc == 0 && in->n > 1 && in->now->schema->nfields == 1 && rest_column(in->now->schema) == 0) {
+		if ((rc = source_next(in->now, &in->held, e)) < 0 || in->held)
+			break;
+		source_close(in->now);
+		in->now = NULL;
+		in->names++;
+		in->n--;
+		in->next = 0;
+		rc = open_next(in, e);
+	}
+	return rc;
+}
+
 /* Starts with the first of several inputs. */
 static int begin(struct inputs *in, const struct read_opts *o, struct err *e)
 {
@@ -211,7 +234,7 @@ static int begin(struct inputs *in, const struct read_opts *o, struct err *e)
 	in->source.next = next;
 	in->source.close = close_inputs;
 	in->source.want = want;
-	if ((rc = open_next(in, e)) < 0)
+	if ((rc = open_first(in, e)) < 0)
 		return rc;
 	in->source.schema = schema_ref(in->now->schema);
 	in->map = calloc((size_t)in->source.schema->nfields + 1, sizeof *in->map);
