@@ -39,6 +39,7 @@ static bool can_read(const struct type *t)
 	case T_INT64:
 	case T_FLOAT64:
 	case T_DATE32:
+	case T_DECIMAL:
 		return true;
 	default:
 		return t->id == T_TIMESTAMP && t->unit == UNIT_US;
