@@ -2,6 +2,7 @@
 #include "lib/format/format.h"
 
 #include "lib/io/name.h"
+#include "lib/io/path.h"
 #include "lib/io/term.h"
 
 #include <unistd.h>
@@ -126,9 +127,11 @@ int input_open(const char *name, const struct read_opts *o, struct source **ret,
 {
 	const struct format *f;
 	struct in *in;
-	int rc = in_open(&in, name, e);
+	int rc;
 
-	if (rc < 0)
+	if (o->side && path_same(name, o->side))
+		return err_set(e, ST_USAGE, "--on-bad side= names an input, \"%s\": it would be written over", o->side);
+	if ((rc = in_open(&in, name, e)) < 0)
 		return rc;
 	in_count(in, !o->like);
 	if (o->threads > 1)

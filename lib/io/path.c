@@ -220,3 +220,10 @@ int64_t path_size(const char *name)
 
 	return stat(name, &st) == 0 && S_ISREG(st.st_mode) ? st.st_size : -1;
 }
+
+bool path_same(const char *a, const char *b)
+{
+	struct stat sa, sb;
+
+	return stat(a, &sa) == 0 && stat(b, &sb) == 0 && S_ISREG(sa.st_mode) && sa.st_dev == sb.st_dev && sa.st_ino == sb.st_ino;
+}

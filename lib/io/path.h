@@ -5,6 +5,8 @@
 #include "lib/base/arena.h"
 #include "lib/base/err.h"
 
+#include <stdbool.h>
+
 /* Each of `names` is the first of these that fits:
  *   - a file, or "-": itself;
  *   - a pattern (* ? [ in the path of a file, in the member of an archive, in an s3 or hdfs URL): what matches it, in byte order;
@@ -16,5 +18,8 @@ int path_expand(int n, char *const *names, struct arena *a, char ***ret, int *co
 
 /* Bytes of the regular file of that name; -1: it is none, or there is none. */
 int64_t path_size(const char *name);
+
+/* Do both names stand for the same regular file? */
+bool path_same(const char *a, const char *b);
 
 #endif
