@@ -5,6 +5,7 @@
 #include "lib/io/path.h"
 #include "lib/io/term.h"
 
+#include <stdlib.h>
 #include <unistd.h>
 
 const struct format *const formats[] = { &format_arrow, &format_arrow_file, &format_csv, &format_tsv, &format_jsonl, &format_text,
@@ -123,6 +124,46 @@ static int find_reader(struct in *in, const struct read_opts *o, const struct fo
 	return err_hint(e, "name it: --from csv, tsv, jsonl, text or arrow");
 }
 
+/* A source of compressed text. */
+struct packed {
+	struct source source;
+	struct source *from;
+	struct in *in; /* from's */
+};
+
+/* What is wrong at a place in the text may be the doing of what is wrong with the file. */
+static int next_packed(struct source *s, struct batch **ret, struct err *e)
+{
+	struct packed *p = (struct packed *)s;
+	int rc = source_next(p->from, ret, e);
+
+	return rc == -ST_DATA && e->line ? in_blame(p->in, e) : rc;
+}
+
+static void want_packed(struct source *s, const bool *cols)
+{
+	source_want(((struct packed *)s)->from, cols);
+}
+
+static void close_packed(struct source *s)
+{
+	source_close(((struct packed *)s)->from);
+	free(s);
+}
+
+static int packed_open(struct source *from, struct in *in, struct source **ret, struct err *e)
+{
+	struct packed *p = malloc(sizeof *p);
+
+	if (!p) {
+		source_close(from);
+		return err_oom(e);
+	}
+	*p = (struct packed){ { from->schema, next_packed, close_packed, want_packed }, from, in };
+	*ret = &p->source;
+	return 0;
+}
+
 int input_open(const char *name, const struct read_opts *o, struct source **ret, struct err *e)
 {
 	const struct format *f;
@@ -140,7 +181,9 @@ int input_open(const char *name, const struct read_opts *o, struct source **ret,
 		in_close(in);
 		return rc;
 	}
-	return f->read(in, o, ret, e);
+	if ((rc = f->read(in, o, ret, e)) < 0)
+		return rc;
+	return in_is_compressed(in) ? packed_open(*ret, in, ret, e) : 0;
 }
 
 /* What the options and the name ask for; the codec is taken off the end of either. */

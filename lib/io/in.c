@@ -20,6 +20,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define BLAME_MAX ((int64_t)1 << 30)
+#define BLAME_WAIT_MS 1000
 #define RAW_SIZE ((size_t)256 << 10)
 #define PEEK_MAX ((size_t)64 << 10)
 #define PUMP_AFTER ((int64_t)1 << 20) /* plain bytes: what is smaller needs no thread */
@@ -466,6 +468,23 @@ ssize_t in_read(struct in *in, void *p, size_t n, int timeout_ms, struct err *e)
 	if (got > 0)
 		in->plain += got;
 	return got;
+}
+
+int in_blame(struct in *in, struct err *e)
+{
+	int64_t left = in->codec ? BLAME_MAX : 0;
+	int patience = in->waits || in->helper ? BLAME_WAIT_MS : IN_WAIT;
+	uint8_t text[16384];
+	struct err found;
+
+	while (left > 0) {
+		ssize_t got = read_bytes(in, text, sizeof text, patience, &found);
+
+		left = got > 0 ? left - got : 0;
+		if (got < 0 && got != IN_LATER)
+			*e = found;
+	}
+	return -e->status;
 }
 
 ssize_t in_read_full(struct in *in, void *p, size_t n, struct err *e)

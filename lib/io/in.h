@@ -46,6 +46,11 @@ ssize_t in_read_full(struct in *in, void *p, size_t n, struct err *e) nodiscard;
 /* Looks at up to n (<= 64 KiB) bytes ahead, fewer only at the end. Blocks. */
 int in_peek(struct in *in, size_t n, struct str *ret, struct err *e) nodiscard;
 
+/* *e says that the text read so far makes no sense. When that is compressed data which turns out to be damaged or cut, as its
+ * checksums say that come later, *e becomes that. Reads on for it: 1 GiB of text at most, and not long for what has yet to
+ * come. -e->status. */
+int in_blame(struct in *in, struct err *e) nodiscard;
+
 /* A table's input, no other file that is read on the way: what has been and is read of it counts in lib/io/meter.h. `expect`: its
  * size too. */
 void in_count(struct in *in, bool expect);
