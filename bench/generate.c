@@ -1,7 +1,8 @@
 /* The benchmark's data, seeded: the same bytes everywhere for the same name, rows and seed.
- *   generate g1|x|y|pairs|log ROWS [KEYS] >FILE
+ *   generate g1|x|y|pairs|log|corpus ROWS [KEYS] >FILE
  * g1 is the h2o.ai group-by table; x and y are the join tables (y: KEYS unique ids, shuffled, nine in ten within x); pairs are truth and
- * prediction of 20 classes with realistic confusion; log is web-log records as JSON Lines. */
+ * prediction of 20 classes with realistic confusion; log is web-log records as JSON Lines; corpus is text of five words a row, as often
+ * as G. K. Zipf found: each octave of ranks has the same share. */
 #include <inttypes.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -94,12 +95,57 @@ static void log_lines(uint64_t rows)
 	}
 }
 
+#define OCTAVES 17 /* 131,071 different words */
+
+/* The word of a rank: frequent ones are short. */
+static size_t word(uint64_t rank, char *to)
+{
+	static const char consonants[] = "tnsrhdlcmfgpwbvkz", vowels[] = "eaoiu";
+	uint64_t mixed = (rank * 0x9e3779b97f4a7c15u) >> 8, left = rank;
+	size_t n = 0;
+
+	do {
+		to[n++] = consonants[left % 17];
+		to[n++] = vowels[left / 17 % 5];
+		left /= 85;
+	} while (left);
+	for (uint64_t more = mixed % 4; more && rank > 30; more--)
+		to[n++] = consonants[(mixed >>= 5) % 17];
+	return n;
+}
+
+/* Sentences of 4 to 19 words, lines of about 70 bytes. */
+static void corpus(uint64_t rows)
+{
+	uint64_t sentence = 0;
+	size_t line = 0;
+
+	for (uint64_t i = 0; i < rows * 5; i++) {
+		uint64_t octave = below(OCTAVES), first = UINT64_C(1) << octave;
+		char text[64];
+		size_t n = word(first + below(first), text);
+
+		if (sentence == 0) {
+			text[0] = (char)(text[0] - 'a' + 'A');
+			sentence = 4 + below(16);
+		}
+		if (--sentence == 0)
+			text[n++] = '.';
+		else if (below(12) == 0)
+			text[n++] = ',';
+		line += n + 1;
+		text[n++] = line > 70 || i == rows * 5 - 1 ? '\n' : ' ';
+		line = line > 70 ? 0 : line;
+		fwrite(text, 1, n, stdout);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	uint64_t rows = argc > 2 ? strtoull(argv[2], NULL, 10) : 0, keys = argc > 3 ? strtoull(argv[3], NULL, 10) : 1000;
 
 	if (!rows || !keys) {
-		fputs("usage: generate g1|x|y|pairs|log ROWS [KEYS]\n", stderr);
+		fputs("usage: generate g1|x|y|pairs|log|corpus ROWS [KEYS]\n", stderr);
 		return 64;
 	}
 	state = 42;
@@ -113,6 +159,8 @@ int main(int argc, char **argv)
 		pairs(rows);
 	else if (strcmp(argv[1], "log") == 0)
 		log_lines(rows);
+	else if (strcmp(argv[1], "corpus") == 0)
+		corpus(rows);
 	else
 		return 64;
 	return fflush(stdout) == 0 && !ferror(stdout) ? 0 : 74;
