@@ -162,7 +162,8 @@ uint32_t *matrix_cells(const struct matrix *m);
  *     summary  average (macro, micro, weighted), precision, recall, f1, and of the whole accuracy, support,
  *              balanced_accuracy, kappa, mcc
  *     pairs    truth, predicted, count: pairs that occur, in class order; with m->normalize their share
- *     partial  truth, predicted, count in first-seen order, for a later merge (before matrix_finish()) */
+ *     partial  truth, predicted, count in first-seen order, for a later merge (before matrix_finish())
+ * The matrix must be there as long as the source. */
 enum report { REPORT_MATRIX, REPORT_CLASSES, REPORT_SUMMARY, REPORT_PAIRS, REPORT_PARTIAL };
 int matrix_report(struct matrix *m, enum report kind, struct source **ret, struct err *e) nodiscard;
 

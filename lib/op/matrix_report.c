@@ -1,6 +1,7 @@
 /* The reports of a confusion matrix as tables and as one JSON object: see matrix.h.
  *
- * A report is built whole into rows, cut into batches, and given by a source that owns them. */
+ * A report is built whole into rows, cut into batches, and given by a source that owns them; but the matrix itself, whose cells are many,
+ * some rows at a time. */
 #include "lib/format/format.h"
 #include "lib/format/json.h"
 #include "lib/op/matrix.h"
@@ -18,31 +19,11 @@ struct report_source {
 	struct rows rows;
 	struct batch **batches;
 	int n, next;
+
+	struct matrix *m; /* its rows are given from `row` on; NULL: all there is has been built */
+	uint32_t *order;  /* pairs by class, of which `pair` is the next */
+	uint32_t row, pair;
 };
-
-static int report_next(struct source *s, struct batch **ret, struct err *e)
-{
-	struct report_source *r = (struct report_source *)s;
-
-	(void)e;
-	if (r->next < r->n) {
-		*ret = r->batches[r->next];
-		r->batches[r->next++] = NULL;
-	}
-	return 0;
-}
-
-static void report_close(struct source *s)
-{
-	struct report_source *r = (struct report_source *)s;
-
-	for (int i = 0; i < r->n; i++)
-		batch_unref(r->batches[i]);
-	free(r->batches);
-	rows_free(&r->rows);
-	schema_unref(r->schema);
-	free(r);
-}
 
 static int cut(struct report_source *r, struct err *e)
 {
@@ -107,27 +88,93 @@ static int matrix_fields(struct matrix *m, struct schema *s, struct err *e)
 	return rc;
 }
 
+/* The next pair if it is of these classes, else nothing. */
+static struct decsum take_cell(struct report_source *r, uint32_t t, uint32_t p)
+{
+	const struct matrix *m = r->m;
+	const struct pair *next = r->pair < m->npairs ? &m->pairs[r->order[r->pair]] : NULL;
+
+	if (!next || m->place[next->truth] != t || m->place[next->predicted] != p)
+		return (struct decsum){ 0 };
+	return matrix_count(m, r->order[r->pair++]);
+}
+
+static int matrix_row(struct report_source *r, struct err *e)
+{
+	const struct matrix *m = r->m;
+	uint32_t t = r->row++;
+	int rc = builder_str(&r->rows.cols[0], matrix_class(m, t), e);
+
+	for (uint32_t p = 0; p < m->nclasses && rc == 0; p++) {
+		struct decsum v = take_cell(r, t, p);
+		struct builder *b = &r->rows.cols[p + 1];
+
+		rc = m->normalize ? put_ratio(b, matrix_share(m, &v, t, p), e) : put_amount(m, b, &v, e);
+	}
+	return rc < 0 ? rc : end_row(r, e);
+}
+
+static int more_rows(struct report_source *r, struct err *e)
+{
+	int rc = 0;
+
+	r->n = r->next = 0;
+	while (rc == 0 && !r->n && r->row < r->m->nclasses)
+		rc = matrix_row(r, e);
+	return rc == 0 && !r->n ? cut(r, e) : rc;
+}
+
+static int report_next(struct source *s, struct batch **ret, struct err *e)
+{
+	struct report_source *r = (struct report_source *)s;
+	int rc = r->next == r->n && r->m ? more_rows(r, e) : 0;
+
+	if (r->next < r->n) {
+		*ret = r->batches[r->next];
+		r->batches[r->next++] = NULL;
+	}
+	return rc;
+}
+
+static void report_close(struct source *s)
+{
+	struct report_source *r = (struct report_source *)s;
+
+	for (int i = 0; i < r->n; i++)
+		batch_unref(r->batches[i]);
+	free(r->batches);
+	free(r->order);
+	rows_free(&r->rows);
+	schema_unref(r->schema);
+	free(r);
+}
+
+static int by_class(const void *a, const void *b, void *arg)
+{
+	const struct matrix *m = arg;
+	const struct pair *x = &m->pairs[*(const uint32_t *)a], *y = &m->pairs[*(const uint32_t *)b];
+	uint32_t tx = m->place[x->truth], ty = m->place[y->truth], px = m->place[x->predicted], py = m->place[y->predicted];
+
+	return tx != ty ? (tx > ty) - (tx < ty) : (px > py) - (px < py);
+}
+
+/* The pairs in class order; malloc'ed, NULL: no memory. */
+static uint32_t *pair_order(struct matrix *m)
+{
+	uint32_t *order = malloc(((size_t)m->npairs + 1) * sizeof *order);
+
+	for (uint32_t i = 0; order && i < m->npairs; i++)
+		order[i] = i;
+	if (order)
+		qsort_r(order, m->npairs, sizeof *order, by_class, m);
+	return order;
+}
+
 static int matrix_rows(struct matrix *m, struct report_source *r, struct err *e)
 {
-	uint32_t *cells = matrix_cells(m), n = m->nclasses;
-	int rc = cells ? 0 : err_oom(e);
-
-	for (uint32_t t = 0; t < n && rc == 0; t++) {
-		rc = builder_str(&r->rows.cols[0], matrix_class(m, t), e);
-		for (uint32_t p = 0; p < n && rc == 0; p++) {
-			uint32_t pair = cells[(size_t)t * n + p];
-			struct decsum v = pair ? matrix_count(m, pair - 1) : (struct decsum){ 0 };
-
-			if (m->normalize)
-				rc = put_ratio(&r->rows.cols[p + 1], matrix_share(m, &v, t, p), e);
-			else
-				rc = put_amount(m, &r->rows.cols[p + 1], &v, e);
-		}
-		if (rc == 0)
-			rc = end_row(r, e);
-	}
-	free(cells);
-	return rc;
+	r->m = m;
+	r->order = pair_order(m);
+	return r->order ? 0 : err_oom(e);
 }
 
 static int ratio_fields(const struct matrix *m, struct schema *s, struct err *e)
@@ -254,27 +301,6 @@ static int put_pair(struct matrix *m, struct report_source *r, uint32_t i, struc
 	    (rc = put_ratio(&col[3], matrix_share(m, &v, m->place[m->pairs[i].truth], m->place[m->pairs[i].predicted]), e)) < 0)
 		return rc;
 	return end_row(r, e);
-}
-
-static int by_class(const void *a, const void *b, void *arg)
-{
-	const struct matrix *m = arg;
-	const struct pair *x = &m->pairs[*(const uint32_t *)a], *y = &m->pairs[*(const uint32_t *)b];
-	uint32_t tx = m->place[x->truth], ty = m->place[y->truth], px = m->place[x->predicted], py = m->place[y->predicted];
-
-	return tx != ty ? (tx > ty) - (tx < ty) : (px > py) - (px < py);
-}
-
-/* The pairs in class order; malloc'ed, NULL: no memory. */
-static uint32_t *pair_order(struct matrix *m)
-{
-	uint32_t *order = malloc(((size_t)m->npairs + 1) * sizeof *order);
-
-	for (uint32_t i = 0; order && i < m->npairs; i++)
-		order[i] = i;
-	if (order)
-		qsort_r(order, m->npairs, sizeof *order, by_class, m);
-	return order;
 }
 
 static int pair_rows(struct matrix *m, struct report_source *r, struct err *e)

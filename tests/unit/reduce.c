@@ -406,6 +406,7 @@ static struct tab fold_matrix(const struct tab *t, const void *arg, bool partial
 	struct matrix_opts o = *(const struct matrix_opts *)arg;
 	struct matrix m;
 	struct source *s;
+	struct tab out;
 	struct err e = { 0 };
 
 	o.merge = merge;
@@ -415,8 +416,9 @@ static struct tab fold_matrix(const struct tab *t, const void *arg, bool partial
 	if (!partial)
 		CHECK(matrix_finish(&m, NULL, &e) == 0);
 	CHECK(matrix_report(&m, partial ? REPORT_PARTIAL : REPORT_MATRIX, &s, &e) == 0);
+	out = drain(s);
 	matrix_free(&m);
-	return drain(s);
+	return out;
 }
 
 TEST(merged_matrices_are_the_whole)
