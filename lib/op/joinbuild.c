@@ -267,7 +267,7 @@ static int is_full(struct build *b, bool *ret, struct err *e)
 	int rc;
 
 	*ret = false;
-	if (!limit || b->bytes + b->pending * WORK_FACTOR <= limit)
+	if (!b->j->opts.memory || b->bytes + b->pending * WORK_FACTOR <= limit)
 		return 0;
 	if ((rc = settle(b, 0, e)) < 0)
 		return rc;

@@ -8,7 +8,8 @@
 #include "lib/op/joinwork.h"
 #include "lib/op/merger.h"
 
-#define MOST_OUTS 48     /* results merged at once */
+#define MOST_OUTS 48     /* results merged at once, */
+#define FEW_OUTS 12      /* and never fewer than these while there are others to come */
 #define CURSOR 8         /* memory that merging takes for each, in batches (as in sorter.c) */
 #define MAX_LEVEL 6
 #define NO_PART 255
@@ -20,6 +21,7 @@ struct parts {
 	struct key order;        /* :l, :r */
 	struct key_bound columns[2];
 	struct source *outs[MOST_OUTS];
+	int level[MOST_OUTS];    /* how often the rows of a result have been merged: never more than those of the one before */
 	int nouts;
 	struct source *merged;
 };
@@ -46,46 +48,52 @@ static int64_t out_batch_bytes(const struct parts *p)
 	return size > BATCH_BYTES ? BATCH_BYTES : size ? size : 1;
 }
 
-static int merge_outs(struct parts *p, int64_t batch_bytes, struct source **ret, struct err *e)
+/* Results [from, nouts) as one. */
+static int merge_outs(struct parts *p, int from, int64_t batch_bytes, struct source **ret, struct err *e)
 {
 	struct merge_opts o = { .limit = -1, .batch_bytes = batch_bytes };
-	int n = p->nouts;
+	int n = p->nouts - from;
 
-	p->nouts = 0;
-	return merge_open(p->outs, n, p->j->tagged_out, &p->order, &o, ret, e);
+	p->nouts = from;
+	return merge_open(p->outs + from, n, p->j->tagged_out, &p->order, &o, ret, e);
 }
 
-/* Too many results for one merge: they become one. */
+static int add_out(struct parts *p, struct source *from, int level, struct err *e)
+{
+	int rc = spill_source(from, p->j->opts.tmpdir, &p->outs[p->nouts], e);
+
+	if (rc == 0)
+		p->level[p->nouts++] = level;
+	source_close(from);
+	return rc;
+}
+
+/* Too many results for one merge: those of the lowest levels become one of the next, so that a row is merged log(size) times. */
 static int collapse(struct parts *p, struct err *e)
 {
 	struct source *merged;
-	int rc;
+	int from = p->nouts, level = 0, rc;
 
 	if (p->nouts < MOST_OUTS)
 		return 0;
-	if ((rc = merge_outs(p, out_batch_bytes(p), &merged, e)) < 0)
-		return rc;
-	rc = spill_source(merged, p->j->opts.tmpdir, &p->outs[0], e);
-	source_close(merged);
-	p->nouts = rc == 0;
-	return rc;
+	while (p->nouts - from < FEW_OUTS)
+		for (level = p->level[from - 1]; from && p->level[from - 1] == level; from--)
+			;
+	rc = merge_outs(p, from, out_batch_bytes(p), &merged, e);
+	return rc < 0 ? rc : add_out(p, merged, level + 1, e);
 }
 
 /* One pass; its result is put away. */
 static int run_pass(struct parts *p, struct build *b, struct feed *left, struct pass_opts o, struct err *e)
 {
-	struct source *s, *stored;
+	struct source *s;
 	int rc = collapse(p, e);
 
 	o.tagged = true;
 	o.batch_bytes = out_batch_bytes(p);
 	if (rc < 0 || (rc = pass_open(b, left, &o, &s, e)) < 0)
 		return rc;
-	rc = spill_source(s, p->j->opts.tmpdir, &stored, e);
-	source_close(s);
-	if (rc == 0)
-		p->outs[p->nouts++] = stored;
-	return rc;
+	return add_out(p, s, 0, e);
 }
 
 /* Blocks of the right against all of the left. */
@@ -266,17 +274,17 @@ struct cut {
 	struct regroup side[2];
 };
 
-/* Cuts what is in the build, the rest of `right` and all of `left`, and joins the parts. */
-static int cut(struct parts *p, int level, struct build *b, struct feed *right, struct feed *left, struct err *e)
+/* Cuts what is in the build, the rest of `right` and all of `left` into n parts, and joins them. */
+static int cut(struct parts *p, int level, int n, struct build *b, struct feed *right, struct feed *left, struct err *e)
 {
 	struct cut *c = calloc(1, sizeof *c);
-	int rc = c ? regroup_open(&c->side[RIGHT], p->tagged[RIGHT], JOIN_PARTS, p->j->opts.tmpdir, e) : err_oom(e);
+	int rc = c ? regroup_open(&c->side[RIGHT], p->tagged[RIGHT], n, p->j->opts.tmpdir, e) : err_oom(e);
 
 	if (rc == 0 && (rc = put_build(p, &c->side[RIGHT], b, level, e)) == 0 &&
 	    (rc = put_all(p, &c->side[RIGHT], right, level, e)) == 0 &&
-	    (rc = regroup_open(&c->side[LEFT], p->tagged[LEFT], JOIN_PARTS, p->j->opts.tmpdir, e)) == 0)
+	    (rc = regroup_open(&c->side[LEFT], p->tagged[LEFT], n, p->j->opts.tmpdir, e)) == 0)
 		rc = put_all(p, &c->side[LEFT], left, level, e);
-	for (int i = 0; i < JOIN_PARTS && rc == 0; i++)
+	for (int i = 0; i < n && rc == 0; i++)
 		rc = join_part(p, level, &c->side[RIGHT], &c->side[LEFT], i, e);
 	if (c) {
 		regroup_close(&c->side[LEFT]);
@@ -286,8 +294,16 @@ static int cut(struct parts *p, int level, struct build *b, struct feed *right, 
 	return rc;
 }
 
-/* A part whose right side does not fit: cut again, or block by block. */
-static int large_part(struct parts *p, int level, struct build *b, struct feed *right, struct spill *left, struct err *e)
+/* How many parts make `rows` rows fit, when as many as are in the build do: twice as many, for they are not of one size. */
+static int enough_parts(const struct build *b, int64_t rows)
+{
+	int64_t n = 2 * (rows / b->n) + 2;
+
+	return n < JOIN_PARTS ? (int)n : JOIN_PARTS;
+}
+
+/* A part whose right side, of `rows` rows, does not fit: cut again, or block by block. */
+static int large_part(struct parts *p, int level, int64_t rows, struct build *b, struct feed *right, struct spill *left, struct err *e)
 {
 	struct source *s;
 	struct feed feed = { 0 };
@@ -298,7 +314,7 @@ static int large_part(struct parts *p, int level, struct build *b, struct feed *
 	if (level >= MAX_LEVEL || build_is_one_key(b))
 		return all_blocks(p, b, right, true, left, e);
 	if ((rc = spill_again(left, &s, e)) == 0 && (rc = feed_open(&feed, p->j, LEFT, true, s, e)) == 0)
-		rc = cut(p, level + 1, b, right, &feed, e);
+		rc = cut(p, level + 1, enough_parts(b, rows), b, right, &feed, e);
 	feed_close(&feed);
 	return rc;
 }
@@ -316,7 +332,7 @@ static int join_part(struct parts *p, int level, struct regroup *right, struct r
 	if (rc == 0 && (l->rows || (s && join_wants_rest(p->j))) && (rc = feed_open(&feed, p->j, RIGHT, true, s, e)) == 0) {
 		s = NULL;
 		if ((rc = build_fill(&b, &feed, &full, e)) == 0)
-			rc = full ? large_part(p, level, &b, &feed, l, e) : all_blocks(p, &b, &feed, false, l, e);
+			rc = full ? large_part(p, level, right->parts[part].rows, &b, &feed, l, e) : all_blocks(p, &b, &feed, false, l, e);
 	}
 	source_close(s);
 	feed_close(&feed);
@@ -382,9 +398,9 @@ static int join_all(struct parts *p, struct build *b, struct feed *right, struct
 	p->order = (struct key){ .n = 2, .parts = p->columns };
 	if ((rc = feed_tagged_schema(j, LEFT, &p->tagged[LEFT], e)) < 0 || (rc = feed_tagged_schema(j, RIGHT, &p->tagged[RIGHT], e)) < 0)
 		return rc;
-	rc = j->opts.any ? in_blocks(p, b, right, left, e) : cut(p, 0, b, right, left, e);
+	rc = j->opts.any ? in_blocks(p, b, right, left, e) : cut(p, 0, JOIN_PARTS, b, right, left, e);
 	build_free(b);
-	return rc == 0 && p->nouts ? merge_outs(p, 0, &p->merged, e) : rc;
+	return rc == 0 && p->nouts ? merge_outs(p, 0, 0, &p->merged, e) : rc;
 }
 
 int parts_open(struct join *j, struct build *b, struct feed *right, struct feed *left, struct source **ret, struct err *e)

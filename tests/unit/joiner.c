@@ -139,6 +139,16 @@ TEST(join_on_disk_is_nested_loops)
 		one_join(&r, i % 10 ? 60 : 400, 1 + (int64_t)rng_below(&r, 100000), 0);
 }
 
+/* And when more parts come out than are merged at once, again and again. */
+TEST(join_of_many_parts_is_nested_loops)
+{
+	struct rng r;
+
+	rng_seed(&r, 4);
+	for (int i = 0; i < 6; i++)
+		one_join(&r, 4000, 1, i % 2 ? 3 : 0);
+}
+
 /* Sorted inputs that say so are merged: the same again. */
 
 static int by_k_v(const void *a, const void *b)
@@ -333,6 +343,7 @@ TEST(pairs_are_parsed)
 int main(void)
 {
 	return RUN_TABLE(T1(join_is_nested_loops), T1(join_on_threads_is_nested_loops), T1(join_on_disk_is_nested_loops),
+			 T1(join_of_many_parts_is_nested_loops),
 			 T1(merge_join_is_nested_loops), T1(false_claims_fail),
 			 T1(cross_of_one_key), T1(names_of_both_sides), T1(pairs_are_parsed));
 }
