@@ -47,9 +47,9 @@ static void counted_close(struct source *s)
 	free(s);
 }
 
-static void counted_want(struct source *s, const bool *cols)
+static void counted_want(struct source *s, const bool *cols, const struct line_form *lines)
 {
-	source_want(((struct counted *)s)->from, cols);
+	source_want_lines(((struct counted *)s)->from, cols, lines);
 }
 
 static int count(const struct common *c, bool output, struct source *from, struct source **ret, struct err *e)
@@ -106,6 +106,18 @@ int cli_source(const struct common *c, int skip, struct source **ret, struct err
 	return rc < 0 ? rc : cli_count_in(c, s, ret, e);
 }
 
+/* No column is looked at where its line can be copied. */
+static int want_lines(struct source *s, const struct line_form *form, struct err *e)
+{
+	bool *none = calloc((size_t)s->schema->nfields + 1, sizeof *none);
+
+	if (!none)
+		return err_oom(e);
+	source_want_lines(s, none, form);
+	free(none);
+	return 0;
+}
+
 int cli_drain(const struct common *c, struct source *from, struct err *e)
 {
 	struct sink *sink = NULL;
@@ -122,6 +134,8 @@ int cli_drain(const struct common *c, struct source *from, struct err *e)
 		sink = NULL;
 		rc = sink_behind(plain, &sink, e);
 	}
+	if (rc == 0 && sink->lines)
+		rc = want_lines(s, sink->lines, e);
 	if (rc == 0)
 		rc = stream_copy(s, sink, e);
 	sink_close(sink);

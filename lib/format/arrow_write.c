@@ -296,7 +296,7 @@ static int sink_new(struct out *out, const struct schema *schema, const struct w
 		out_close(out);
 		return err_oom(e);
 	}
-	s->base = (struct sink){ arrow_sink_write, arrow_sink_finish, arrow_sink_fail, arrow_sink_close };
+	s->base = (struct sink){ arrow_sink_write, arrow_sink_finish, arrow_sink_fail, arrow_sink_close, NULL };
 	s->out = out;
 	s->schema = schema_ref(schema);
 	s->file = file;

@@ -25,7 +25,7 @@ struct fields {
 	bool quotes;    /* fields may begin with a quote */
 	bool cr;        /* the last field of a record may be followed by a CR that its span includes */
 	bool lf;        /* all records are known to end with LF */
-	bool high;      /* some byte is not ASCII */
+	bool suspect;   /* some byte is not ASCII; when the text has been looked at: it is not UTF-8 */
 	size_t used;    /* bytes of the records, terminators included */
 	int64_t lines;  /* line ends in them */
 	int64_t lead;   /* line ends before the first record: blank lines, comments */
@@ -118,7 +118,7 @@ void csv_origin_move(struct origin *o, int64_t rows, int64_t lines);
  * replaced; what is new is allocated in `a`. 0 or -1. */
 int csv_unique_names(struct str *names, int n, struct arena *a);
 
-/* Columns of b, all LAY_VAR, from an index. unwanted[i]: column i has no values, only rows. */
+/* Columns of b, all LAY_VAR, from an index. unwanted[i]: column i has no values, only rows; NULL: none is so. */
 int csv_fill(const struct dialect *d, const uint8_t *text, const struct fields *f, const bool *unwanted, struct batch *b,
 	     struct err *e) nodiscard;
 

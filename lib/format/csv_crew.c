@@ -296,7 +296,8 @@ int csv_crew_open(struct reader *r, int threads, struct err *e)
 		return rc;
 	for (int i = 0; i < c->slots; i++)
 		c->ring[i].reader = (struct reader){ .source.schema = r->source.schema, .in = r->in, .d = r->d, .on_bad = BAD_FAIL,
-			.binary = r->binary, .unwanted = r->unwanted, .plain = r->plain, .none = r->none, .eol = r->eol, .chunk = r->chunk < PIECE_MAX ? r->chunk : PIECE_MAX };
+			.binary = r->binary, .wants = r->wants, .plain = r->plain, .none = r->none, .eol = r->eol,
+			.chunk = r->chunk < PIECE_MAX ? r->chunk : PIECE_MAX };
 	return 0;
 }
 

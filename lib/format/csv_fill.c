@@ -153,7 +153,7 @@ static int start_targets(struct target *t, const struct fields *f, const bool *u
 	size_t guess = f->used / (size_t)ncols + f->used / (size_t)ncols / 4 + 64;
 
 	for (int i = 0; i < ncols; i++) {
-		t[i].unwanted = unwanted[i] && !f->high; /* bytes beyond ASCII are to be checked */
+		t[i].unwanted = unwanted && unwanted[i] && !f->suspect; /* bad bytes are to be found */
 		t[i].offsets = arena_alloc(&b->arena, ((size_t)f->nrows + 1) * sizeof *t[i].offsets);
 		if (!t[i].offsets || !reserve(&t[i], t[i].unwanted ? 0 : guess, &b->arena))
 			return -1;

@@ -257,7 +257,8 @@ static int mark_binary(struct reader *r, const char *fields, const struct schema
 	int *idx, n, rc;
 
 	if (!(r->binary = arena_calloc(&r->arena, (size_t)text->nfields, sizeof(bool))) ||
-	    !(r->unwanted = arena_calloc(&r->arena, (size_t)text->nfields, sizeof(bool))))
+	    !(r->wants = arena_new(&r->arena, struct csv_wants)) ||
+	    !(r->wants->unwanted = arena_calloc(&r->arena, (size_t)text->nfields, sizeof(bool))))
 		return err_oom(e);
 	if (!fields)
 		return 0;

@@ -3,6 +3,7 @@
  * `text[at .. n)` is what has been read and not yet been made into rows; it always begins at a record. The text lives in a
  * batch of its own, the carrier, which the batches made from it keep alive: places are found in it when there is an error. A
  * record that cannot be taken ends its batch, so that rows, lines and text of a batch always run together. */
+#include "lib/base/utf8.h"
 #include "lib/format/csv_reader.h"
 
 #include "lib/table/badlog.h"
@@ -205,6 +206,7 @@ static int make_batch(struct reader *r, struct err *e)
 {
 	struct fields *f = &r->fields;
 	cleanup_batch struct batch *b = batch_new(r->source.schema, f->nrows);
+	const bool *unwanted;
 	int rc;
 
 	if (!b)
@@ -219,7 +221,11 @@ static int make_batch(struct reader *r, struct err *e)
 		return rc;
 	if (!(b->origin.name = arena_strdup(&b->arena, str_of(in_name(r->in)))))
 		return err_oom(e);
-	if ((rc = csv_fill(&r->d, r->text + r->at, f, r->unwanted, b, e)) < 0)
+	if ((rc = csv_lines(r, b, e)) < 0)
+		return rc;
+	f->suspect = f->suspect && !utf8_valid(r->text + r->at, f->used);
+	unwanted = b->lines.at || !r->wants->lines ? r->wants->unwanted : NULL;
+	if ((rc = csv_fill(&r->d, r->text + r->at, f, unwanted, b, e)) < 0)
 		return rc;
 	batch_keep(b, r->carrier);
 	r->shared = true;
@@ -327,12 +333,17 @@ int csv_next(struct source *s, struct batch **ret, struct err *e)
 }
 
 /* Columns that are more than text are read all the same: their values may be bad. */
-void csv_want(struct source *s, const bool *cols)
+void csv_want(struct source *s, const bool *cols, const struct line_form *lines)
 {
 	struct reader *r = (struct reader *)s;
 
 	for (int i = 0; i < s->schema->nfields; i++)
-		r->unwanted[i] = !cols[i] && type_is_text(&s->schema->fields[i].type);
+		r->wants->unwanted[i] = !cols[i] && type_is_text(&s->schema->fields[i].type);
+	r->wants->lines = lines && csv_lines_fit(r, lines);
+	if (r->wants->lines)
+		r->wants->form = *lines;
+	else if (lines)
+		memset(r->wants->unwanted, 0, (size_t)s->schema->nfields);
 }
 
 void csv_close(struct source *s)

@@ -5,6 +5,13 @@
 
 #include "lib/format/csv.h"
 
+/* What is asked for. */
+struct csv_wants {
+	bool *unwanted;       /* a column: its values are not; where there are lines, if those are asked for */
+	bool lines;
+	struct line_form form;
+};
+
 struct reader {
 	struct source source;
 	struct in *in;
@@ -13,7 +20,7 @@ struct reader {
 	struct bad_log *log;         /* a reference */
 	struct arena arena;          /* names and options */
 	bool *binary;                /* a column: need not be UTF-8 */
-	bool *unwanted;              /* a column: its values are not asked for */
+	struct csv_wants *wants;     /* of the crew's readers: the same */
 	enum line_end eol;           /* of the first line; LINE_USUAL: not seen yet */
 	bool plain;                  /* no column has a type to convert to */
 
@@ -67,11 +74,16 @@ ssize_t csv_crew_text(struct crew *c, uint8_t *to, size_t n, struct err *e) nodi
 /* The error that r->fault describes. */
 int csv_fault_error(struct reader *r, struct err *e);
 
+/* Whether the reader's text can have lines of that form. */
+bool csv_lines_fit(const struct reader *r, const struct line_form *form);
+/* Gives b, whose text r->fields describes, its lines if they are wanted and all are of the form. */
+int csv_lines(const struct reader *r, struct batch *b, struct err *e) nodiscard;
+
 /* UTF-8 and declared types of a batch that was filled from r->fields: r->bad says which rows are not to be given out. */
 int csv_check_values(struct reader *r, struct batch *b, struct err *e) nodiscard;
 
 int csv_next(struct source *s, struct batch **ret, struct err *e);
-void csv_want(struct source *s, const bool *cols);
+void csv_want(struct source *s, const bool *cols, const struct line_form *lines);
 void csv_close(struct source *s);
 
 #endif

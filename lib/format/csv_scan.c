@@ -282,7 +282,7 @@ int csv_scan_careful(const struct dialect *d, const uint8_t *text, size_t n, boo
 	f->used = 0;
 	f->irregular = f->cr = f->lf = false;
 	f->quotes = d->quote >= 0;
-	f->high = true;
+	f->suspect = true;
 	*fault = (struct fault_at){ FAULT_NONE, 0, 0, 0 };
 	while (rc > 0 && f->used < n) {
 		if (csv_is_comment(d, text, n, f->used)) {

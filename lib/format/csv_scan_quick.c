@@ -278,14 +278,14 @@ static size_t all_positions(const struct needles *k, const uint8_t *text, size_t
 	size_t count = 1, blocks;
 
 	choose(v, &find, &flat);
-	f->high = false;
+	f->suspect = false;
 	for (size_t at = 0; at < n && !c->bad; at += blocks * BLOCK) {
 		blocks = (n - at) / BLOCK < WINDOW ? (n - at) / BLOCK : WINDOW;
 		if (!room(f, count, WINDOW * BLOCK + 8))
 			return SIZE_MAX;
-		f->high |= find(k, text + at, blocks, m);
+		f->suspect |= find(k, text + at, blocks, m);
 		if (blocks == 0)
-			blocks = find_tail(find, k, text + at, n - at, m, &f->high);
+			blocks = find_tail(find, k, text + at, n - at, m, &f->suspect);
 		count = (size_t)(flat(m, blocks, (uint32_t)at, f->space[1] + count, nlines, c) - f->space[1]);
 	}
 	f->space[1][0] = UINT32_MAX;

@@ -177,10 +177,9 @@ static int count_bad(struct reader *r, struct batch *b, struct err *e)
 /* UTF-8 and declared types of a filled batch. */
 int csv_check_values(struct reader *r, struct batch *b, struct err *e)
 {
-	bool suspect = r->fields.high && !utf8_valid(r->text + r->at, r->fields.used);
 	int rc = mark_padded(r, b, e);
 
-	for (int i = 0; rc == 0 && suspect && i < b->schema->nfields; i++)
+	for (int i = 0; rc == 0 && r->fields.suspect && i < b->schema->nfields; i++)
 		if (!r->binary[i])
 			rc = check_utf8(b, i, &r->bad, &r->later, e);
 	for (int i = 0; rc == 0 && !r->plain && i < b->schema->nfields; i++) {

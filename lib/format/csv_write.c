@@ -36,6 +36,7 @@ struct ending {
 
 struct writer {
 	struct sink sink;
+	struct line_form lines; /* what may be copied */
 	struct out *out;
 	uint8_t delimiter, quote;
 	bool quotes;         /* there are some; if not, `quote` is the delimiter */
@@ -340,6 +341,15 @@ static bool last_line_is_empty(const struct writer *w)
 	return end == w->buf.p || end[-1] == '\n' || end[-1] == '\r';
 }
 
+static int write_lines(struct writer *w, const struct text_lines *l, int64_t n, struct err *e)
+{
+	int rc = out_write(w->out, w->buf.p, w->buf.n, e);
+
+	w->buf.n = 0;
+	w->at_start &= n == 0;
+	return rc < 0 ? rc : out_write(w->out, l->text + l->at[0], l->at[n] - l->at[0], e);
+}
+
 static int write_batch(struct sink *s, struct batch *b, struct err *e)
 {
 	struct writer *w = (struct writer *)s;
@@ -349,7 +359,9 @@ static int write_batch(struct sink *s, struct batch *b, struct err *e)
 
 	w->owed &= n == 0;
 	w->line_ends = w->same_end && o->line_ends ? o->line_ends + o->text_row : NULL;
-	for (int64_t from = 0; rc == 0 && from < n; from += step)
+	if (b->lines.at && rc == 0)
+		rc = write_lines(w, &b->lines, n, e);
+	for (int64_t from = 0; rc == 0 && from < n && !b->lines.at; from += step)
 		rc = write_strip(w, b, from, n - from < step ? n - from : step, e);
 	if (rc == 0 && n < b->nrows)
 		rc = rest_refused(b, w->hidden, e);
@@ -406,7 +418,8 @@ static void set_ends(struct writer *w, const struct schema *s, const struct writ
 	w->ends[LINE_LF] = (struct ending){ "\n", 1 };
 	w->ends[LINE_CR] = (struct ending){ "\r", 1 };
 	w->ends[LINE_CRLF] = (struct ending){ { '\r', '\n' }, 2 };
-	w->ends[LINE_USUAL] = w->ends[v && str_is(*v, "crlf") ? LINE_CRLF : v && str_is(*v, "cr") ? LINE_CR : LINE_LF];
+	w->lines.end = v && str_is(*v, "crlf") ? LINE_CRLF : v && str_is(*v, "cr") ? LINE_CR : LINE_LF;
+	w->ends[LINE_USUAL] = w->ends[w->lines.end];
 	w->same_end = o->same_end;
 	w->owed = o->same_end && !o->no_header && w->ncols && v && str_is(*v, "none");
 }
@@ -485,6 +498,18 @@ static int set_null(struct writer *w, const char *given, struct err *e)
 	return 0;
 }
 
+/* Says which lines may come instead of columns; set_ends() has said how they end. */
+static void take_lines(struct writer *w, const struct schema *s, const struct write_opts *o)
+{
+	w->lines.delimiter = w->delimiter;
+	w->lines.quote = w->quote;
+	w->lines.comment = w->comment;
+	w->lines.any_start = !o->no_header;
+	w->lines.own_ends = o->same_end;
+	if (w->ncols && w->ncols == s->nfields && !w->null.n && w->quotes && w->escape < 0)
+		w->sink.lines = &w->lines;
+}
+
 static int start(struct writer *w, const struct schema *s, const struct write_opts *o, char delimiter, struct err *e)
 {
 	int rc;
@@ -507,6 +532,7 @@ static int start(struct writer *w, const struct schema *s, const struct write_op
 		return err_oom(e);
 	if (!o->no_header && (rc = put_header(w, s, e)) < 0)
 		return rc;
+	take_lines(w, s, o);
 	return flush(w, e);
 }
 
@@ -521,7 +547,7 @@ int csv_open_sink(struct out *out, const struct schema *s, const struct write_op
 		return err_oom(e);
 	}
 	w->out = out;
-	w->sink = (struct sink){ write_batch, finish, fail, close_writer };
+	w->sink = (struct sink){ write_batch, finish, fail, close_writer, NULL };
 	if ((rc = start(w, s, o, delimiter, e)) < 0) {
 		close_writer(&w->sink);
 		return rc;

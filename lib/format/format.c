@@ -140,9 +140,9 @@ static int next_packed(struct source *s, struct batch **ret, struct err *e)
 	return rc == -ST_DATA && e->line ? in_blame(p->in, e) : rc;
 }
 
-static void want_packed(struct source *s, const bool *cols)
+static void want_packed(struct source *s, const bool *cols, const struct line_form *lines)
 {
-	source_want(((struct packed *)s)->from, cols);
+	source_want_lines(((struct packed *)s)->from, cols, lines);
 }
 
 static void close_packed(struct source *s)

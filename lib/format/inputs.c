@@ -18,6 +18,7 @@ struct inputs {
 	struct source *now;
 	struct batch *held; /* the first batch, looked at already */
 	bool *wanted;    /* of our columns; NULL: all */
+	struct line_form *lines; /* that are wanted; NULL: none */
 	int *map;        /* column i of ours is column map[i] of theirs, -1: they have no _rest */
 	bool same_order;
 };
@@ -64,19 +65,20 @@ static int set_name(struct inputs *in, struct err *e)
 	return name_show(b, in->names[in->next]) || buf_byte(b, '\0') ? err_oom(e) : 0;
 }
 
-/* What is wanted of ours is wanted of theirs. */
+/* What is wanted of ours is wanted of theirs; but lines of another order are of no use, and all columns are needed. */
 static int pass_wants(struct inputs *in, struct err *e)
 {
 	int n = in->now->schema->nfields;
-	bool *theirs = in->wanted ? calloc((size_t)n + 1, sizeof *theirs) : NULL;
+	bool *theirs;
 
-	if (in->wanted && !theirs)
+	if (!in->wanted || (in->lines && !in->same_order))
+		return 0;
+	if (!(theirs = calloc((size_t)n + 1, sizeof *theirs)))
 		return err_oom(e);
-	for (int i = 0; theirs && i < in->source.schema->nfields; i++)
+	for (int i = 0; i < in->source.schema->nfields; i++)
 		if (in->map[i] >= 0)
 			theirs[in->map[i]] = in->wanted[i];
-	if (theirs)
-		source_want(in->now, theirs);
+	source_want_lines(in->now, theirs, in->lines);
 	free(theirs);
 	return 0;
 }
@@ -133,6 +135,7 @@ static int adopt(struct inputs *in, struct batch *theirs, struct batch **ret, st
 	}
 	if (rc < 0)
 		return rc;
+	b->lines = theirs->lines;
 	if (in->same_order)
 		b->origin = theirs->origin;
 	else
@@ -188,12 +191,16 @@ static void close_inputs(struct source *s)
 	free(in);
 }
 
-static void want(struct source *s, const bool *cols)
+static void want(struct source *s, const bool *cols, const struct line_form *lines)
 {
 	struct inputs *in = (struct inputs *)s;
+	bool *copy = arena_dup(&in->arena, cols, (size_t)s->schema->nfields * sizeof *cols);
 
-	in->wanted = arena_dup(&in->arena, cols, (size_t)s->schema->nfields * sizeof *cols);
-	source_want(in->now, cols);
+	in->lines = lines ? arena_dup(&in->arena, lines, sizeof *lines) : NULL;
+	if (!copy || (lines && !in->lines))
+		return; /* all columns do as well */
+	in->wanted = copy;
+	source_want_lines(in->now, cols, lines);
 }
 
 /* The first adds its own size when it is opened. */

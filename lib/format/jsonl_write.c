@@ -507,7 +507,7 @@ static int open_sink(struct out *out, const struct schema *schema, const struct 
 		out_close(out);
 		return err_oom(e);
 	}
-	*s = (struct json_sink){ .sink = { write_batch, finish, fail, close_sink }, .out = out, .schema = schema_ref(schema),
+	*s = (struct json_sink){ .sink = { write_batch, finish, fail, close_sink, NULL }, .out = out, .schema = schema_ref(schema),
 		.keep_null = o->keep_null, .array = array, .e = e };
 	if ((rc = plan(s)) < 0) {
 		close_sink(&s->sink);

@@ -474,7 +474,7 @@ static int open_table(struct out *out, const struct schema *schema, const struct
 		out_close(out);
 		return err_oom(e);
 	}
-	t->sink = (struct sink){ write_table, finish_table, fail_table, close_pretty };
+	t->sink = (struct sink){ write_table, finish_table, fail_table, close_pretty, NULL };
 	t->null = o->null ? str_of(o->null) : STR(NULL_SIGN);
 	*ret = &t->sink;
 	return 0;
@@ -488,7 +488,7 @@ static int open_markdown(struct out *out, const struct schema *schema, const str
 		out_close(out);
 		return err_oom(e);
 	}
-	t->sink = (struct sink){ write_markdown, finish_markdown, fail, close_pretty };
+	t->sink = (struct sink){ write_markdown, finish_markdown, fail, close_pretty, NULL };
 	t->null = o->null ? str_of(o->null) : STR("");
 	*ret = &t->sink;
 	return 0;

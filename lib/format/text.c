@@ -243,7 +243,7 @@ static int text_write(struct out *out, const struct schema *schema, const struct
 		free(s);
 		return rc;
 	}
-	*s = (struct text_sink){ .sink = { write_batch, finish, fail, close_sink }, .out = out,
+	*s = (struct text_sink){ .sink = { write_batch, finish, fail, close_sink, NULL }, .out = out,
 		.null = o->null ? str_of(o->null) : STR("") };
 	*ret = &s->sink;
 	return 0;

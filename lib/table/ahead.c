@@ -203,9 +203,9 @@ static void ahead_close(struct source *s)
 	free(a);
 }
 
-static void ahead_want(struct source *s, const bool *cols)
+static void ahead_want(struct source *s, const bool *cols, const struct line_form *lines)
 {
-	source_want(((struct ahead *)s)->r->from, cols);
+	source_want_lines(((struct ahead *)s)->r->from, cols, lines);
 }
 
 int source_ahead(struct source *from, struct source **ret, struct err *e)
@@ -320,7 +320,7 @@ int sink_behind(struct sink *to, struct sink **ret, struct err *e)
 	}
 	queue_init(&w->q);
 	w->to = to;
-	w->sink = (struct sink){ behind_write, behind_finish, behind_fail, behind_close };
+	w->sink = (struct sink){ behind_write, behind_finish, behind_fail, behind_close, to->lines };
 	*ret = &w->sink;
 	return 0;
 }

@@ -77,6 +77,8 @@ int batch_slice(struct batch *b, int64_t from, int64_t n, struct batch **ret, st
 	}
 	batch_keep(s, b);
 	slice_origin(b, from, n, &s->origin);
+	if (b->lines.at)
+		s->lines = (struct text_lines){ b->lines.text, b->lines.at + from };
 	*ret = s;
 	s = NULL;
 	return 0;
@@ -106,6 +108,7 @@ int batch_rebind(struct batch *b, const struct schema *schema, struct batch **re
 		s->cols[i].type = &schema->fields[i].type;
 	}
 	s->origin = b->origin;
+	s->lines = b->lines;
 	batch_keep(s, b);
 	*ret = s;
 	return 0;

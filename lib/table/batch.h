@@ -32,12 +32,32 @@ struct origin {
 	struct bad_log *log;     /* who counts bad records of rows that came from an input; NULL: nobody. Borrowed */
 };
 
+/* How lines of text must be made so that a sink can take them as they are: values separated by `delimiter`, in quotes where they hold
+ * special bytes or are empty, and only there; nulls are nothing. */
+struct line_form {
+	uint8_t delimiter, quote;
+	int comment;    /* no line begins with this byte; -1: any may */
+	bool any_start; /* false: no line begins like a byte order mark either: nothing stands before the first */
+	enum line_end end; /* LF, CR or CRLF */
+	bool own_ends;  /* lines of an input that usually ends them so may end otherwise */
+};
+
+/* The rows as lines of the form that who reads asked for (source_want_lines() in stream.h): row i is text[at[i] .. at[i + 1]). at[] has
+ * an entry more than there are rows; LINE_SLACK bytes behind the text may be read. at = NULL: not there. */
+struct text_lines {
+	const uint8_t *text;
+	const uint32_t *at;
+};
+
+#define LINE_SLACK 64
+
 struct batch {
 	atomic_int refs;
 	const struct schema *schema; /* holds a reference */
 	int64_t nrows;
 	struct column *cols;         /* schema->nfields of them */
 	struct origin origin;
+	struct text_lines lines;     /* where they are, columns that were not wanted may have no values */
 	struct arena arena;
 	struct batch *keep[2];       /* batches whose memory our columns use */
 };

@@ -6,7 +6,8 @@
  * lies upstream) and frees the source. An operation is a source that was made from a source and owns it.
  *
  * Who needs only some columns may say so before the first next(): want(). A source may then give the others without their values
- * (all rows empty, or zero). It still fails where it would have failed.
+ * (all rows empty, or zero). It still fails where it would have failed. Who passes rows on to a sink that takes lines of text asks for
+ * lines of that form: a batch then either has them (batch.h), or all columns.
  *
  * A sink is pushed: write() any number of times, then either finish() (the result becomes visible, end marker included) or
  * fail() (poison what is downstream with the reason, leave nothing under an output name); then close(). write() returns
@@ -20,7 +21,8 @@ struct source {
 	const struct schema *schema; /* owned by the source */
 	int (*next)(struct source *s, struct batch **ret, struct err *e);
 	void (*close)(struct source *s);
-	void (*want)(struct source *s, const bool *cols); /* one a field; copied. NULL: gives all */
+	/* cols: one a field; lines: NULL: not asked for. Both copied. NULL: gives all columns, no lines. */
+	void (*want)(struct source *s, const bool *cols, const struct line_form *lines);
 };
 
 struct sink {
@@ -28,6 +30,7 @@ struct sink {
 	int (*finish)(struct sink *s, struct err *e);
 	void (*fail)(struct sink *s, const struct err *why);
 	void (*close)(struct sink *s);
+	const struct line_form *lines; /* what it takes instead of columns; NULL: columns only */
 };
 
 static inline int source_next(struct source *s, struct batch **ret, struct err *e)
@@ -39,7 +42,14 @@ static inline int source_next(struct source *s, struct batch **ret, struct err *
 static inline void source_want(struct source *s, const bool *cols)
 {
 	if (s->want)
-		s->want(s, cols);
+		s->want(s, cols, NULL);
+}
+
+/* The columns are wanted besides the lines. */
+static inline void source_want_lines(struct source *s, const bool *cols, const struct line_form *lines)
+{
+	if (s->want)
+		s->want(s, cols, lines);
 }
 
 static inline void source_close(struct source *s)

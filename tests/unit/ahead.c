@@ -124,7 +124,7 @@ static int copy_into(struct adding *a, int64_t end, bool fails, bool threads)
 	struct err e;
 	int rc;
 
-	a->sink = (struct sink){ adding_write, adding_finish, adding_fail, adding_close };
+	a->sink = (struct sink){ adding_write, adding_finish, adding_fail, adding_close, NULL };
 	if (threads && (source_ahead(s, &s, &e) < 0 || sink_behind(k, &k, &e) < 0))
 		abort();
 	rc = stream_copy(s, k, &e);

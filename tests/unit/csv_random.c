@@ -252,8 +252,96 @@ TEST(scanners_agree)
 	fields_free(&careful);
 }
 
+/* Text read and written again, its lines copied where that can be or every value written anew; *copied: batches of lines. Batches are
+ * cut, or every other row of them is taken. */
+static struct buf rewritten(const struct buf *text, const struct read_opts *r, const struct write_opts *w, bool lines, int *copied)
+{
+	struct buf to = { 0 };
+	bool none[8] = { false };
+	struct batch *b, *part;
+	struct source *s;
+	struct sink *sink;
+	struct out *out;
+	struct in *in;
+	struct err e;
+	int rc;
+
+	if (in_open_mem(&in, text->p, text->n, "t", &e) < 0)
+		abort();
+	if (format_csv.read(in, r, &s, &e) < 0)
+		return to;
+	if (out_open_mem(&out, &to, &e) < 0 || format_csv.write(out, s->schema, w, &sink, &e) < 0)
+		abort();
+	if (lines && sink->lines)
+		source_want_lines(s, none, sink->lines);
+	while ((rc = source_next(s, &b, &e)) == 0 && b) {
+		int64_t cut = b->nrows / 3;
+
+		*copied += b->lines.at != NULL;
+		for (int64_t from = 0; from < b->nrows; from = from ? b->nrows : cut ? cut : b->nrows) {
+			if (batch_slice(b, from, from ? b->nrows - from : cut ? cut : b->nrows, &part, &e) < 0 || sink->write(sink, part, &e) < 0)
+				abort();
+			batch_unref(part);
+		}
+		batch_unref(b);
+	}
+	if (rc == 0)
+		rc = sink->finish(sink, &e);
+	if (rc < 0 && buf_printf(&to, "%s %lld:%lld", e.msg, (long long)e.line, (long long)e.column)) /* compared too */
+		abort();
+	sink_close(sink);
+	source_close(s);
+	return to;
+}
+
+/* What a minimal writer has made, spoiled here and there. */
+static void spoil(struct buf *text)
+{
+	static const char *const from[] = { "x", "x", "\n", ",x", "x,", "x", "\n" }, *const to[] = { "\"x\"", "\xef\xbb\xbf", "\r\n", ",\"x", "x\",", "\xff", "\n\xef\xbb\xbf" };
+
+	for (uint32_t times = below(4); times--;) {
+		uint32_t i = below(7);
+		uint8_t *at = memmem(text->p, text->n, from[i], strlen(from[i]));
+		struct buf whole = { 0 };
+
+		if (!at || buf_add(&whole, text->p, (size_t)(at - text->p)) || buf_puts(&whole, to[i]) ||
+		    buf_add(&whole, at + strlen(from[i]), (size_t)(text->p + text->n - at) - strlen(from[i]))) {
+			buf_free(&whole);
+			return;
+		}
+		buf_free(text);
+		*text = whole;
+	}
+}
+
+TEST(lines_are_what_would_be_written)
+{
+	static const char *const quotes[] = { NULL, NULL, "none", "'" }, *const comments[] = { NULL, NULL, "x", "#" };
+	int lines = 0, columns = 0;
+
+	for (int i = 0; i < 4000; i++) {
+		cleanup_batch struct batch *b = random_table(1 + (int)below(4), 1 + below(40), below(2));
+		const struct write_opts plain = { .no_header = below(4) == 0, .delimiter = below(4) ? NULL : ";" };
+		struct read_opts r = { .no_header = plain.no_header, .delimiter = plain.delimiter, .chunk = below(2) ? 0 : 64 + below(500),
+				       .threads = 1 + (int)below(3), .quote = quotes[below(4)], .comment = comments[below(4)],
+				       .null = below(8) ? NULL : "x", .types = below(8) ? NULL : "n0=num", .on_bad = below(2) ? BAD_NULL : BAD_FAIL };
+		struct write_opts w = { .no_header = below(4) == 0, .comment = r.comment, .null = below(8) ? NULL : "x", .same_end = below(2),
+					.quote = r.quote && *r.quote == '\'' && below(2) ? r.quote : NULL, .delimiter = below(4) ? plain.delimiter : NULL };
+		cleanup_buf struct buf text = written(b, &plain);
+
+		if (below(2))
+			spoil(&text);
+		cleanup_buf struct buf anew = rewritten(&text, &r, &w, false, &columns);
+		cleanup_buf struct buf copied = rewritten(&text, &r, &w, true, &lines);
+		CHECK(anew.n == copied.n && (!anew.n || memcmp(anew.p, copied.p, anew.n) == 0));
+	}
+	CHECK_I64(columns, 0);
+	CHECK(lines > 1000);
+}
+
 int main(void)
 {
 	return RUN_TABLE(T1(small_tables), T1(large_plain_table), T1(large_nasty_table), T1(one_column), T1(many_columns),
-			 T1(escapes_and_no_quotes), T1(null_text_and_delimiters), T1(without_header), T1(scanners_agree));
+			 T1(escapes_and_no_quotes), T1(null_text_and_delimiters), T1(without_header), T1(scanners_agree),
+			 T1(lines_are_what_would_be_written));
 }
