@@ -308,6 +308,23 @@ int output_open(const char *path, const struct write_opts *o, const struct schem
 	return f->write(out, s, &mine, ret, e);
 }
 
+bool output_lines(const char *path, const struct write_opts *o, const struct schema *s, struct line_form *ret)
+{
+	cleanup_buf struct buf text = { 0 };
+	const struct format *f;
+	struct sink *sink;
+	struct out *out;
+	struct err e;
+	bool lines;
+
+	if (output_format(path, o, &f, &e) < 0 || out_open_mem(&out, &text, &e) < 0 || f->write(out, s, o, &sink, &e) < 0)
+		return false;
+	if ((lines = sink->lines != NULL))
+		*ret = *sink->lines;
+	sink_close(sink);
+	return lines;
+}
+
 int output_open_part(const char *path, int fd, const struct write_opts *o, const struct schema *s, bool digest, struct sink **ret,
 		     struct out **out, struct err *e)
 {

@@ -88,6 +88,9 @@ int output_open(const char *path, const struct write_opts *o, const struct schem
 int output_open_part(const char *path, int fd, const struct write_opts *o, const struct schema *s, bool digest, struct sink **ret,
 		     struct out **out, struct err *e) nodiscard;
 
+/* The lines that such an output takes instead of columns; false: columns only, or none can be opened so. */
+bool output_lines(const char *path, const struct write_opts *o, const struct schema *s, struct line_form *ret);
+
 /* The format that an output would have. */
 int output_format(const char *path, const struct write_opts *o, const struct format **ret, struct err *e) nodiscard;
 

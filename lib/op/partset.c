@@ -30,7 +30,8 @@ struct pen {
 	struct sink *sink;
 	struct out *out;
 	struct rows rows;
-	int64_t bytes;       /* in rows, about */
+	struct line_rows lines, going; /* collected instead of rows; those that `batch` is a view of */
+	int64_t bytes;       /* in rows or lines, about */
 	struct batch *batch; /* on its way to the sink */
 	bool busy, ending;
 	pid_t pid;           /* of its command */
@@ -154,6 +155,8 @@ static void pen_free(struct pen *pen)
 	out_close(pen->out);
 	rows_free(&pen->rows);
 	batch_unref(pen->batch);
+	line_rows_free(&pen->lines);
+	line_rows_free(&pen->going);
 	free(pen->command);
 	free(pen);
 }
@@ -178,6 +181,11 @@ int partset_start(struct partset *p, uint32_t i, struct err *e)
 		return rc;
 	pen->rc = rc; /* the command has ended before its header could be written: its status decides */
 	return 0;
+}
+
+bool partset_lines(const struct partset *p, struct line_form *ret)
+{
+	return output_lines(p->o.commands ? NULL : p->o.pattern, &p->write, p->schema, ret);
 }
 
 /* Writing. */
@@ -208,12 +216,25 @@ static int settle(struct partset *p, struct pen *pen, struct err *e)
 	return 0;
 }
 
+static int take_lines(struct partset *p, struct pen *pen, struct err *e)
+{
+	struct line_rows free = pen->going;
+
+	pen->going = pen->lines;
+	free.n = 0;
+	free.text.n = free.at.n = 0;
+	pen->lines = free;
+	return line_rows_view(&pen->going, p->schema, &pen->batch, e);
+}
+
 static int give(struct partset *p, struct pen *pen, bool ending, struct err *e)
 {
 	int rc = settle(p, pen, e);
 
 	if (rc == 0 && pen->rows.n)
 		rc = rows_take(&pen->rows, &pen->batch, e);
+	else if (rc == 0 && pen->lines.n)
+		rc = take_lines(p, pen, e);
 	if (rc < 0)
 		return rc;
 	pen->bytes = 0;
@@ -237,18 +258,29 @@ static int64_t pen_limit(const struct partset *p)
 	return share > BATCH_BYTES ? BATCH_BYTES : share;
 }
 
+/* Lines and rows are collected apart; what has been collected of the other kind goes first. */
+static int collect(struct partset *p, struct pen *pen, const struct batch *b, const uint32_t *idx, int64_t n, struct err *e)
+{
+	int rc = (b->lines.at ? pen->rows.n : pen->lines.n) ? give(p, pen, false, e) : 0;
+
+	if (rc < 0)
+		return rc;
+	return b->lines.at ? line_rows_gather(&pen->lines, &b->lines, idx, n, e) : rows_gather(&pen->rows, b, idx, n, e);
+}
+
 int partset_write(struct partset *p, uint32_t i, const struct batch *b, const uint32_t *idx, int64_t n, int64_t each, struct err *e)
 {
 	struct part *part = &p->v[i];
 	int rc = part->pen ? 0 : partset_start(p, i, e);
+	struct pen *pen = part->pen;
 
 	part->rows += n;
-	if (rc < 0 || (rc = rows_gather(&part->pen->rows, b, idx, n, e)) < 0)
+	if (rc < 0 || (rc = collect(p, pen, b, idx, n, e)) < 0)
 		return rc;
-	part->pen->bytes += n * each;
+	pen->bytes += n * each;
 	meter_add(&meter.rows_out, n);
-	if (part->pen->rows.n >= BATCH_ROWS || part->pen->bytes >= pen_limit(p))
-		rc = give(p, part->pen, false, e);
+	if (pen->rows.n + pen->lines.n >= BATCH_ROWS || pen->bytes >= pen_limit(p))
+		rc = give(p, pen, false, e);
 	return rc;
 }
 

@@ -26,6 +26,8 @@ uint32_t partset_count(const struct partset *p);
 int partset_add(struct partset *p, struct str name, struct err *e) nodiscard; /* its number is partset_count() before */
 
 int partset_start(struct partset *p, uint32_t part, struct err *e) nodiscard; /* opens it now */
+/* The lines that the parts take instead of columns (stream.h); false: columns only. */
+bool partset_lines(const struct partset *p, struct line_form *ret);
 /* Rows idx[0 .. n) of b, `each` bytes or so. */
 int partset_write(struct partset *p, uint32_t part, const struct batch *b, const uint32_t *idx, int64_t n, int64_t each, struct err *e)
 	nodiscard;

@@ -293,7 +293,7 @@ static int write_part(struct splitter *s, uint32_t p, const struct batch *b, con
 static int distribute(struct splitter *s, struct batch *b, const struct schema *with, struct batch **later, struct err *e)
 {
 	uint32_t *to, *idx, *start, nparts, room;
-	int64_t each = batch_bytes(b) / b->nrows + 1;
+	int64_t each = (b->lines.at ? b->lines.at[b->nrows] - b->lines.at[0] : batch_bytes(b)) / b->nrows + 1;
 	int rc;
 
 	arena_reset(&s->scratch);
@@ -484,11 +484,31 @@ static int open_parts(struct splitter *s, struct err *e)
 	return o->mode == SPLIT_BYTES ? measure_open(&s->measure, o, s->schema, e) : add_known(s, e);
 }
 
+/* Where every row goes straight to its part, lines do, and the columns of the key. */
+static int ask_for_lines(struct splitter *s, struct source *from, struct err *e)
+{
+	enum split_mode m = s->opts->mode;
+	struct line_form form;
+	bool *cols;
+
+	if (m == SPLIT_VALUE || m == SPLIT_SAMPLE || (!in_turn(s->opts) && partset_count(s->parts) > s->room) ||
+	    !partset_lines(s->parts, &form))
+		return 0;
+	if (!(cols = arena_calloc(&s->arena, (size_t)s->schema->nfields + 1, sizeof *cols)))
+		return err_oom(e);
+	for (int i = 0; i < s->key.n; i++)
+		cols[s->key.parts[i].col] = true;
+	source_want_lines(from, cols, &form);
+	return 0;
+}
+
 static int split(struct splitter *s, struct source *from, struct err *e)
 {
 	struct source *all = NULL;
 	int rc = open_parts(s, e);
 
+	if (rc == 0)
+		rc = ask_for_lines(s, from, e);
 	if (rc == 0 && s->opts->mode == SPLIT_SAMPLE)
 		rc = chosen_make(&s->chosen, from, &s->key, s->opts, &all, e);
 	if (rc == 0 && (rc = read_all(s, all ? all : from, e)) == 0)

@@ -228,3 +228,56 @@ int64_t rows_bytes(const struct rows *r)
 {
 	return builders_bytes(r->cols, r->schema->nfields);
 }
+
+/* ---- lines ---- */
+
+void line_rows_free(struct line_rows *r)
+{
+	buf_free(&r->text);
+	buf_free(&r->at);
+	r->n = 0;
+}
+
+/* Mostly one round; what lies behind the line, up to LINE_SLACK, may be read and overwritten. */
+static uint8_t *copy_line(uint8_t *to, const uint8_t *from, size_t n)
+{
+	for (size_t i = 0; i < n; i += LINE_SLACK)
+		memcpy(to + i, from + i, LINE_SLACK);
+	return to + n;
+}
+
+int line_rows_gather(struct line_rows *r, const struct text_lines *from, const uint32_t *idx, int64_t n, struct err *e)
+{
+	const uint32_t *at = from->at;
+	size_t total = LINE_SLACK;
+	uint32_t *begin;
+	uint8_t *to;
+
+	for (int64_t i = 0; i < n; i++)
+		total += at[idx[i] + 1] - at[idx[i]];
+	if (buf_reserve(&r->text, total) || buf_reserve(&r->at, (size_t)(n + 1) * sizeof *begin))
+		return err_oom(e);
+	to = r->text.p + r->text.n;
+	begin = (uint32_t *)(void *)(r->at.p + r->at.n);
+	for (int64_t i = 0; i < n; i++) {
+		begin[i] = (uint32_t)(to - r->text.p);
+		to = copy_line(to, from->text + at[idx[i]], at[idx[i] + 1] - at[idx[i]]);
+	}
+	r->text.n = (size_t)(to - r->text.p);
+	r->at.n += (size_t)n * sizeof *begin;
+	r->n += n;
+	return 0;
+}
+
+int line_rows_view(struct line_rows *r, const struct schema *schema, struct batch **ret, struct err *e)
+{
+	struct batch *b = batch_new(schema, r->n);
+	uint32_t *at = (uint32_t *)(void *)r->at.p;
+
+	if (!b)
+		return err_oom(e);
+	at[r->n] = (uint32_t)r->text.n;
+	b->lines = (struct text_lines){ r->text.p, at };
+	*ret = b;
+	return 0;
+}

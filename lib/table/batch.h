@@ -99,4 +99,16 @@ int rows_take(struct rows *r, struct batch **ret, struct err *e) nodiscard; /* t
 int rows_view(const struct rows *r, struct batch **ret, struct err *e) nodiscard; /* borrowed: valid until r is touched */
 int64_t rows_bytes(const struct rows *r);
 
+/* The same of lines. A zeroed struct is empty. */
+struct line_rows {
+	struct buf text, at; /* as in struct text_lines, at[] without its last entry */
+	int64_t n;
+};
+
+void line_rows_free(struct line_rows *r);
+/* Rows idx[0 .. n) of `from`; together less than 4 GiB. */
+int line_rows_gather(struct line_rows *r, const struct text_lines *from, const uint32_t *idx, int64_t n, struct err *e) nodiscard;
+/* A batch without values, borrowed: valid until r is touched. */
+int line_rows_view(struct line_rows *r, const struct schema *schema, struct batch **ret, struct err *e) nodiscard;
+
 #endif
