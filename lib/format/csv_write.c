@@ -51,6 +51,7 @@ struct writer {
 	int hidden;          /* the column _rest that is not to be written, or -1 */
 	bool special[256];   /* bytes that make a value need quotes, or an escape each where there are none */
 	struct buf buf;      /* rows on their way out */
+	uint32_t *row_ends;  /* where each of them ends there; NULL: nobody asks */
 	struct cell_col *cols;
 };
 
@@ -269,6 +270,8 @@ static void put_strip(struct writer *w, int64_t from, int64_t n)
 			*to++ = delimiter;
 		}
 		to = put_end(to - (cols < end), line_ends ? w->ends[line_ends[i]] : usual);
+		if (w->row_ends)
+			*w->row_ends++ = (uint32_t)(to - w->buf.p);
 	}
 	w->buf.n = (size_t)(to - w->buf.p);
 }
@@ -350,10 +353,15 @@ static int write_lines(struct writer *w, const struct text_lines *l, int64_t n, 
 	return rc < 0 ? rc : out_write(w->out, l->text + l->at[0], l->at[n] - l->at[0], e);
 }
 
+static int64_t strip_rows(const struct writer *w)
+{
+	return w->ncols < STRIP_FIELDS ? (STRIP_FIELDS - 1) / (w->ncols + 1) + 1 : 1;
+}
+
 static int write_batch(struct sink *s, struct batch *b, struct err *e)
 {
 	struct writer *w = (struct writer *)s;
-	int64_t step = w->ncols < STRIP_FIELDS ? (STRIP_FIELDS - 1) / (w->ncols + 1) + 1 : 1, n = showable(w, b);
+	int64_t step = strip_rows(w), n = showable(w, b);
 	const struct origin *o = &b->origin;
 	int rc = w->owed && n && end_line(w) ? err_oom(e) : 0;
 
@@ -397,29 +405,40 @@ static void fail(struct sink *s, const struct err *why)
 	out_abort(w->out);
 }
 
-static void close_writer(struct sink *s)
+static void free_room(struct writer *w)
 {
-	struct writer *w = (struct writer *)s;
-
 	for (int i = 0; w->cols && i < w->ncols; i++) {
 		buf_free(&w->cols[i].text);
 		buf_free(&w->cols[i].ends);
 	}
 	free(w->cols);
 	buf_free(&w->buf);
+}
+
+static void close_writer(struct sink *s)
+{
+	struct writer *w = (struct writer *)s;
+
+	free_room(w);
 	out_close(w->out);
 	free(w);
+}
+
+/* lines.end is the usual one. */
+static void name_ends(struct writer *w)
+{
+	w->ends[LINE_LF] = (struct ending){ "\n", 1 };
+	w->ends[LINE_CR] = (struct ending){ "\r", 1 };
+	w->ends[LINE_CRLF] = (struct ending){ { '\r', '\n' }, 2 };
+	w->ends[LINE_USUAL] = w->ends[w->lines.end];
 }
 
 static void set_ends(struct writer *w, const struct schema *s, const struct write_opts *o)
 {
 	const struct str *v = kvs_get(&s->meta, STR(META_EOL));
 
-	w->ends[LINE_LF] = (struct ending){ "\n", 1 };
-	w->ends[LINE_CR] = (struct ending){ "\r", 1 };
-	w->ends[LINE_CRLF] = (struct ending){ { '\r', '\n' }, 2 };
 	w->lines.end = v && str_is(*v, "crlf") ? LINE_CRLF : v && str_is(*v, "cr") ? LINE_CR : LINE_LF;
-	w->ends[LINE_USUAL] = w->ends[w->lines.end];
+	name_ends(w);
 	w->same_end = o->same_end;
 	w->owed = o->same_end && !o->no_header && w->ncols && v && str_is(*v, "none");
 }
@@ -498,6 +517,50 @@ static int set_null(struct writer *w, const char *given, struct err *e)
 	return 0;
 }
 
+static void set_special(struct writer *w)
+{
+	w->special[w->delimiter] = w->special[w->quote] = w->special['\n'] = w->special['\r'] = true;
+}
+
+static int print_strips(struct writer *w, const struct batch *b, struct err *e)
+{
+	int64_t step = strip_rows(w);
+
+	for (int64_t from = 0; from < b->nrows; from += step) {
+		int64_t n = b->nrows - from < step ? b->nrows - from : step;
+
+		if (prepare(w, b, from, n))
+			return err_oom(e);
+		put_strip(w, from, n);
+		if (w->buf.n > INT32_MAX)
+			return err_set(e, ST_OSERR, "a batch of more than 2 GiB of text");
+	}
+	return 0;
+}
+
+/* By a writer of that form, without an output. */
+static int print_lines(const struct line_form *f, const struct batch *b, struct arena *a, struct text_lines *ret, struct err *e)
+{
+	int ncols = b->schema->nfields;
+	uint32_t *at = arena_alloc(a, ((size_t)b->nrows + 1) * sizeof *at);
+	struct writer w = { .lines = *f, .delimiter = f->delimiter, .quote = f->quote, .quotes = true, .escape = -1, .comment = f->comment,
+			    .ncols = ncols, .hidden = -1, .cols = calloc((size_t)ncols + 1, sizeof *w.cols),
+			    .row_ends = at ? at + 1 : NULL };
+	int rc = at && w.cols ? 0 : err_oom(e);
+
+	set_special(&w);
+	name_ends(&w);
+	if (rc == 0 && (rc = print_strips(&w, b, e)) == 0) {
+		at[0] = 0;
+		*ret = (struct text_lines){ arena_alloc(a, w.buf.n + LINE_SLACK), at };
+		rc = ret->text ? 0 : err_oom(e);
+	}
+	if (rc == 0 && w.buf.n)
+		memcpy((void *)(uintptr_t)ret->text, w.buf.p, w.buf.n);
+	free_room(&w);
+	return rc;
+}
+
 /* Says which lines may come instead of columns; set_ends() has said how they end. */
 static void take_lines(struct writer *w, const struct schema *s, const struct write_opts *o)
 {
@@ -506,6 +569,7 @@ static void take_lines(struct writer *w, const struct schema *s, const struct wr
 	w->lines.comment = w->comment;
 	w->lines.any_start = !o->no_header;
 	w->lines.own_ends = o->same_end;
+	w->lines.print = print_lines;
 	if (w->ncols && w->ncols == s->nfields && !w->null.n && w->quotes && w->escape < 0)
 		w->sink.lines = &w->lines;
 }
@@ -518,7 +582,7 @@ static int start(struct writer *w, const struct schema *s, const struct write_op
 	if ((rc = set_delimiter(w, o->delimiter, delimiter, e)) < 0 || (rc = set_quote(w, o->quote, e)) < 0 ||
 	    (rc = set_escape(w, o->escape, e)) < 0)
 		return rc;
-	w->special[w->delimiter] = w->special[w->quote] = w->special['\n'] = w->special['\r'] = true;
+	set_special(w);
 	if ((rc = set_null(w, o->null, e)) < 0)
 		return rc;
 	w->at_start = true;

@@ -93,6 +93,8 @@ void piece_free(struct piece *p)
 
 int piece_add(struct piece *p, struct batch *b, struct err *e)
 {
+	const uint32_t *lines = b->lines.at;
+
 	if (p->nbatches == p->cap) {
 		int cap = p->cap ? p->cap * 2 : 4, rc = GROW(p->batches, cap, e);
 
@@ -102,8 +104,8 @@ int piece_add(struct piece *p, struct batch *b, struct err *e)
 	}
 	p->batches[p->nbatches++] = batch_ref(b);
 	p->rows += b->nrows;
-	p->data += batch_bytes(b);
-	p->held += (int64_t)b->arena.total;
+	p->data += batch_bytes(b) + (lines ? lines[b->nrows] - lines[0] : 0);
+	p->held += (int64_t)b->arena.total + (lines ? (int64_t)b->origin.text_size : 0);
 	return 0;
 }
 
@@ -134,6 +136,54 @@ static int64_t choose(const struct piece_rules *r, const struct bad_values *bad,
 	return n;
 }
 
+/* Lines of rows idx[0 .. n) alone; those of the others are empty. */
+static int print_some(const struct line_form *form, const struct batch *b, const uint32_t *idx, int64_t n, struct arena *a,
+		      struct text_lines *ret, struct err *e)
+{
+	uint32_t *at = arena_calloc(a, (size_t)b->nrows + 1, sizeof *at);
+	cleanup_batch struct batch *some = NULL;
+	int rc = at ? batch_gather(b, idx, n, &some, e) : err_oom(e);
+
+	if (rc < 0 || (rc = form->print(form, some, a, ret, e)) < 0)
+		return rc;
+	for (int64_t i = 0; i < n; i++)
+		at[idx[i] + 1] = ret->at[i + 1] - ret->at[i];
+	for (int64_t i = 0; i < b->nrows; i++)
+		at[i + 1] += at[i];
+	ret->at = at;
+	return 0;
+}
+
+/* Rows idx[0 .. n) as the one column of what is kept. */
+static int as_lines(const struct line_form *form, const struct batch *b, const uint32_t *idx, int64_t n, struct arena *a,
+		    struct column *ret, struct err *e)
+{
+	static const struct type bytes = TYPE_BINARY;
+	struct text_lines lines = b->lines;
+	int rc = 0;
+
+	if (!lines.at)
+		rc = idx ? print_some(form, b, idx, n, a, &lines, e) : form->print(form, b, a, &lines, e);
+	if (rc == 0)
+		*ret = (struct column){ .type = &bytes, .length = b->nrows, .values = lines.text,
+					.offsets = (const int32_t *)(const void *)lines.at };
+	return rc;
+}
+
+static int store_rows(const struct piece_rules *r, struct rowstore *store, const struct batch *b, const uint32_t *idx, int64_t n,
+		      const struct keys *keys, struct entry *v, struct arena *a, struct err *e)
+{
+	struct batch as = { .schema = store->schema, .nrows = b->nrows };
+	struct column lines;
+	int rc;
+
+	if (!r->lines || n == 0)
+		return rowstore_add(store, b, idx, n, keys, v, e);
+	as.cols = &lines;
+	rc = as_lines(r->lines, b, idx, n, a, &lines, e);
+	return rc < 0 ? rc : rowstore_add(store, &as, idx, n, keys, v, e);
+}
+
 /* A batch's rows into the store; v grows by *n. */
 static int pack_batch(struct piece *p, const struct batch *b, struct rowstore *store, struct entry *v, int64_t *n, struct arena *a,
 		      struct err *e)
@@ -160,7 +210,7 @@ static int pack_batch(struct piece *p, const struct batch *b, struct rowstore *s
 			return err_oom(e);
 		*n = choose(p->rules, &bad, &keys, idx);
 	}
-	return rowstore_add(store, b, idx, *n, &keys, v, e);
+	return store_rows(p->rules, store, b, idx, *n, &keys, v, a, e);
 }
 
 enum order { ASCENDING, DESCENDING, MIXED };

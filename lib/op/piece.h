@@ -25,7 +25,8 @@ void sorted_free(struct sorted *s);
 
 /* What all pieces of a run have in common. */
 struct piece_rules {
-	const struct schema *schema; /* borrowed */
+	const struct schema *schema; /* of the rows as they are kept; borrowed */
+	const struct line_form *lines;   /* they are kept as such lines, in the one column of `schema`; NULL: column by column */
 	struct key key;              /* borrowed parts */
 	enum on_bad on_bad;
 	enum unique unique;

@@ -29,6 +29,16 @@ void rowout_free(struct rowout *o)
 	*o = (struct rowout){ 0 };
 }
 
+static int make_batch(struct rowout *o, const struct row_form *f, const struct entry *v, int64_t n, struct batch **ret, struct err *e)
+{
+	int rc;
+
+	if (f->lines)
+		return rows_lines(v, n, f->schema, ret, e);
+	rc = rows_unpack(v, n, &o->rows, e);
+	return rc < 0 ? rc : rows_take(&o->rows, ret, e);
+}
+
 static int make_batches(struct rowout *o, const struct row_form *f, const struct entry *v, int64_t n, struct err *e)
 {
 	int most = (int)(n / f->batch_rows + 1), rc = 0;
@@ -38,13 +48,12 @@ static int make_batches(struct rowout *o, const struct row_form *f, const struct
 			return rc;
 		o->cap = most;
 	}
-	if (!o->ready && (rc = rows_init(&o->rows, f->schema, e)) < 0)
+	if (!f->lines && !o->ready && (rc = rows_init(&o->rows, f->schema, e)) < 0)
 		return rc;
-	o->ready = true;
+	o->ready = !f->lines;
 	for (int64_t i = 0; i < n && rc == 0; i += f->batch_rows) {
-		rc = rows_unpack(v + i, f->batch_rows < n - i ? f->batch_rows : n - i, &o->rows, e);
-		if (rc == 0 && (rc = rows_take(&o->rows, &o->batches[o->n], e)) == 0)
-			o->n++;
+		rc = make_batch(o, f, v + i, f->batch_rows < n - i ? f->batch_rows : n - i, &o->batches[o->n], e);
+		o->n += rc == 0;
 	}
 	return rc;
 }
@@ -171,7 +180,7 @@ int rowstream_source(struct rowstream *from, const struct schema *schema, int64_
 		rowstream_close(from);
 		return err_oom(e);
 	}
-	*s = (struct row_source){ { schema_ref(schema), row_source_next, row_source_close, NULL }, from, limit };
+	*s = (struct row_source){ { .schema = schema_ref(schema), .next = row_source_next, .close = row_source_close }, from, limit };
 	*ret = &s->source;
 	return 0;
 }

@@ -18,6 +18,7 @@ struct row_block {
 /* What a stream's rows become. */
 struct row_form {
 	const struct schema *schema; /* batches of it; NULL: blocks */
+	bool lines;                  /* the rows are lines: batches of it with these and no columns */
 	int64_t batch_rows;          /* most rows of a batch */
 	size_t block_bytes;          /* about so many a block, before compression */
 	bool pack;                   /* blocks are compressed and hashed */

@@ -47,6 +47,9 @@ int rowstore_add(struct rowstore *s, const struct batch *b, const uint32_t *idx,
 /* Unpacks the rows of v[0 .. n) into builders of the schema that they were packed with. */
 int rows_unpack(const struct entry *v, int64_t n, struct rows *to, struct err *e) nodiscard;
 
+/* Rows v[0 .. n) that have one column of text, as the lines of a batch without columns. */
+int rows_lines(const struct entry *v, int64_t n, const struct schema *schema, struct batch **ret, struct err *e) nodiscard;
+
 /* The 8 bytes of a key from `depth`, zero padded. Keys of one spec are prefix-free (lib/table/key.h), so padding never makes two
  * different ones equal. */
 static inline uint64_t key_word(struct str key, size_t depth)

@@ -35,6 +35,8 @@ struct sorter {
 	struct sort_opts opts;
 	struct arena arena;     /* of the key */
 	struct key key;
+	struct line_form lines; /* the rows are moved as such lines; print NULL: column by column */
+	struct schema *payload;    /* what a row is besides its key */
 	struct pool *pool;
 	struct run *run;        /* being filled */
 	struct stored *runs;    /* put away */
@@ -69,6 +71,7 @@ static void sorter_close(struct source *s)
 	source_close(o->result);
 	pool_close(o->pool);
 	schema_unref(s->schema);
+	schema_unref(o->payload);
 	arena_free(&o->arena);
 	free(o);
 }
@@ -85,10 +88,11 @@ static int64_t piece_bytes(const struct sort_opts *o)
 
 static int fresh_run(struct sorter *s, struct err *e)
 {
-	int rc = run_open(s->source.schema, &s->key, s->pool, s->opts.threads + (s->opts.limit < 0), piece_bytes(&s->opts), &s->run, e);
+	int rc = run_open(s->payload, &s->key, s->pool, s->opts.threads + (s->opts.limit < 0), piece_bytes(&s->opts), &s->run, e);
 
 	if (rc < 0)
 		return rc;
+	s->run->rules.lines = s->lines.print ? &s->lines : NULL;
 	s->run->rules.on_bad = s->opts.on_bad;
 	s->run->rules.unique = s->opts.unique;
 	s->run->rules.limit = s->opts.limit;
@@ -292,7 +296,7 @@ static bool fits_beside(const struct sorter *s)
 /* What has been collected becomes the result: the last run straight from memory, behind those put away. */
 static int finish(struct sorter *s, struct err *e)
 {
-	struct row_form out = { .schema = s->source.schema, .batch_rows = batch_rows(s, s->run) }, blocks = packed_form(s);
+	struct row_form out = { .schema = s->source.schema, .lines = s->lines.print, .batch_rows = batch_rows(s, s->run) }, blocks = packed_form(s);
 	bool alone = s->nruns == 0;
 	struct rowstream *last;
 	int rc = run_settle(s->run, e);
@@ -311,10 +315,54 @@ static int finish(struct sorter *s, struct err *e)
 	return rc < 0 ? rc : rowstream_source(last, s->source.schema, s->opts.limit, &s->result, e);
 }
 
+/* Rows that go out as text are moved as that: nothing but their keys is looked at. Any line may become the first. */
+static void sorter_want(struct source *source, const bool *cols, const struct line_form *lines)
+{
+	struct sorter *s = (struct sorter *)source;
+	bool some = !lines || !lines->any_start;
+
+	for (int i = 0; i < source->schema->nfields; i++)
+		some |= cols[i];
+	if (!some)
+		s->lines = *lines;
+}
+
+static int line_schema(struct schema **ret, struct err *e)
+{
+	static const struct type bytes = TYPE_BINARY;
+	cleanup_schema struct schema *s = schema_new();
+	int rc = s ? schema_add(s, STR("line"), &bytes, false, e) : err_oom(e);
+
+	if (rc < 0)
+		return rc;
+	*ret = s;
+	s = NULL;
+	return 0;
+}
+
+/* Says what of the input is needed. */
+static int choose_payload(struct sorter *s, struct err *e)
+{
+	bool *cols;
+
+	if (!s->lines.print) {
+		s->payload = schema_ref(s->source.schema);
+		return 0;
+	}
+	if (!(cols = arena_array(&s->arena, bool, (size_t)s->source.schema->nfields)))
+		return err_oom(e);
+	for (int i = 0; i < s->key.n; i++)
+		cols[s->key.parts[i].col] = true;
+	source_want_lines(s->from, cols, &s->lines);
+	return line_schema(&s->payload, e);
+}
+
 static int generate(struct sorter *s, struct err *e)
 {
-	int rc = fresh_run(s, e);
+	int rc = choose_payload(s, e);
 
+	if (rc == 0)
+		rc = fresh_run(s, e);
 	if (rc == 0)
 		rc = read_all(s, e);
 	source_close(s->from);
@@ -368,6 +416,7 @@ int sort_open(struct source *from, const struct sort_opts *o, struct source **re
 		return rc;
 	}
 	s->from = from;
+	s->source.want = sorter_want;
 	*ret = &s->source;
 	return 0;
 }

@@ -32,6 +32,9 @@ struct origin {
 	struct bad_log *log;     /* who counts bad records of rows that came from an input; NULL: nobody. Borrowed */
 };
 
+struct batch;
+struct text_lines;
+
 /* How lines of text must be made so that a sink can take them as they are: values separated by `delimiter`, in quotes where they hold
  * special bytes or are empty, and only there; nulls are nothing. */
 struct line_form {
@@ -40,6 +43,8 @@ struct line_form {
 	bool any_start; /* false: no line begins like a byte order mark either: nothing stands before the first */
 	enum line_end end; /* LF, CR or CRLF */
 	bool own_ends;  /* lines of an input that usually ends them so may end otherwise */
+	/* Makes the lines of b's rows, in `a`. Any thread may ask. */
+	int (*print)(const struct line_form *f, const struct batch *b, struct arena *a, struct text_lines *ret, struct err *e);
 };
 
 /* The rows as lines of the form that who reads asked for (source_want_lines() in stream.h): row i is text[at[i] .. at[i + 1]). at[] has
