@@ -12,6 +12,15 @@ static inline void *pages_resize(void *p, size_t from, size_t to)
 	return p == MAP_FAILED ? NULL : p;
 }
 
+/* The pages that lie in bytes [from, to) of p, and those that begin before `from`, hold nothing from now on. Returns where that ends. */
+static inline size_t pages_give_back(void *p, size_t from, size_t to)
+{
+	to &= ~(size_t)4095;
+	if (to <= from || madvise((char *)p + from, to - from, MADV_DONTNEED) != 0)
+		return from;
+	return to;
+}
+
 static inline void pages_free(void *p, size_t n)
 {
 	if (n)

@@ -22,10 +22,8 @@ static int sorted_room(struct sorted *s, size_t bytes, int64_t n, struct err *e)
 	*s = (struct sorted){ .mapped = bytes + ROW_PADDING };
 	s->index = malloc((size_t)(n / INDEX_STEP + 1) * sizeof *s->index);
 	s->p = pages_resize(NULL, 0, s->mapped);
-	if (s->p && s->index) {
-		(void)madvise(s->p, s->mapped, MADV_HUGEPAGE); /* fewer faults, fewer TLB misses */
+	if (s->p && s->index)
 		return 0;
-	}
 	if (!s->p)
 		s->mapped = 0;
 	sorted_free(s);

@@ -12,6 +12,7 @@ enum unique { UNIQUE_NONE, UNIQUE_FIRST, UNIQUE_LAST }; /* which row of each key
 struct sorted {
 	uint8_t *p;
 	size_t bytes, mapped;
+	size_t gone;         /* bytes at p whose pages have been given back */
 	int64_t n;
 	struct entry *index; /* rows 0, INDEX_STEP, 2 INDEX_STEP, ... */
 	int64_t nindex;

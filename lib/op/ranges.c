@@ -6,8 +6,11 @@
  * often a key repeats. With `unique`, rows of equal keys stay together. */
 #include "lib/op/run.h"
 
+#include "lib/base/pages.h"
+
 #include <stdlib.h>
 
+#define GIVE_BACK 8   /* ranges between two givings back of pages */
 #define SAMPLE_STEP 4 /* index entries to a sample */
 
 /* Where a piece has been cut last. */
@@ -42,6 +45,7 @@ struct ranges {
 	struct range *slots;         /* a ring: the oldest at `head` */
 	int nslots, head;
 	bool started;
+	int64_t given_back;          /* ranges since then */
 };
 
 static void range_run(struct job *job);
@@ -231,6 +235,18 @@ static void ranges_close(struct rowstream *s)
 	free(g);
 }
 
+/* Pages whose rows have all gone out, every few ranges. */
+static void give_back(struct ranges *g, const struct range *x)
+{
+	if (++g->given_back % GIVE_BACK)
+		return;
+	for (int i = 0; i < g->run->npieces; i++) {
+		struct sorted *s = &g->run->pieces[i]->sorted;
+
+		s->gone = pages_give_back(s->p, s->gone, (size_t)(x->sections[i].p - s->p));
+	}
+}
+
 static int ranges_next(struct rowstream *s, struct rowout **ret, struct err *e)
 {
 	struct ranges *g = (struct ranges *)s;
@@ -253,6 +269,7 @@ static int ranges_next(struct rowstream *s, struct rowout **ret, struct err *e)
 			*ret = &x->out;
 			return 0;
 		}
+		give_back(g, x);
 		fill_slot(g, x);
 		g->head = (g->head + 1) % g->nslots;
 	}
