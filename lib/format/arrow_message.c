@@ -165,9 +165,8 @@ static int read_header(struct framing *f, struct err *e)
 		return wrong(f, e, "the length of its body is impossible");
 	if (m->kind == KIND_SCHEMA && f->started)
 		return wrong(f, e, "a second schema");
-	if (m->kind != KIND_SCHEMA && !f->started)
-		return wrong(f, e, f->file ? "a file with its schema only in its footer: have it written as a stream" :
-					     "the stream does not begin with a schema");
+	if (m->kind != KIND_SCHEMA && !f->started && !f->file)
+		return wrong(f, e, "the stream does not begin with a schema");
 	return 0;
 }
 

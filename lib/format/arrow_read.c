@@ -21,6 +21,8 @@ struct arrow_source {
 	struct wire_col *cols;
 	int64_t nrows, from, step;
 	int64_t row;           /* rows handed out so far */
+	bool no_schema;        /* the file began without one: with what framing_next() gave, `first` */
+	int first;
 	struct bad_log *log;   /* a reference */
 };
 
@@ -318,8 +320,9 @@ static int further_stream(struct arrow_source *s, struct err *e)
 /* 1: a message has been dealt with; 0: the end. */
 static int step(struct arrow_source *s, struct err *e)
 {
-	int rc = framing_next(&s->f, e);
+	int rc = s->no_schema ? s->first : framing_next(&s->f, e);
 
+	s->no_schema = false;
 	if (rc == NEXT_MESSAGE)
 		rc = s->f.m.kind == KIND_BATCH ? read_batch(s, e) : read_dictionary(s, e);
 	else if (rc > 0)
@@ -370,6 +373,30 @@ static int skip_magic(struct arrow_source *s, struct err *e)
 	return got == sizeof magic ? 0 : framing_truncated(&s->f, "inside the magic of the file", e);
 }
 
+/* Some writers (JavaScript's) leave the schema out at the beginning of a file: it stands in the footer as well, which is at
+ * hand in a plain file only. Footer: slot 1 is the schema. */
+static int schema_of_footer(struct arrow_source *s, struct err *e)
+{
+	cleanup_buf struct buf tail = { 0 };
+	struct fb fb;
+	uint32_t size;
+	int rc = in_tail(s->f.in, FOOTER_TAIL, &tail, e);
+
+	if (rc < 0)
+		return rc;
+	if (tail.n < FOOTER_TAIL)
+		return bad(s, e, "a file with its schema only in its footer must be a plain file, no pipe, and not compressed");
+	if (memcmp(tail.p + 4, ARROW_MAGIC, 6) != 0)
+		return framing_truncated(&s->f, "before its schema, which is in the footer", e);
+	memcpy(&size, tail.p, 4);
+	if (size > ARROW_METADATA_MAX)
+		return bad(s, e, "the footer of the file is damaged");
+	if ((rc = in_tail(s->f.in, size + FOOTER_TAIL, &tail, e)) < 0)
+		return rc;
+	fb_open(&fb, tail.p, tail.n - FOOTER_TAIL);
+	return at_input(s, wire_schema_read(&fb, fb_sub(&fb, fb_root(&fb), 1), &s->ws, e), e);
+}
+
 static int begin(struct arrow_source *s, struct err *e)
 {
 	int rc;
@@ -378,9 +405,12 @@ static int begin(struct arrow_source *s, struct err *e)
 		return rc;
 	if (rc == NEXT_EOF)
 		return framing_truncated(&s->f, "before its schema", e);
-	if (rc == NEXT_END)
+	if (rc == NEXT_END && !s->f.file)
 		return bad(s, e, "an end marker and no schema");
-	if ((rc = read_schema(s, &s->ws, e)) < 0)
+	s->first = rc;
+	s->no_schema = s->f.file && (rc == NEXT_END || s->f.m.kind != KIND_SCHEMA);
+	s->f.started = s->no_schema;
+	if ((rc = s->no_schema ? schema_of_footer(s, e) : read_schema(s, &s->ws, e)) < 0)
 		return rc;
 	s->base.schema = schema_ref(s->ws.held);
 	return 0;

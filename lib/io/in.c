@@ -536,6 +536,21 @@ void in_count(struct in *in, bool expect)
 		meter_add(&meter.expected, in->size);
 }
 
+int in_tail(struct in *in, size_t n, struct buf *tail, struct err *e)
+{
+	tail->n = 0;
+	if (in->fd < 0 || in->waits || in->codec || in->recode)
+		return 0;
+	if ((int64_t)n > in->size)
+		n = (size_t)in->size;
+	if (buf_reserve(tail, n))
+		return err_oom(e);
+	if (fd_read_at(in->fd, tail->p, n, in->size - (off_t)n) < 0)
+		return read_failed(in, errno, e);
+	tail->n = n;
+	return 0;
+}
+
 const char *in_name(const struct in *in)
 {
 	return in->name;

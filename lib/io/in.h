@@ -12,6 +12,7 @@
 #ifndef STOOK_IO_IN_H
 #define STOOK_IO_IN_H
 
+#include "lib/base/buf.h"
 #include "lib/base/err.h"
 #include "lib/base/str.h"
 
@@ -50,6 +51,10 @@ int in_peek(struct in *in, size_t n, struct str *ret, struct err *e) nodiscard;
  * checksums say that come later, *e becomes that. Reads on for it: 1 GiB of text at most, and not long for what has yet to
  * come. -e->status. */
 int in_blame(struct in *in, struct err *e) nodiscard;
+
+/* The last n bytes of a regular file that is read as it stands, fewer when it is shorter, none of any other input: into *tail. What
+ * is read next is as before. */
+int in_tail(struct in *in, size_t n, struct buf *tail, struct err *e) nodiscard;
 
 /* A table's input, no other file that is read on the way: what has been and is read of it counts in lib/io/meter.h. `expect`: its
  * size too. */
