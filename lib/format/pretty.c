@@ -128,6 +128,10 @@ static void fit(struct pretty *t)
 {
 	int text = t->width, numbers = t->width;
 
+	if (t->n > t->width && t->width > 0) { /* each takes a cell at least */
+		t->hidden += t->n - t->width;
+		t->n = t->width;
+	}
 	while (t->n > 1 && total(t, NARROW, NARROW) > t->width) {
 		t->n--;
 		t->hidden++;
