@@ -17,7 +17,7 @@ HARDEN := -ffp-contract=off -fPIE $(SAN_$(SAN))
 HARDEN_LD := -pie $(SAN_$(SAN))
 endif
 ALL_CFLAGS = -std=gnu11 -I. -D_GNU_SOURCE -pthread $(WARN) $(HARDEN) $(CFLAGS) -MMD -MP
-LIBS = -lzstd -llz4 -lz -lbz2 -llzma -lpcre2-8 -lgmp -ljansson -lm -lpthread
+LIBS = -lzstd -llz4 -ldeflate -lz -lbz2 -llzma -lpcre2-8 -lgmp -ljansson -lm -lpthread
 # ISA-L decodes gzip faster than zlib, where it is installed; the static bundle goes without (lib/io/codec_isal.c).
 ifneq ($(wildcard /usr/include/isa-l.h),)
 HARDEN_LD += -Wl,-u,codec_isal_decoder

@@ -1,7 +1,9 @@
 /* gzip (RFC 1952) through zlib: members one after another, each with its CRC checked. */
 #include "lib/io/blocks.h"
 #include "lib/io/codec.h"
+#include "lib/io/codec_join.h"
 
+#include <libdeflate.h>
 #include <stdlib.h>
 #include <zlib.h>
 
@@ -68,7 +70,7 @@ static size_t block_size(int level)
 	return (size_t)1 << 20;
 }
 
-static int pack(int level, struct str plain, struct buf *packed, uint64_t *note)
+static int deflate_block(int level, struct str plain, struct buf *packed)
 {
 	z_stream z = { 0 };
 	size_t room = plain.n + plain.n / 1000 + 1024;
@@ -78,13 +80,23 @@ static int pack(int level, struct str plain, struct buf *packed, uint64_t *note)
 		return -1;
 	z.next_in = (Bytef *)(uintptr_t)plain.p;
 	z.avail_in = (uInt)plain.n;
-	z.next_out = packed->p;
+	z.next_out = packed->p + packed->n;
 	z.avail_out = (uInt)room;
 	rc = deflate(&z, Z_FULL_FLUSH);
-	packed->n = room - z.avail_out;
+	packed->n += room - z.avail_out;
 	deflateEnd(&z);
-	*note = crc32(0, (const Bytef *)plain.p, (uInt)plain.n);
 	return rc == Z_OK && z.avail_in == 0 && z.avail_out ? 0 : -1;
+}
+
+static int fast_block(struct str plain, struct buf *packed)
+{
+	return deflate_block(1, plain, packed);
+}
+
+static int pack(int level, struct str plain, struct buf *packed, uint64_t *note)
+{
+	*note = libdeflate_crc32(0, plain.p, plain.n);
+	return level == 1 ? deflate_pieces(plain, packed, fast_block) : deflate_block(level, plain, packed);
 }
 
 static void *begin(int level, struct buf *into)
