@@ -99,7 +99,7 @@ bool parse_size(const char *s, int64_t *bytes)
 		{ "TiB", 1099511627776.0 }, { NULL, 0 } };
 	struct unit percent[] = { { "%", (double)limits_memory() / 100 }, { NULL, 0 } };
 
-	return with_unit(s, units, bytes) || with_unit(s, percent, bytes);
+	return (with_unit(s, units, bytes) || (with_unit(s, percent, bytes) && *bytes <= limits_memory())) && *bytes > 0;
 }
 
 bool parse_duration(const char *s, int64_t *us)

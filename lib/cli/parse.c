@@ -179,7 +179,7 @@ static int set_value(struct parser *p, const struct opt *o, const char *value, s
 	case OPT_COUNT:
 		return parse_count(value, at) ? 0 : bad_value(o, value, "a count (like 20, 10k, 1M)", e);
 	case OPT_SIZE:
-		return parse_size(value, at) ? 0 : bad_value(o, value, "a size (like 512M, 2G, 25%)", e);
+		return parse_size(value, at) ? 0 : bad_value(o, value, "a size above 0 (like 512M, 2G, or 25% of memory, at most 100%)", e);
 	case OPT_DUR:
 		return parse_duration(value, at) ? 0 : bad_value(o, value, "a duration (like 10s, 5m)", e);
 	case OPT_REAL:
