@@ -89,7 +89,10 @@ static int bind_time(struct join *j, const struct schema *l, const struct schema
 		if (keys->n)
 			memcpy(spec.parts, keys->parts, (size_t)keys->n * sizeof *spec.parts);
 		spec.parts[keys->n] = side ? o->right : o->left;
-		if ((rc = key_bind(&spec, s[side], &j->arena, &j->on[side], e)) < 0)
+		rc = key_bind(&spec, s[side], &j->arena, &j->on[side], e);
+		if (rc < 0 && memchr(spec.parts[keys->n].name.p, ':', spec.parts[keys->n].name.n))
+			return err_hint(e, "what may follow the field of --asof: backward forward nearest num time; \\: is part of the name");
+		if (rc < 0)
 			return rc;
 		num |= o->left.reading == KEY_AUTO && type_is_numeric(&s[side]->fields[j->on[side].parts[keys->n].col].type);
 	}
