@@ -1,7 +1,7 @@
 /* reduce: see reducer.h.
  *
  * The whole input is folded on the first call of next(): a batch's fields are read once each, however many aggregates look at
- * them, then its rows get group numbers, then every aggregate runs over the batch. Afterwards groups are written in chunks.
+ * them, by any thread and some batches ahead; then, in order, its rows get group numbers, then every aggregate runs over the batch. Afterwards groups are written in chunks.
  * Invariant: every aggregate has room for grouper_count() states before it sees a group number.
  *
  * Beyond the memory limit (see reducer.h) a part is merged by a reducer of its own, one level down, which may set aside in
@@ -25,21 +25,40 @@
 #define MAX_LEVEL 8
 #define PLACE STR(":first")
 
-/* A field of the current batch in one reading, shared by the aggregates that need it so. */
+/* A field in one reading, shared by the aggregates that need it so; and what was read of it in a batch. */
 struct view {
 	enum agg_need need;
 	int col;
 	enum key_reading reading;
+};
+
+struct view_data {
 	struct numbers nums;
 	struct keys keys;
 	uint64_t *hashes;
 };
 
+/* A batch, and what the key and the aggregates read of it: any thread may read, the batches are folded in as they came. */
+struct intake {
+	struct job job;
+	const struct reducer *r;
+	struct batch *batch; /* NULL: the input has ended, as rc says */
+	struct arena scratch;
+	struct keys keys;
+	struct view_data *views;
+	struct bad_values bad;
+	int64_t bad_row;     /* the first bad row of several readings is the one to report */
+	int rc;
+	struct err e;
+};
+
+#define INTAKES 4 /* batches at once, at most */
+
 struct reducer {
 	struct source source;
 	struct source *in;
 	struct reduce_opts o;
-	struct arena arena, scratch; /* of the whole, of one batch */
+	struct arena arena;
 	struct agg_specs specs;
 	struct partial about; /* what our partial states say */
 	struct agg *aggs;     /* specs.n of them */
@@ -48,6 +67,11 @@ struct reducer {
 	struct key_spec spec; /* of the key */
 	struct grouper grouper;
 	struct schema *schema;
+	struct intake intakes[INTAKES];
+	struct pool *pool;
+	int depth;       /* of `intakes`, in use */
+	int64_t begun, ended; /* batches that were taken in, and folded in */
+	bool drained;
 	uint32_t *order; /* sorted */
 	uint32_t next;   /* groups that have been given */
 	bool folded;
@@ -316,81 +340,140 @@ static int say_wants(struct reducer *r, struct err *e)
 	return 0;
 }
 
-static int setup(struct reducer *r, struct err *e)
+static int note_bad(struct intake *x, const struct err *why)
 {
-	int rc = parse_aggs(&r->o, &r->arena, &r->specs, e);
-
-	if (rc == 0)
-		rc = r->o.merge ? check_about(r, e) : join_specs(&r->specs, &r->arena, &r->about.aggregates, e);
-	if (rc < 0 || (rc = bind_keys(r, e)) < 0 || (rc = bind_aggs(r, e)) < 0 || (rc = say_wants(r, e)) < 0)
-		return rc;
-	return make_schema(r, to_partial(r), out_place(r), &r->schema, e);
-}
-
-/* The first bad row of several readings is the one to report. */
-struct reading {
-	struct bad_values bad;
-	struct err *e;
-	int64_t bad_row;
-};
-
-static int note_bad(struct reading *rd, const struct err *why)
-{
-	if (rd->bad.bad_row >= 0 && (rd->bad_row < 0 || rd->bad.bad_row < rd->bad_row)) {
-		rd->bad_row = rd->bad.bad_row;
-		*rd->e = *why;
+	if (x->bad.bad_row >= 0 && (x->bad_row < 0 || x->bad.bad_row < x->bad_row)) {
+		x->bad_row = x->bad.bad_row;
+		x->e = *why;
 	}
-	rd->bad.bad_row = -1;
+	x->bad.bad_row = -1;
 	return 0;
 }
 
-static int encode(struct reducer *r, const struct batch *b, const struct key *k, struct reading *rd, struct keys *ret)
+static int encode(struct intake *x, const struct key *k, struct keys *ret)
 {
 	struct err why;
-	int rc = keys_encode(k, b, &rd->bad, &r->scratch, ret, &why);
+	int rc = keys_encode(k, x->batch, &x->bad, &x->scratch, ret, &why);
 
 	if (rc < 0) {
-		*rd->e = why;
+		x->e = why;
 		return rc;
 	}
-	return note_bad(rd, &why);
+	return note_bad(x, &why);
 }
 
-static int read_view(struct reducer *r, const struct batch *b, struct view *v, struct reading *rd)
+static int read_view(struct intake *x, const struct view *v, struct view_data *ret)
 {
 	struct key_bound part = { .col = v->col, .reading = v->reading };
 	struct key key = { .n = 1, .parts = &part };
+	const struct batch *b = x->batch;
 	struct err why;
 	int rc;
 
 	if (v->need == AGG_VALUES || (v->need != AGG_NUMBERS && b->cols[v->col].type->id == T_NULL))
 		return 0;
 	if (v->need == AGG_KEYS)
-		return encode(r, b, &key, rd, &v->keys);
+		return encode(x, &key, &ret->keys);
 	if (v->need == AGG_HASHES)
-		rc = placement_hash(&key, b, 0, &rd->bad, &r->scratch, &v->hashes, &why);
+		rc = placement_hash(&key, b, 0, &x->bad, &x->scratch, &ret->hashes, &why);
 	else
-		rc = read_numbers(b, v->col, NULL, b->nrows, &rd->bad, &r->scratch, &v->nums, &why);
+		rc = read_numbers(b, v->col, NULL, b->nrows, &x->bad, &x->scratch, &ret->nums, &why);
 	if (rc < 0) {
-		*rd->e = why;
+		x->e = why;
 		return rc;
 	}
-	return note_bad(rd, &why);
+	return note_bad(x, &why);
 }
 
-static int read_views(struct reducer *r, const struct batch *b, struct keys *keys, struct reading *rd)
+static void read_views(struct job *job)
 {
-	int rc = r->grouper.key.n ? encode(r, b, &r->grouper.key, rd, keys) : 0;
+	struct intake *x = (struct intake *)job;
+	const struct reducer *r = x->r;
+	int rc = r->grouper.key.n ? encode(x, &r->grouper.key, &x->keys) : 0;
 
 	for (int i = 0; i < r->nviews && rc == 0; i++)
-		rc = read_view(r, b, &r->views[i], rd);
-	if (rc == 0 && rd->bad_row >= 0)
-		rc = -rd->e->status;
-	return rc;
+		rc = read_view(x, &r->views[i], &x->views[i]);
+	x->rc = rc == 0 && x->bad_row >= 0 ? -x->e.status : rc;
 }
 
-static int update(struct reducer *r, const struct batch *b, const uint32_t *ids, struct err *e)
+/* The next batch, or the end, from the input; then it is being read. */
+static void take_in(struct reducer *r)
 {
+	struct intake *x = &r->intakes[r->begun++ % r->depth];
+
+	x->bad = (struct bad_values){ .policy = r->o.merge ? BAD_FAIL : r->o.on_bad, .bad_row = -1 };
+	x->bad_row = -1;
+	x->rc = source_next(r->in, &x->batch, &x->e);
+	r->drained = x->rc < 0 || !x->batch;
+	if (r->drained)
+		x->batch = NULL;
+	else if (r->depth > 1)
+		pool_give(r->pool, &x->job);
+	else
+		read_views(&x->job);
+}
+
+/* The next batch that has been read; NULL: there are no more. */
+static int next_intake(struct reducer *r, struct intake **ret, struct err *e)
+{
+	struct intake *x = &r->intakes[r->ended % r->depth];
+
+	while (!r->drained && r->begun - r->ended < r->depth)
+		take_in(r);
+	if (x->batch && r->depth > 1)
+		pool_wait(r->pool, &x->job);
+	if (x->rc < 0)
+		*e = x->e;
+	*ret = x->batch ? x : NULL;
+	return x->rc;
+}
+
+static void intake_end(struct reducer *r, struct intake *x)
+{
+	for (int i = 0; x->views && i < r->nviews; i++)
+		if (r->views[i].need == AGG_NUMBERS)
+			numbers_free(&x->views[i].nums);
+	arena_reset(&x->scratch);
+	batch_unref(x->batch);
+	x->batch = NULL;
+	x->keys = (struct keys){ 0 };
+}
+
+/* Afterwards nobody reads with the key any more. */
+static void wait_for_intakes(struct reducer *r)
+{
+	for (int64_t i = r->ended; i < r->begun; i++)
+		if (r->intakes[i % r->depth].batch && r->depth > 1)
+			pool_wait(r->pool, &r->intakes[i % r->depth].job);
+}
+
+static int setup_intakes(struct reducer *r, struct err *e)
+{
+	r->depth = r->o.threads < 2 ? 1 : r->o.threads < INTAKES ? r->o.threads + 1 : INTAKES;
+	for (int i = 0; i < r->depth; i++) {
+		r->intakes[i] = (struct intake){ .job.run = read_views, .r = r };
+		r->intakes[i].views = arena_calloc(&r->arena, (size_t)r->nviews + 1, sizeof(struct view_data));
+		if (!r->intakes[i].views)
+			return err_oom(e);
+	}
+	return r->depth > 1 ? pool_open(&r->pool, r->o.threads, e) : 0;
+}
+
+static int setup(struct reducer *r, struct err *e)
+{
+	int rc = parse_aggs(&r->o, &r->arena, &r->specs, e);
+
+	if (rc == 0)
+		rc = r->o.merge ? check_about(r, e) : join_specs(&r->specs, &r->arena, &r->about.aggregates, e);
+	if (rc < 0 || (rc = bind_keys(r, e)) < 0 || (rc = bind_aggs(r, e)) < 0 || (rc = say_wants(r, e)) < 0 ||
+	    (rc = setup_intakes(r, e)) < 0)
+		return rc;
+	return make_schema(r, to_partial(r), out_place(r), &r->schema, e);
+}
+
+static int update(struct reducer *r, const struct intake *x, const uint32_t *ids, struct err *e)
+{
+	const struct batch *b = x->batch;
 	int rc;
 
 	for (int i = 0; i < r->specs.n; i++) {
@@ -398,9 +481,10 @@ static int update(struct reducer *r, const struct batch *b, const uint32_t *ids,
 		struct agg_batch ab = { .n = b->nrows, .ids = ids, .batch = b };
 
 		for (int k = 0; k < a->nargs; k++) {
-			const struct view *v = &r->views[r->view_of[i][k]];
+			int v = r->view_of[i][k];
+			const struct view_data *d = &x->views[v];
 
-			ab.args[k] = (struct agg_arg){ &b->cols[v->col], &v->nums, &v->keys, v->hashes };
+			ab.args[k] = (struct agg_arg){ &b->cols[r->views[v].col], &d->nums, &d->keys, d->hashes };
 		}
 		if ((rc = a->family->update(a, &ab, e)) < 0)
 			return rc;
@@ -447,28 +531,19 @@ static int note_places(struct reducer *r, const struct batch *b, const uint32_t 
 	return 0;
 }
 
-static int fold_batch(struct reducer *r, const struct batch *b, struct err *e)
+static int fold_batch(struct reducer *r, struct intake *x, struct err *e)
 {
-	struct reading rd = { .bad = { .policy = r->o.merge ? BAD_FAIL : r->o.on_bad, .bad_row = -1 }, .e = e, .bad_row = -1 };
-	uint32_t *ids = arena_array(&r->scratch, uint32_t, (size_t)b->nrows);
-	struct keys keys = { 0 };
+	const struct batch *b = x->batch;
+	uint32_t *ids = arena_array(&x->scratch, uint32_t, (size_t)b->nrows);
 	int rc;
 
 	if (!ids)
 		return err_oom(e);
-	if ((rc = read_views(r, b, &keys, &rd)) < 0 || (rc = bad_values_done(&rd.bad, b, e)) < 0 ||
-	    (rc = grouper_add(&r->grouper, b, &keys, rd.bad.skip, ids, e)) < 0 ||
+	if ((rc = bad_values_done(&x->bad, b, e)) < 0 ||
+	    (rc = grouper_add(&r->grouper, b, &x->keys, x->bad.skip, ids, e)) < 0 ||
 	    (rc = reserve(r, e)) < 0 || (rc = note_places(r, b, ids, e)) < 0)
 		return rc;
-	return r->o.merge ? load(r, b, ids, e) : update(r, b, ids, e);
-}
-
-static void end_batch(struct reducer *r)
-{
-	for (int i = 0; i < r->nviews; i++)
-		if (r->views[i].need == AGG_NUMBERS)
-			numbers_free(&r->views[i].nums);
-	arena_reset(&r->scratch);
+	return r->o.merge ? load(r, b, ids, e) : update(r, x, ids, e);
 }
 
 /* Appends groups [from, from + n) to all columns. */
@@ -575,6 +650,7 @@ static int set_aside(struct reducer *r, struct err *e)
 		rows_free(&rows);
 	if (rc < 0)
 		return rc;
+	wait_for_intakes(r);
 	forget_groups(r);
 	return start_again(r, e);
 }
@@ -725,16 +801,14 @@ static int next_merged(struct reducer *r, struct batch **ret, struct err *e)
 
 static int fold(struct reducer *r, struct err *e)
 {
+	struct intake *x;
 	int rc = reserve(r, e);
 
 	r->folded = true;
-	while (rc == 0) {
-		cleanup_batch struct batch *b = NULL;
-
-		if ((rc = source_next(r->in, &b, e)) < 0 || !b)
-			break;
-		rc = fold_batch(r, b, e);
-		end_batch(r);
+	while (rc == 0 && (rc = next_intake(r, &x, e)) == 0 && x) {
+		rc = fold_batch(r, x, e);
+		intake_end(r, x);
+		r->ended++;
 		if (rc == 0 && is_full(r))
 			rc = set_aside(r, e);
 	}
@@ -785,7 +859,11 @@ static void reducer_close(struct source *s)
 {
 	struct reducer *r = (struct reducer *)s;
 
-	end_batch(r);
+	pool_close(r->pool);
+	for (int i = 0; i < r->depth; i++) {
+		intake_end(r, &r->intakes[i]);
+		arena_free(&r->intakes[i].scratch);
+	}
 	for (int i = 0; r->aggs && i < r->specs.n; i++)
 		agg_free(&r->aggs[i]);
 	grouper_free(&r->grouper);
@@ -797,7 +875,6 @@ static void reducer_close(struct source *s)
 	free(r->order);
 	source_close(r->in);
 	arena_free(&r->arena);
-	arena_free(&r->scratch);
 	free(r);
 }
 

@@ -57,3 +57,56 @@ scikit() { python3 "$BATS_TEST_DIRNAME/../oracle/scikit.py" "$@"; }
 	stook reduce -g k -a median:v,list:v -S 1G in.csv -o large.csv
 	cmp small.csv large.csv
 }
+
+# Keys of any bytes and missing ones, in an order of their own for each aggregate; counted once by perl.
+many_groups() {
+	perl -e '
+		srand 11;
+		open my $in, ">", "in.csv"; open my $want, ">", "want.csv";
+		print $in "a,b,v\n"; print $want "a,b,n,s,f,l\n";
+		for (1 .. 150000) {
+			my @k = ("k" . int(rand 40000), (",", ",\"\"", ",é", ",x\0y")[rand 4]);
+			my $v = int(rand 1e6);
+			my $k = join "", @k;
+			print $in "$k,$v.25\n";
+			push @order, $k unless $n{$k}++;
+			$s{$k} += 4 * $v + 1; $f{$k} //= $v; $l{$k} = $v;
+		}
+		print $want "$_,$n{$_},", sprintf("%d.%02d", $s{$_} >> 2, 25 * ($s{$_} & 3)), ",$f{$_}.25,$l{$_}.25\n" for @order;
+	'
+}
+
+@test "reduce: many groups are the same for any number of threads and any memory, and what perl counts" {
+	cd "$BATS_TEST_TMPDIR"
+	many_groups
+	for j in 1 2 3 8; do
+		for s in 1M 4M 1G; do
+			stook reduce -j $j -S $s -g a,b -a n=count,s=sum:v,f=first:v,l=last:v in.csv -o got.csv --stats stats.json
+			cmp want.csv got.csv
+			[ $s = 1G ] || ! grep -q '"spills": 0' stats.json
+		done
+		stook reduce -j $j -g a,b -a n=count,s=sum:v,f=first:v,l=last:v --sorted in.csv -o got.csv
+		(head -n 1 want.csv; tail -n +2 want.csv | perl -e 'print map { $_->[0] } sort { $a->[1] cmp $b->[1] || $a->[2] cmp $b->[2] }
+			map { chomp; my ($k, $t) = split /,/, $_, -1; [ "$_\n", $k, $t eq "" ? "\xff" : $t eq "\"\"" ? "" : $t ] } <>') >sorted.csv
+		cmp sorted.csv got.csv
+		stook reduce -j $j -g a,b:text,v:num -a n=count in.csv -o by.csv
+		[ $j = 1 ] && mv by.csv by1.csv || cmp by1.csv by.csv
+	done
+}
+
+@test "reduce: errors and bad records are the same for any number of threads" {
+	cd "$BATS_TEST_TMPDIR"
+	perl -e 'srand 3; print "k,v\n"; for (1 .. 300000) { print "k", int(rand 1000), ",", (rand() < 0.0001 ? "x" : int(rand 100)), rand() < 0.0001 ? ",more\n" : "\n" }' >in.csv
+	for bad in fail skip null side=side; do
+		for more in '' '--max-errors 20'; do
+			for j in 1 2 8; do
+				status=0
+				stook reduce -j $j --on-bad $bad $more -g k -a n=count,sum:v,last:v in.csv --to csv >out 2>err || status=$?
+				{ echo $status; cat out err; [ ! -e side ] || cat side; } | md5sum >sum.$j
+				rm -f side
+			done
+			cmp sum.1 sum.2
+			cmp sum.1 sum.8
+		done
+	done
+}
