@@ -1,7 +1,8 @@
 /* reduce: see reducer.h.
  *
  * The whole input is folded on the first call of next(): a batch's fields are read once each, however many aggregates look at
- * them, by any thread and some batches ahead; then, in order, its rows get group numbers, then every aggregate runs over the batch. Afterwards groups are written in chunks.
+ * them, by any thread and some batches ahead; then, in the order of the input, its rows get group numbers, and every aggregate runs
+ * over the batch. Afterwards groups are written in chunks.
  * Invariant: every aggregate has room for grouper_count() states before it sees a group number.
  *
  * Beyond the memory limit (see reducer.h) a part is merged by a reducer of its own, one level down, which may set aside in
