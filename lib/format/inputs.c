@@ -36,10 +36,10 @@ static int match_columns(struct inputs *in, struct err *e)
 
 	in->same_order = true;
 	for (int i = 0; i < theirs->nfields; i++)
-		if (schema_find(ours, theirs->fields[i].name) < 0)
+		if (schema_find_near(ours, theirs->fields[i].name, i) < 0)
 			return differ(in, "has a column", theirs->fields[i].name, e);
 	for (int i = 0; i < ours->nfields; i++) {
-		int at = schema_find(theirs, ours->fields[i].name);
+		int at = schema_find_near(theirs, ours->fields[i].name, i);
 
 		if (at < 0 && i != rest_column(ours))
 			return differ(in, "has no column", ours->fields[i].name, e);

@@ -405,11 +405,12 @@ static void conform_close(struct source *s)
 	free(c);
 }
 
-static int match_field(const struct field *f, const struct schema *theirs, int *ret, struct err *e)
+/* Where in theirs our field number i is. */
+static int match_field(const struct field *f, int i, const struct schema *theirs, int *ret, struct err *e)
 {
 	char a[64], b[64];
 
-	*ret = schema_find(theirs, f->name);
+	*ret = schema_find_near(theirs, f->name, i);
 	if (*ret < 0)
 		return err_set(e, ST_DATA, "the inputs differ: one has no column \"%.*s\"", STR_ARG(f->name));
 	if (type_equal(&theirs->fields[*ret].type, &f->type))
@@ -423,10 +424,10 @@ static int match_fields(const struct schema *ours, const struct schema *theirs, 
 	int rc = 0;
 
 	for (int i = 0; i < theirs->nfields; i++)
-		if (schema_find(ours, theirs->fields[i].name) < 0)
+		if (schema_find_near(ours, theirs->fields[i].name, i) < 0)
 			return err_set(e, ST_DATA, "the inputs differ: only one has a column \"%.*s\"", STR_ARG(theirs->fields[i].name));
 	for (int i = 0; i < ours->nfields && rc == 0; i++)
-		rc = match_field(&ours->fields[i], theirs, &map[i], e);
+		rc = match_field(&ours->fields[i], i, theirs, &map[i], e);
 	return rc;
 }
 

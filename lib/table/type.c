@@ -296,6 +296,11 @@ int schema_find(const struct schema *s, struct str name)
 	return -1;
 }
 
+int schema_find_near(const struct schema *s, struct str name, int guess)
+{
+	return guess < s->nfields && str_eq(s->fields[guess].name, name) ? guess : schema_find(s, name);
+}
+
 bool schema_equal(const struct schema *a, const struct schema *b)
 {
 	if (a == b)

@@ -136,6 +136,7 @@ const struct str *kvs_get(const struct kvs *kvs, struct str key);  /* NULL: abse
 
 /* Index of the first field of that name, or -1. */
 int schema_find(const struct schema *s, struct str name);
+int schema_find_near(const struct schema *s, struct str name, int guess); /* at once where it is field number `guess` */
 
 /* Same number of fields with equal names and types (metadata and nullability do not count). */
 bool schema_equal(const struct schema *a, const struct schema *b);
