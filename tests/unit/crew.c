@@ -11,10 +11,7 @@ static uint64_t state = 1442695040888963407u;
 
 static uint32_t below(uint32_t n)
 {
-	state ^= state << 13;
-	state ^= state >> 7;
-	state ^= state << 17;
-	return (uint32_t)((state >> 32) % n);
+	return test_below(&state, n);
 }
 
 static const char *const kinds[][14] = {

@@ -10,9 +10,7 @@ static uint64_t state = 88172645463325252u;
 
 static uint64_t rnd(void)
 {
-	state ^= state << 13;
-	state ^= state >> 7;
-	return state ^= state << 17;
+	return test_random(&state);
 }
 
 /* A finite double; `span` bits of exponent around 1, 11: all there are. */

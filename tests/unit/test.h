@@ -10,6 +10,7 @@
 #include "lib/base/str.h"
 
 #include <setjmp.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -43,6 +44,19 @@ static jmp_buf test_out;
 			longjmp(test_out, 1);                                                        \
 		}                                                                                    \
 	} while (0)
+
+/* Random numbers, the same on each run: xorshift64 (G. Marsaglia, "Xorshift RNGs", 2003). *state: a seed that is not 0. */
+static inline uint64_t test_random(uint64_t *state)
+{
+	*state ^= *state << 13;
+	*state ^= *state >> 7;
+	return *state ^= *state << 17;
+}
+
+static inline uint32_t test_below(uint64_t *state, uint32_t n)
+{
+	return (uint32_t)((test_random(state) >> 32) % n);
+}
 
 struct test_entry {
 	const char *name;
