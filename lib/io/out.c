@@ -18,7 +18,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#define EARLY ((int64_t)8 << 20) /* deferred: put on disk while the rest is written, in pieces of this size */
+#define EARLY ((int64_t)8 << 20) /* what will have to be on disk is put there while the rest is written, in pieces of this size */
 #define BLOCK ((size_t)256 << 10)
 #define LARGE ((size_t)64 << 10)
 #define PIECES 64
@@ -189,7 +189,7 @@ static void account(struct out *o, const struct iovec *v, int n)
 
 static void flush_early(struct out *o)
 {
-	if (!o->deferred || !o->regular || o->written - o->flushed < EARLY)
+	if (!o->atomic || o->written - o->flushed < EARLY)
 		return;
 	(void)sync_file_range(o->fd, o->flushed, o->written - o->flushed, SYNC_FILE_RANGE_WRITE);
 	o->flushed = o->written;
