@@ -6,6 +6,7 @@
 #include "lib/op/joinwork.h"
 #include "lib/op/sorter.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 /* A field as numbers with a distance: times are microseconds. */
@@ -15,12 +16,16 @@ struct values {
 	struct numbers nums;
 };
 
+struct point {
+	struct dec value;
+	double special;          /* nan or an infinity; 0: `value` holds */
+};
+
 struct candidate {
 	bool any;
 	struct rowref ref;       /* in the group's batches */
 	struct str group;        /* encoded keys */
-	struct dec value;        /* in `pool`; not known when !finite */
-	bool finite;
+	struct point point;      /* in `last_pool` */
 };
 
 struct asof {
@@ -113,18 +118,23 @@ static struct str group_at(const struct asof *a, enum join_side side, int64_t i)
 	return a->j->key[side].n ? keys_at(&a->groups[side], i) : (struct str){ "", 0 };
 }
 
-static int value_at(struct asof *a, enum join_side side, int64_t i, struct decpool *pool, struct dec *ret, bool *finite, struct err *e)
+static int point_at(struct asof *a, enum join_side side, int64_t i, struct decpool *pool, struct point *ret, struct err *e)
 {
-	const struct values *v = &a->values[side];
+	const struct numbers *n = &a->values[side].nums;
 	struct dec d;
 
-	*finite = true;
+	*ret = (struct point){ 0 };
 	if (a->reading == KEY_TIME) {
-		*ret = dec_from_i64(v->times.us[i]);
+		ret->value = dec_from_i64(a->values[side].times.us[i]);
 		return 0;
 	}
-	*finite = numbers_dec(&v->nums, i, &d);
-	return *finite && dec_copy(d, &v->nums.pool, pool, ret) ? err_oom(e) : 0;
+	if (numbers_dec(n, i, &d))
+		return dec_copy(d, &n->pool, pool, &ret->value) ? err_oom(e) : 0;
+	if (!isfinite(n->f64[i]))
+		ret->special = n->f64[i];
+	else if (dec_from_f64(n->f64[i], pool, &ret->value))
+		return err_oom(e);
+	return 0;
 }
 
 /* The right side. */
@@ -189,7 +199,7 @@ static int pass(struct asof *a, struct err *e)
 	if (!needs_distance(a))
 		return 0;
 	decpool_reset(&a->last_pool);
-	return value_at(a, RIGHT, i, &a->last_pool, &a->last.value, &a->last.finite, e);
+	return point_at(a, RIGHT, i, &a->last_pool, &a->last.point, e);
 }
 
 static int seek(struct asof *a, struct str key, struct err *e)
@@ -213,12 +223,19 @@ static int seek(struct asof *a, struct str key, struct err *e)
 
 /* Candidates. */
 
-/* |x - y|, both in a->pool. */
-static int distance(struct asof *a, struct dec x, struct dec y, struct dec *ret, struct err *e)
+/* |x - y|, both in a->pool. Equal infinities, and two nans, are at the same place; *far: nobody can say how far any others are. */
+static int distance(struct asof *a, struct point x, struct point y, struct dec *ret, bool *far, struct err *e)
 {
-	if (dec_cmp(x, y, &a->pool) < 0)
-		return dec_sub(y, x, &a->pool, ret) ? err_oom(e) : 0;
-	return dec_sub(x, y, &a->pool, ret) ? err_oom(e) : 0;
+	int rc;
+
+	*ret = (struct dec){ 0 };
+	*far = false;
+	if (x.special != 0 || y.special != 0) {
+		*far = x.special != y.special && !(isnan(x.special) && isnan(y.special));
+		return 0;
+	}
+	rc = dec_cmp(x.value, y.value, &a->pool) < 0 ? dec_sub(y.value, x.value, &a->pool, ret) : dec_sub(x.value, y.value, &a->pool, ret);
+	return rc ? err_oom(e) : 0;
 }
 
 /* The right row that is before (or at) the left row's time; the one after it. */
@@ -241,18 +258,17 @@ static bool after(const struct asof *a, struct str group, struct rowref *ret)
 /* How far candidate `which` (0: before) is from left row i; *far: farther than wanted, or nobody knows. */
 static int measure(struct asof *a, int which, int64_t i, struct dec *ret, bool *far, struct err *e)
 {
-	struct dec x, y, limit;
-	bool finite, known = a->last.finite;
-	int rc = value_at(a, LEFT, i, &a->pool, &x, &finite, e);
+	struct point x, y = a->last.point;
+	struct dec limit;
+	int rc = point_at(a, LEFT, i, &a->pool, &x, e);
 
 	if (rc < 0)
 		return rc;
 	if (which)
-		rc = value_at(a, RIGHT, a->feed[RIGHT].at, &a->pool, &y, &known, e);
-	else if (known && dec_copy(a->last.value, &a->last_pool, &a->pool, &y))
+		rc = point_at(a, RIGHT, a->feed[RIGHT].at, &a->pool, &y, e);
+	else if (dec_copy(a->last.point.value, &a->last_pool, &a->pool, &y.value))
 		rc = err_oom(e);
-	*far = !finite || !known;
-	if (rc < 0 || *far || (rc = distance(a, x, y, ret, e)) < 0 || !a->o.tolerance.n)
+	if (rc < 0 || (rc = distance(a, x, y, ret, far, e)) < 0 || *far || !a->o.tolerance.n)
 		return rc;
 	if (dec_copy(a->tolerance, &a->tolerance_pool, &a->pool, &limit))
 		return err_oom(e);
@@ -477,9 +493,11 @@ int asof_tolerance(const struct join_asof *o, enum key_reading reading, struct d
 		return o->tolerance_us >= 0 ? 0 :
 			err_set(e, ST_USAGE, "--asof: \"%.*s\" is not a duration like 10s, 5m, 1d", STR_ARG(o->tolerance));
 	}
-	if (dec_parse(o->tolerance, p, ret) == DEC_OK)
-		return 0;
-	return err_set(e, ST_USAGE, "--asof: the field is read as numbers, and \"%.*s\" is not one", STR_ARG(o->tolerance));
+	if (dec_parse(o->tolerance, p, ret) != DEC_OK)
+		return err_set(e, ST_USAGE, "--asof: the field is read as numbers, and \"%.*s\" is not one", STR_ARG(o->tolerance));
+	if (dec_cmp(*ret, dec_from_i64(0), p) < 0)
+		return err_set(e, ST_USAGE, "--asof: a tolerance is 0 or more, not \"%.*s\"", STR_ARG(o->tolerance));
+	return 0;
 }
 
 static int open_scan(struct join *j, struct source *left, struct source *right, struct source **ret, bool *numbered, struct err *e)

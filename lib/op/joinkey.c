@@ -127,13 +127,14 @@ static size_t last_colon(struct str s)
 static struct str take_directions(struct str pair, struct arena *a, struct join_asof *o)
 {
 	struct str reading = { "", 0 };
+	bool directed = false;
 	size_t at;
 	char *z;
 
 	for (; (at = last_colon(pair)) < pair.n; pair.n = at) {
 		struct str mod = str_from(pair, at + 1);
 
-		if (take_direction(mod, o))
+		if (!directed && (directed = take_direction(mod, o)))
 			continue;
 		if (!str_eq(mod, STR("time")) && !str_eq(mod, STR("num")))
 			break;
