@@ -321,7 +321,7 @@ static int bind_keys(struct reducer *r, struct err *e)
 	return describe_keys(r, e);
 }
 
-/* Of the input only what keys and aggregates read; latest reads all. */
+/* Of the input only the fields that keys and aggregates name, which argmax carries but does not read too; latest wants all. */
 static int say_wants(struct reducer *r, struct err *e)
 {
 	int n = r->in->schema->nfields;
@@ -333,7 +333,7 @@ static int say_wants(struct reducer *r, struct err *e)
 		wanted[r->grouper.key.parts[i].col] = true;
 	for (int i = 0; i < r->specs.n && !r->o.merge; i++) {
 		all |= r->aggs[i].family == &agg_latest;
-		for (int k = 0; k < r->aggs[i].nargs; k++)
+		for (int k = 0; k < r->specs.v[i].nfields; k++)
 			wanted[r->aggs[i].cols[k]] = true;
 	}
 	if (!all)
