@@ -22,6 +22,7 @@ int grouper_init(struct grouper *g, const struct key_spec *spec, const struct sc
 		return err_oom(e);
 	if (spec->n && (rc = key_bind(spec, s, &g->arena, &g->key, e)) < 0)
 		return rc;
+	g->key.option = "-g";
 	for (int i = 0; i < g->key.n; i++)
 		if ((rc = add_field(g, s, g->key.parts[i].col, e)) < 0)
 			return rc;

@@ -395,7 +395,7 @@ static int spell(struct matrix *m, const struct batch *b, int k, struct work *w,
 static int encode(struct matrix *m, const struct batch *b, int k, struct work *w, struct err *e)
 {
 	struct key_bound part = { .col = m->cols[k], .reading = m->reading[k], .exact = true };
-	struct key key = { .n = 1, .parts = &part };
+	struct key key = { .n = 1, .option = "", .parts = &part };
 	int rc = keys_encode(&key, b, &w->bad, &m->scratch, &w->keys[k], e);
 
 	return rc < 0 || w->bad.bad_row < 0 ? rc : -e->status;

@@ -366,7 +366,7 @@ static int encode(struct intake *x, const struct key *k, struct keys *ret)
 static int read_view(struct intake *x, const struct view *v, struct view_data *ret)
 {
 	struct key_bound part = { .col = v->col, .reading = v->reading };
-	struct key key = { .n = 1, .parts = &part };
+	struct key key = { .n = 1, .option = "", .parts = &part };
 	const struct batch *b = x->batch;
 	struct err why;
 	int rc;

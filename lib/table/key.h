@@ -51,7 +51,7 @@ int field_resolve(struct str text, const struct schema *s, int *ret, struct err 
 /* A spec bound to a schema. */
 struct key {
 	int n;
-	const char *option; /* the option that gave it, for hints; NULL: -k */
+	const char *option; /* the option that gave it, for hints; NULL: -k; "": one of which the key is but a part */
 	struct key_bound {
 		int col;
 		enum key_reading reading;

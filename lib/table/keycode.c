@@ -68,8 +68,11 @@ static int prepare_numbers(struct coder *k, const struct key_bound *kb, struct p
 
 		if (field_escape(f->name, &name))
 			return err_oom(k->e);
-		err_hint(k->e, "text: %s %.*s:text; skip such rows: --on-bad skip", k->k->option ? k->k->option : "-k",
-			 STR_ARG(buf_view(&name)));
+		if (k->k->option && !*k->k->option)
+			err_hint(k->e, "text: :text instead of :num; skip such rows: --on-bad skip");
+		else
+			err_hint(k->e, "text: %s %.*s:text; skip such rows: --on-bad skip", k->k->option ? k->k->option : "-k",
+				 STR_ARG(buf_view(&name)));
 	}
 	p->valid = p->nums.valid;
 	p->shape = kb->exact || p->nums.kind == NUMS_DEC ? SHAPE_NUMBER : p->nums.kind == NUMS_F64 ? SHAPE_F64 : SHAPE_I64;
