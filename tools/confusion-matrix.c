@@ -90,6 +90,10 @@ static int check(void *args, struct err *e)
 		return err_set(e, ST_USAGE, "--report all is text: leave --to %s out, or choose another report", a->common.write.to);
 	if (a->partial && a->svg)
 		return err_set(e, ST_USAGE, "--svg needs the whole: draw it where the parts are merged (--merge --svg FILE)");
+	if (a->svg && strcmp(a->svg, "-") == 0 && !a->common.output)
+		return err_set(e, ST_USAGE, "--svg - draws on standard output: give the table a file, -o FILE");
+	if (a->title && !a->svg)
+		return err_set(e, ST_USAGE, "--title belongs to --svg FILE");
 	return 0;
 }
 

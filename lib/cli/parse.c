@@ -316,6 +316,8 @@ static int set_output(struct common *c, struct err *e)
 {
 	if (c->output && (strcmp(c->output, "-") == 0 || strcmp(c->output, "/dev/stdout") == 0))
 		c->output = NULL;
+	if (c->read.side && strcmp(c->read.side, "-") == 0)
+		return err_set(e, ST_USAGE, "--on-bad side=-: bad records go into a file of their own, or a pipe with a name");
 	if (c->output && c->read.side && strcmp(c->output, c->read.side) == 0)
 		return err_set(e, ST_USAGE, "--on-bad side= and --output name the same file, \"%s\"", c->output);
 	return 0;

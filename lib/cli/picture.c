@@ -6,6 +6,7 @@
 #include "lib/op/chart.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 int picture_check(const struct picture *p, const struct common *c, bool partial, struct err *e)
 {
@@ -16,6 +17,8 @@ int picture_check(const struct picture *p, const struct common *c, bool partial,
 	if (partial)
 		return err_set(e, ST_USAGE, "a picture needs the whole: draw it where the parts are merged (--merge --%s)",
 			       p->plot ? "plot" : "svg FILE");
+	if (p->svg && strcmp(p->svg, "-") == 0 && (p->plot || !c->output))
+		return err_set(e, ST_USAGE, "--svg - draws on standard output: give the table a file, -o FILE");
 	if (p->plot && c->write.to && !c->output)
 		return err_set(e, ST_USAGE, "--plot draws on standard output: give the table a file, -o FILE, or leave --to %s out",
 			       c->write.to);

@@ -140,7 +140,7 @@ int out_open_packed(struct out **ret, const char *path, const struct packing *ho
 	struct stat st;
 	int fd;
 
-	if (!path)
+	if (!path || strcmp(path, "-") == 0)
 		return open_stdout(ret, how, e);
 	if (stat(path, &st) < 0 || S_ISREG(st.st_mode))
 		return open_atomic(ret, path, how, e);

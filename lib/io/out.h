@@ -28,7 +28,7 @@ struct packing {
 /* "gz", "zst:19", "none": ST_USAGE naming `option` for anything else. */
 int packing_parse(struct str text, const char *option, struct packing *ret, struct err *e) nodiscard;
 
-int out_open(struct out **ret, const char *path, enum codec codec, struct err *e) nodiscard; /* path NULL: stdout */
+int out_open(struct out **ret, const char *path, enum codec codec, struct err *e) nodiscard; /* path NULL or "-": stdout */
 int out_open_packed(struct out **ret, const char *path, const struct packing *how, struct err *e) nodiscard;
 int out_open_fd(struct out **ret, int fd, const char *name, struct err *e) nodiscard; /* owned from now on, written through */
 int out_open_fd_packed(struct out **ret, int fd, const char *name, const struct packing *how, struct err *e) nodiscard;
