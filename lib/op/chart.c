@@ -438,6 +438,7 @@ static int exponent(double v)
 	return (int)strtol(strchr(text, 'e') + 1, NULL, 10);
 }
 
+/* A unit that leaves more than 3 digits behind the point would hide where neighbours differ. */
 static void name_unit(struct ticks *t)
 {
 	static const struct {
@@ -451,6 +452,8 @@ static void name_unit(struct ticks *t)
 	t->suffix = "";
 	for (int i = 0; i < 4 && most >= 1e4 && most < 1e16; i++)
 		if (most >= units[i].unit) {
+			if (t->step < units[i].unit / 1e3)
+				break;
 			t->unit = units[i].unit;
 			t->suffix = units[i].suffix;
 			break;
@@ -487,10 +490,13 @@ size_t tick_text(const struct ticks *t, double v, char dst[48])
 
 	if (fabs(shown) < t->step / t->unit / 2)
 		return (size_t)snprintf(dst, 48, "0");
-	if (t->decimals > 6 || fabs(shown) >= 1e15)
-		n = snprintf(dst, 48, "%.3g", v);
-	else
+	if (t->decimals > 6 || fabs(shown) >= 1e15) {
+		int digits = exponent(fabs(v)) - exponent(t->step) + 1;
+
+		n = snprintf(dst, 48, "%.*g", digits < 3 ? 3 : digits > 17 ? 17 : digits, v);
+	} else {
 		n = snprintf(dst, 48, "%.*f%s", t->decimals, shown, t->suffix);
+	}
 	return (size_t)n;
 }
 
