@@ -150,7 +150,7 @@ static const struct opt opts[] = {
 	  "fields that must be equal: name, left=right, each with :num, :text, :nat, :fold or :time behind it to say how it is read" },
 	KIND("inner", JOIN_INNER, "records that match (default)"),
 	KIND("left", JOIN_LEFT, "also left records without a match, their right fields null"),
-	KIND("right", JOIN_RIGHT, "also right records without a match, last, their left fields null"),
+	KIND("right", JOIN_RIGHT, "also right records without a match, last, their left fields null, but for the fields of -k"),
 	KIND("full", JOIN_FULL, "also the records of either side without a match"),
 	KIND("semi", JOIN_SEMI, "left records that have a match, each once, without right fields"),
 	KIND("anti", JOIN_ANTI, "left records that have no match"),

@@ -171,7 +171,7 @@ const struct tool tool_reduce = {
 		"value; missing values are a group of their own.\n"
 		".Pp\nAn aggregate is written\n.Ql [OUT=]FUNC[:FIELD[:ARG|:READING]] ;\nits result is called OUT, or "
 		"FUNC_FIELD when no OUT is given.\n"
-		"Missing values are skipped. Without any value, counts are 0 and the others missing.\n"
+		"Missing values are skipped. Without any value, counts are 0, list and hist [] and the others missing.\n"
 		".Pp\n.Fl -describe\nreads the input once, in fixed memory for each field. min and max are by value when all values are numbers,\n"
 		"by bytes otherwise; mean, sd and the quartiles (about, relative error 0.4 %) are those of the numbers.\n"
 		".Pp\nWith\n.Fl -every Ar DUR\nthe records that arrive between two multiples of DUR on the clock (UTC) are reduced when that time is over;\n"

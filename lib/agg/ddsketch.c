@@ -309,7 +309,8 @@ const struct agg_family agg_pnn_sketch = {
 	.name = "pNN~",
 	.signature = "p95~:FIELD",
 	.example = "p99~:price",
-	.help = "percentile, about: DDSketch, relative error 0.4 %, in 64 KiB a group at most",
+	.help = "percentile, about: that of n values in order at place (n - 1) p, rounded down; DDSketch, relative error 0.4 %, "
+		"in 64 KiB a group at most",
 	SKETCH,
 };
 
