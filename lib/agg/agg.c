@@ -341,8 +341,10 @@ int agg_reserve(struct agg *a, uint32_t ngroups, struct err *e)
 		a->groups = p;
 		a->cap = (uint32_t)cap;
 	}
-	if (ngroups > a->ngroups)
+	if (ngroups > a->ngroups) {
+		pages_touch(a->groups, a->ngroups * size, ngroups * size);
 		a->ngroups = ngroups;
+	}
 	return 0;
 }
 

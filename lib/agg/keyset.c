@@ -5,6 +5,7 @@
 
 #include "lib/base/hash.h"
 #include "lib/base/pages.h"
+#include "lib/table/key.h"
 
 #include <stdbool.h>
 #include <sys/random.h>
@@ -13,7 +14,7 @@
 
 #define FIRST_BITS 10
 
-static uint64_t fresh_seed(void)
+uint64_t keyset_seed(void)
 {
 	struct timespec now;
 	uint64_t seed;
@@ -26,7 +27,7 @@ static uint64_t fresh_seed(void)
 
 int keyset_init(struct keyset *s, struct err *e)
 {
-	*s = (struct keyset){ .bits = FIRST_BITS, .seed = fresh_seed() };
+	*s = (struct keyset){ .bits = FIRST_BITS, .seed = keyset_seed() };
 	s->slots = pages_resize(NULL, 0, sizeof *s->slots << s->bits);
 	return s->slots ? 0 : err_oom(e);
 }
@@ -64,6 +65,7 @@ static int keyset_grow(struct keyset *s, struct err *e)
 
 	if (!slots)
 		return err_oom(e);
+	pages_touch(slots, 0, sizeof *slots << bits);
 	for (size_t i = 0; i >> s->bits == 0; i++) {
 		size_t at = s->slots[i] >> (64 - bits);
 
@@ -81,7 +83,7 @@ static int keyset_grow(struct keyset *s, struct err *e)
 
 static int store(struct keyset *s, struct str key, struct err *e)
 {
-	if (s->cap - s->used < key.n) {
+	if (s->cap - s->used < key.n + KEY_SLACK) {
 		size_t cap = (s->cap + key.n) + (s->cap + key.n) / 2 + 4096;
 		uint8_t *p = pages_resize(s->bytes, s->cap, cap);
 
@@ -153,28 +155,31 @@ int keyset_add(struct keyset *s, struct str key, uint64_t hash, uint32_t *ret, s
 		return rc;
 	s->slots[at] = (hash >> 32 << 32) | s->n;
 	*ret = s->n - 1;
-	return s->n > mask / 2 ? keyset_grow(s, e) : 0;
+	return s->n > mask / 8 * 5 ? keyset_grow(s, e) : 0;
 }
 
 /* Three passes, one for each step from a hash to the bytes of the key that it may belong to. */
-int keyset_add_many(struct keyset *s, const uint8_t *bytes, const uint32_t *offsets, const uint64_t *hash, int64_t n, int64_t ahead,
-		    uint32_t *ret, struct err *e)
+int keyset_add_many(struct keyset *s, const struct keyset_rows *k, const uint32_t *rows, int64_t n, int64_t ahead, uint32_t *ret,
+		    struct err *e)
 {
 	uint32_t near[KEYSET_MANY];
 	int rc = 0;
 
 	for (int64_t i = n; i < n + ahead; i++)
-		__builtin_prefetch(&s->slots[hash[i] >> (64 - s->bits)]);
+		__builtin_prefetch(&s->slots[k->hash[rows[i]] >> (64 - s->bits)]);
 	for (int64_t i = 0; i < n; i++) {
-		uint64_t slot = s->slots[hash[i] >> (64 - s->bits)];
+		uint64_t hash = k->hash[rows[i]], slot = s->slots[hash >> (64 - s->bits)];
 
-		near[i] = (slot ^ hash[i]) >> 32 == 0 && slot ? (uint32_t)slot - 1 : 0;
+		near[i] = (slot ^ hash) >> 32 == 0 && slot ? (uint32_t)slot - 1 : 0;
 		__builtin_prefetch(&s->ends[near[i]]);
 	}
 	for (int64_t i = 0; i < n; i++)
 		if (near[i])
 			__builtin_prefetch(s->bytes + s->ends[near[i] - 1]);
-	for (int64_t i = 0; i < n && rc == 0; i++)
-		rc = keyset_add(s, (struct str){ (const char *)bytes + offsets[i], offsets[i + 1] - offsets[i] }, hash[i], &ret[i], e);
+	for (int64_t i = 0; i < n && rc == 0; i++) {
+		const uint32_t *at = k->offsets + rows[i];
+
+		rc = keyset_add(s, (struct str){ (const char *)k->bytes + at[0], at[1] - at[0] }, k->hash[rows[i]], &ret[rows[i]], e);
+	}
 	return rc;
 }

@@ -1,8 +1,11 @@
 /* Groups: see grouper.h.
  *
- * Invariant: group i has key i of `set`, and row i of the batches and `fresh`, one after another. A batch is hashed whole, then
- * looked up with the slots already on their way to the cache. */
+ * Invariant: group i has the key at where[i] (key i when there is one slice) and, unless keys are text, row i of the batches and
+ * `fresh`, one after another. Rows are looked up with the slots already on their way to the cache. */
 #include "lib/op/grouper.h"
+
+#include "lib/base/hash.h"
+#include "lib/base/pages.h"
 
 #include <stdlib.h>
 
@@ -13,47 +16,95 @@ static int add_field(struct grouper *g, const struct schema *s, int col, struct 
 	return schema_add_field(g->fields, &s->fields[col], e);
 }
 
-int grouper_init(struct grouper *g, const struct key_spec *spec, const struct schema *s, struct err *e)
+static int begin(struct grouper *g, struct err *e)
+{
+	int rc = rows_init(&g->fresh, g->fields, e);
+
+	for (int k = 0; k < grouper_slices(g) && rc == 0; k++) {
+		rc = keyset_init(&g->slices[k].set, e);
+		g->slices[k].set.seed = g->seed;
+	}
+	if (rc < 0)
+		return rc;
+	g->starts = calloc(1, sizeof *g->starts);
+	return g->starts ? 0 : err_oom(e);
+}
+
+int grouper_init(struct grouper *g, const struct key_spec *spec, const struct schema *s, int nslices, struct err *e)
 {
 	int rc;
 
-	*g = (struct grouper){ .fields = schema_new() };
+	*g = (struct grouper){ .fields = schema_new(), .seed = keyset_seed() };
 	if (!g->fields)
 		return err_oom(e);
+	while (1 << g->bits < nslices)
+		g->bits++;
 	if (spec->n && (rc = key_bind(spec, s, &g->arena, &g->key, e)) < 0)
 		return rc;
 	g->key.option = "-g";
 	for (int i = 0; i < g->key.n; i++)
 		if ((rc = add_field(g, s, g->key.parts[i].col, e)) < 0)
 			return rc;
-	if ((rc = rows_init(&g->fresh, g->fields, e)) < 0)
-		return rc;
-	g->starts = calloc(1, sizeof *g->starts);
-	return g->starts ? keyset_init(&g->set, e) : err_oom(e);
+	g->text = keys_hold_text(&g->key, s);
+	return begin(g, e);
 }
 
-void grouper_free(struct grouper *g)
+static void forget(struct grouper *g)
 {
+	for (int k = 0; k < GROUPER_SLICES; k++) {
+		struct slice *s = &g->slices[k];
+
+		keyset_free(&s->set);
+		pages_free(s->groups, s->cap * sizeof *s->groups);
+		*s = (struct slice){ 0 };
+	}
+	pages_free(g->where, g->where_cap * sizeof *g->where);
 	for (int i = 0; i < g->nbatches; i++)
 		batch_unref(g->batches[i]);
 	free(g->batches);
 	free(g->starts);
 	rows_free(&g->fresh);
-	keyset_free(&g->set);
+	g->where = NULL;
+	g->batches = NULL;
+	g->starts = NULL;
+	g->where_cap = g->reps = 0;
+	g->nbatches = 0;
+	g->n = 0;
+}
+
+int grouper_clear(struct grouper *g, struct err *e)
+{
+	forget(g);
+	return begin(g, e);
+}
+
+void grouper_free(struct grouper *g)
+{
+	forget(g);
 	schema_unref(g->fields);
 	arena_free(&g->arena);
-	arena_free(&g->scratch);
 	*g = (struct grouper){ 0 };
 }
 
 uint32_t grouper_count(const struct grouper *g)
 {
-	return g->key.n ? g->set.n : 1;
+	return g->key.n ? g->n : 1;
 }
 
 size_t grouper_memory(const struct grouper *g)
 {
-	return g->key.n ? keyset_memory(&g->set) + g->reps + (size_t)rows_bytes(&g->fresh) : 0;
+	size_t sum = g->reps + (size_t)rows_bytes(&g->fresh) + g->where_cap * sizeof *g->where;
+
+	for (int k = 0; k < grouper_slices(g); k++)
+		sum += keyset_memory(&g->slices[k].set) + g->slices[k].cap * sizeof *g->slices[k].groups;
+	return g->key.n ? sum : 0;
+}
+
+struct str grouper_key(const struct grouper *g, uint32_t group)
+{
+	uint32_t at = g->bits ? g->where[group] : group;
+
+	return keyset_at(&g->slices[at & ((1u << g->bits) - 1)].set, at >> g->bits);
 }
 
 static int close_batch(struct grouper *g, struct err *e)
@@ -77,13 +128,12 @@ static int close_batch(struct grouper *g, struct err *e)
 	return 0;
 }
 
-/* Keeps the key columns of rows idx[0 .. n) of b: the first of their groups. */
-static int keep(struct grouper *g, const struct batch *b, const uint32_t *idx, int64_t n, struct err *e)
+int grouper_keep(struct grouper *g, const struct batch *b, const struct grouper_rows *r, struct err *e)
 {
 	cleanup_batch struct batch *keys = NULL;
 	int rc;
 
-	if (!n)
+	if (!r->nfresh || g->text)
 		return 0;
 	keys = batch_new(g->fields, b->nrows);
 	if (!keys)
@@ -92,44 +142,12 @@ static int keep(struct grouper *g, const struct batch *b, const uint32_t *idx, i
 		keys->cols[i] = b->cols[g->key.parts[i].col];
 		keys->cols[i].type = &keys->schema->fields[i].type;
 	}
-	if ((rc = rows_gather(&g->fresh, keys, idx, n, e)) < 0)
+	if ((rc = rows_gather(&g->fresh, keys, r->fresh, r->nfresh, e)) < 0)
 		return rc;
 	return rows_bytes(&g->fresh) > REPS_BYTES ? close_batch(g, e) : 0;
 }
 
-/* Rows from `from` on, KEYSET_MANY at most; notes those that are the first of their group. */
-static int look_up(struct grouper *g, const struct keys *keys, const uint64_t *hash, int64_t from, int64_t n, uint32_t *ids,
-		   uint32_t *fresh, int64_t *nfresh, struct err *e)
-{
-	int64_t ahead = keys->n - from - n;
-	uint32_t next = g->set.n;
-	int rc = keyset_add_many(&g->set, keys->bytes, keys->offsets + from, hash + from, n, ahead < KEYSET_MANY ? ahead : KEYSET_MANY,
-				 ids + from, e);
-
-	for (int64_t i = from; rc == 0 && next < g->set.n; i++)
-		if (ids[i] == next) {
-			fresh[(*nfresh)++] = (uint32_t)i;
-			next++;
-		}
-	return rc;
-}
-
-/* Rows that are left out make no groups: between them, runs. */
-static int look_up_runs(struct grouper *g, const struct keys *keys, const uint64_t *hash, const uint8_t *skip, uint32_t *ids,
-			uint32_t *fresh, int64_t *nfresh, struct err *e)
-{
-	int rc = 0;
-
-	for (int64_t i = 0, end; i < keys->n && rc == 0; i = end) {
-		for (end = i; end < keys->n && end - i < KEYSET_MANY && !(skip && bit_get(skip, end)); end++)
-			;
-		if (end > i)
-			rc = look_up(g, keys, hash, i, end - i, ids, fresh, nfresh, e);
-		else
-			ids[end++] = NO_GROUP;
-	}
-	return rc;
-}
+/* ---- rows to groups ---- */
 
 static void one_group(int64_t n, const uint8_t *skip, uint32_t *ids)
 {
@@ -137,28 +155,132 @@ static void one_group(int64_t n, const uint8_t *skip, uint32_t *ids)
 		ids[i] = skip && bit_get(skip, i) ? NO_GROUP : 0;
 }
 
-int grouper_add(struct grouper *g, const struct batch *b, const struct keys *keys, const uint8_t *skip, uint32_t *ids,
-		struct err *e)
+/* Rows by slice, in order within each. */
+static void sort_rows(struct grouper_rows *r, unsigned slices, const uint8_t *skip)
 {
-	uint64_t *hash;
-	uint32_t *fresh;
-	int64_t nfresh = 0;
-	int rc;
+	int64_t at[GROUPER_SLICES] = { 0 };
 
+	for (int64_t i = 0; i < r->n; i++)
+		at[r->keys.hash[i] & (slices - 1)] += !(skip && bit_get(skip, i));
+	for (unsigned k = 0; k < slices; k++) {
+		r->from[k + 1] = r->from[k] + at[k];
+		at[k] = r->from[k];
+	}
+	for (int64_t i = 0; i < r->n; i++)
+		if (skip && bit_get(skip, i))
+			r->ids[i] = NO_GROUP;
+		else
+			r->rows[at[r->keys.hash[i] & (slices - 1)]++] = (uint32_t)i;
+}
+
+int grouper_cut(const struct grouper *g, int64_t n, const struct keys *keys, const uint8_t *skip, struct arena *a,
+		struct grouper_rows *ret, struct err *e)
+{
+	uint64_t *hash = g->key.n ? arena_array(a, uint64_t, (size_t)n) : NULL;
+
+	*ret = (struct grouper_rows){ .n = n, .keys = { keys->bytes, keys->offsets, hash } };
+	ret->ids = arena_array(a, uint32_t, (size_t)n);
+	ret->rows = arena_array(a, uint32_t, (size_t)n);
+	ret->fresh = arena_array(a, uint32_t, (size_t)n);
+	if (!ret->ids || !ret->rows || !ret->fresh || (g->key.n && !hash))
+		return err_oom(e);
 	if (!g->key.n) {
-		one_group(b->nrows, skip, ids);
+		one_group(n, skip, ret->ids);
 		return 0;
 	}
-	arena_reset(&g->scratch);
-	hash = arena_array(&g->scratch, uint64_t, (size_t)b->nrows);
-	fresh = arena_array(&g->scratch, uint32_t, (size_t)b->nrows + 1);
-	if (!hash || !fresh)
+	for (int64_t i = 0; i < n; i++)
+		hash[i] = hash64(keys->bytes + keys->offsets[i], keys->offsets[i + 1] - keys->offsets[i], g->seed);
+	sort_rows(ret, 1u << g->bits, skip);
+	return 0;
+}
+
+int grouper_look_up(struct grouper *g, int slice, struct grouper_rows *r, struct err *e)
+{
+	int64_t end = r->from[slice + 1];
+	int rc = 0;
+
+	for (int64_t i = r->from[slice], n; i < end && rc == 0; i += n) {
+		int64_t ahead;
+
+		n = end - i < KEYSET_MANY ? end - i : KEYSET_MANY;
+		ahead = end - i - n < KEYSET_MANY ? end - i - n : KEYSET_MANY;
+		rc = keyset_add_many(&g->slices[slice].set, &r->keys, r->rows + i, n, ahead, r->ids, e);
+	}
+	return rc;
+}
+
+static int grow_numbers(uint32_t **p, size_t *cap, size_t n, struct err *e)
+{
+	size_t more = n + n / 2 + 1024;
+	uint32_t *q;
+
+	if (n <= *cap)
+		return 0;
+	q = pages_resize(*p, *cap * sizeof *q, more * sizeof *q);
+	if (!q)
 		return err_oom(e);
-	for (int64_t i = 0; i < keys->n; i++)
-		hash[i] = keyset_hash(&g->set, keys_at(keys, i));
-	if ((rc = look_up_runs(g, keys, hash, skip, ids, fresh, &nfresh, e)) < 0)
+	*p = q;
+	*cap = more;
+	return 0;
+}
+
+/* Room for numbers of all keys that the slices have. */
+static int reserve(struct grouper *g, struct err *e)
+{
+	size_t sum = 0;
+	int rc;
+
+	for (int k = 0; k < grouper_slices(g); k++) {
+		struct slice *s = &g->slices[k];
+
+		sum += s->set.n;
+		if (s->set.n > UINT32_MAX >> g->bits || sum >= NO_GROUP)
+			return err_set(e, ST_OSERR, "more than 4294967294 groups");
+		if (g->bits && (rc = grow_numbers(&s->groups, &s->cap, s->set.n, e)) < 0)
+			return rc;
+	}
+	return g->bits ? grow_numbers(&g->where, &g->where_cap, sum, e) : 0;
+}
+
+/* Keys of one slice are numbered in the order of their rows: so a row whose key has no group yet has the slice's next key. */
+static uint32_t group_of(struct grouper *g, unsigned slice, uint32_t key)
+{
+	struct slice *s = &g->slices[slice];
+
+	if (key < s->n)
+		return s->groups[key];
+	s->groups[s->n++] = g->n;
+	g->where[g->n] = key << g->bits | slice;
+	return g->n++;
+}
+
+#define AHEAD 16 /* rows whose group is fetched early */
+
+int grouper_number(struct grouper *g, struct grouper_rows *r, struct err *e)
+{
+	unsigned mask = (1u << g->bits) - 1;
+	const uint64_t *hash = r->keys.hash;
+	int rc = reserve(g, e);
+
+	if (rc < 0)
 		return rc;
-	return keep(g, b, fresh, nfresh, e);
+	for (int64_t i = 0; i < r->n && g->key.n; i++) {
+		uint32_t id = r->ids[i], before = g->n;
+
+		if (id == NO_GROUP)
+			continue;
+		if (!mask)
+			g->n += id == before;
+		else {
+			if (i + AHEAD < r->n && r->ids[i + AHEAD] != NO_GROUP)
+				__builtin_prefetch(g->slices[hash[i + AHEAD] & mask].groups + r->ids[i + AHEAD]);
+			r->ids[i] = group_of(g, (unsigned)hash[i] & mask, id);
+		}
+		r->fresh[r->nfresh] = (uint32_t)i;
+		r->nfresh += g->n > before;
+	}
+	r->ngroups = grouper_count(g);
+	return 0;
 }
 
 /* Rows [from, from + n) of the part of the representatives that starts at group `start`. */
@@ -190,7 +312,23 @@ static int find_batch(const struct grouper *g, int64_t i)
 
 int grouper_seal(struct grouper *g, struct err *e)
 {
-	return g->key.n ? close_batch(g, e) : 0;
+	return g->key.n && !g->text ? close_batch(g, e) : 0;
+}
+
+#define SOME 128 /* groups at a time */
+
+static int emit_text(const struct grouper *g, uint32_t from, uint32_t n, struct builder *out, struct err *e)
+{
+	struct str keys[SOME];
+	int rc = 0;
+
+	for (uint32_t i = 0, m; i < n && rc == 0; i += m) {
+		m = n - i < SOME ? n - i : SOME;
+		for (uint32_t k = 0; k < m; k++)
+			keys[k] = grouper_key(g, from + i + k);
+		rc = keys_decode(&g->key, keys, m, out, e);
+	}
+	return rc;
 }
 
 int grouper_emit(const struct grouper *g, uint32_t from, uint32_t n, struct builder *out, struct err *e)
@@ -200,6 +338,8 @@ int grouper_emit(const struct grouper *g, uint32_t from, uint32_t n, struct buil
 
 	if (!g->key.n)
 		return 0;
+	if (g->text)
+		return emit_text(g, from, n, out, e);
 	for (int k = find_batch(g, i); i < end; k++) {
 		int64_t at = i - g->starts[k], take = g->batches[k]->nrows - at;
 
@@ -212,9 +352,9 @@ int grouper_emit(const struct grouper *g, uint32_t from, uint32_t n, struct buil
 	return 0;
 }
 
-static int compare(const void *a, const void *b, void *set)
+static int compare(const void *a, const void *b, void *g)
 {
-	return str_cmp(keyset_at(set, *(const uint32_t *)a), keyset_at(set, *(const uint32_t *)b));
+	return str_cmp(grouper_key(g, *(const uint32_t *)a), grouper_key(g, *(const uint32_t *)b));
 }
 
 int grouper_order(const struct grouper *g, uint32_t **ret, struct err *e)
@@ -227,7 +367,7 @@ int grouper_order(const struct grouper *g, uint32_t **ret, struct err *e)
 	for (uint32_t i = 0; i < n; i++)
 		order[i] = i;
 	if (g->key.n)
-		qsort_r(order, n, sizeof *order, compare, (void *)(uintptr_t)&g->set);
+		qsort_r(order, n, sizeof *order, compare, (void *)(uintptr_t)g);
 	*ret = order;
 	return 0;
 }

@@ -1,43 +1,76 @@
 /* Groups: rows -> dense group numbers, in first-seen order.
  *
- *     grouper_init(&g, key_text, schema, e);
- *     grouper_add(&g, batch, skip, ids, e);      // ids[i] = group of row i; new groups are numbered as they come
- *     grouper_seal(&g, e);                       // after the last row
- *     grouper_emit(&g, from, n, builders, e);    // the key columns of groups [from, from + n)
+ *     grouper_init(&g, spec, schema, nslices, e);
+ *     grouper_cut(&g, nrows, &keys, skip, &arena, &rows, e);  // a batch's rows by slice: any thread
+ *     grouper_look_up(&g, slice, &rows, e);                   // each slice by one thread at a time, batch by batch
+ *     grouper_number(&g, &rows, e);                           // when all slices have seen the batch: rows.ids, rows.fresh
+ *     grouper_keep(&g, batch, &rows, e);                      // its new groups' keys
+ *     grouper_seal(&g, e);                                    // after the last row
+ *     grouper_emit(&g, from, n, builders, e);                 // the key columns of groups [from, from + n)
  *
  * Two rows are of one group when their encoded keys (lib/table/key.h) are equal; a group shows its key in the spelling that was
- * seen first. Nulls are equal to each other. The hash is seeded (lib/agg/keyset.h). Without key fields there is one group, also
- * when there are no rows. */
+ * seen first: text is had back from the encoded key, other columns are kept beside it. Nulls are equal to each other. Without key
+ * fields there is one group, also when there are no rows. Slices cut the keys by their hash, so that threads can look up the rows of
+ * a batch at once; the numbers do not depend on how many there are. */
 #ifndef STOOK_OP_GROUPER_H
 #define STOOK_OP_GROUPER_H
 
 #include "lib/agg/agg.h"
 #include "lib/agg/keyset.h"
 
+#define GROUPER_SLICES 16 /* at most */
+
 struct grouper {
 	struct key key;
-	struct keyset set;
-	struct schema *fields;  /* the key columns alone */
+	uint64_t seed;         /* of the keys' hashes; the low `bits` of a hash say the slice */
+	unsigned bits;
+	struct slice {
+		struct keyset set;
+		uint32_t *groups;  /* of its keys, by their number in `set`; unused when there is one slice */
+		uint32_t n;        /* of them that have a number */
+		size_t cap;
+	} slices[GROUPER_SLICES];
+	uint32_t *where;       /* by group: the key's number in its slice, and in the low bits the slice; unused when there is one */
+	size_t where_cap;
+	uint32_t n;            /* groups */
+	bool text;             /* keys_decode() gives the key columns: none are kept */
+	struct schema *fields; /* the key columns alone */
 	struct rows fresh;      /* key columns of the newest groups */
 	struct batch **batches; /* of older ones; of all once sealed */
 	int64_t *starts;        /* first group of each batch; starts[nbatches] = first of `fresh` */
 	int nbatches;
 	size_t reps;          /* bytes of the batches */
 	struct arena arena;   /* the bound key */
-	struct arena scratch; /* of one batch */
 };
 
-/* Binds key parts (borrowed only during the call; names live in the schema). */
-int grouper_init(struct grouper *g, const struct key_spec *spec, const struct schema *s, struct err *e) nodiscard;
-void grouper_free(struct grouper *g);
+/* Rows of a batch. */
+struct grouper_rows {
+	int64_t n;
+	struct keyset_rows keys;
+	uint32_t *rows;  /* those that count, slice by slice */
+	int64_t from[GROUPER_SLICES + 1]; /* slice k: rows[from[k] .. from[k + 1]) */
+	uint32_t *ids;   /* by row: its group, or NO_GROUP */
+	uint32_t *fresh; /* the rows that are the first of their groups: these are the groups [ngroups - nfresh, ngroups) */
+	uint32_t nfresh, ngroups;
+};
 
-/* Groups of b's rows into ids[0 .. nrows). Rows whose bit is set in `skip` (NULL: none) get NO_GROUP. `keys` are b's encoded
- * keys (NULL when there are no key fields). */
-int grouper_add(struct grouper *g, const struct batch *b, const struct keys *keys, const uint8_t *skip, uint32_t *ids,
-		struct err *e) nodiscard;
+/* Binds key parts (borrowed only during the call; names live in the schema). nslices: a power of two. */
+int grouper_init(struct grouper *g, const struct key_spec *spec, const struct schema *s, int nslices, struct err *e) nodiscard;
+void grouper_free(struct grouper *g);
+int grouper_clear(struct grouper *g, struct err *e) nodiscard; /* no groups again, memory given back; rows that are cut stay so */
+static inline int grouper_slices(const struct grouper *g) { return 1 << g->bits; }
+
+/* `keys` are encoded keys of n rows (unused when there are no key fields) and live as long as *ret. Rows whose bit is set in `skip`
+ * (NULL: none) do not count. */
+int grouper_cut(const struct grouper *g, int64_t n, const struct keys *keys, const uint8_t *skip, struct arena *a,
+		struct grouper_rows *ret, struct err *e) nodiscard;
+int grouper_look_up(struct grouper *g, int slice, struct grouper_rows *r, struct err *e) nodiscard;
+int grouper_number(struct grouper *g, struct grouper_rows *r, struct err *e) nodiscard;
+int grouper_keep(struct grouper *g, const struct batch *b, const struct grouper_rows *r, struct err *e) nodiscard;
 
 uint32_t grouper_count(const struct grouper *g);
 size_t grouper_memory(const struct grouper *g); /* bytes held, about */
+struct str grouper_key(const struct grouper *g, uint32_t group); /* encoded; valid until the next look-up */
 int grouper_seal(struct grouper *g, struct err *e) nodiscard;
 int grouper_emit(const struct grouper *g, uint32_t from, uint32_t n, struct builder *out, struct err *e) nodiscard;
 

@@ -1,95 +1,14 @@
-/* reduce: see reducer.h.
- *
- * The whole input is folded on the first call of next(): a batch's fields are read once each, however many aggregates look at
- * them, by any thread and some batches ahead; then, in the order of the input, its rows get group numbers, and every aggregate runs
- * over the batch. Afterwards groups are written in chunks.
- * Invariant: every aggregate has room for grouper_count() states before it sees a group number.
- *
- * Beyond the memory limit (see reducer.h) a part is merged by a reducer of its own, one level down, which may set aside in
- * turn; it keeps the places of first rows as a column, by which the parts' results are merged. */
-#include "lib/op/reducer.h"
-
-#include "lib/base/hash.h"
-#include "lib/base/pool.h"
-#include "lib/op/merger.h"
-#include "lib/op/regroup.h"
-#include "lib/table/partial.h"
+/* reduce: see reducer.h. What the options mean for the input at hand, and the groups in chunks; the work between is in
+ * reducefold.c and, beyond the memory limit, in reducespill.c. */
+#include "lib/op/reducework.h"
 
 #include <stdlib.h>
 
 #define CHUNK 8192      /* groups an output batch */
 #define PART_CHUNK 1024     /* the same of a part: as many are in memory at once as there are parts */
 #define OUT_BYTES (8 << 20) /* of states, about, that are written at once */
-#define ASIDE_BYTES (1 << 20)
 #define PART_BYTES (128 << 10)
-#define FEW_GROUPS 1024 /* so few are never set aside: it would not help */
-#define MAX_LEVEL 8
 #define PLACE STR(":first")
-
-/* A field in one reading, shared by the aggregates that need it so; and what was read of it in a batch. */
-struct view {
-	enum agg_need need;
-	int col;
-	enum key_reading reading;
-};
-
-struct view_data {
-	struct numbers nums;
-	struct keys keys;
-	uint64_t *hashes;
-};
-
-/* A batch, and what the key and the aggregates read of it: any thread may read, the batches are folded in as they came. */
-struct intake {
-	struct job job;
-	const struct reducer *r;
-	struct batch *batch; /* NULL: the input has ended, as rc says */
-	struct arena scratch;
-	struct keys keys;
-	struct view_data *views;
-	struct bad_values bad;
-	int64_t bad_row;     /* the first bad row of several readings is the one to report */
-	int rc;
-	struct err e;
-};
-
-#define INTAKES 4 /* batches at once, at most */
-
-struct reducer {
-	struct source source;
-	struct source *in;
-	struct reduce_opts o;
-	struct arena arena;
-	struct agg_specs specs;
-	struct partial about; /* what our partial states say */
-	struct agg *aggs;     /* specs.n of them */
-	struct view *views;
-	int nviews, (*view_of)[AGG_ARGS];
-	struct key_spec spec; /* of the key */
-	struct grouper grouper;
-	struct schema *schema;
-	struct intake intakes[INTAKES];
-	struct pool *pool;
-	int depth;       /* of `intakes`, in use */
-	int64_t begun, ended; /* batches that were taken in, and folded in */
-	bool drained;
-	uint32_t *order; /* sorted */
-	uint32_t next;   /* groups that have been given */
-	bool folded;
-
-	int level;             /* > 0: merges what level - 1 has set aside */
-	int64_t rows;          /* that came */
-	struct buf first;      /* int64 a group: the place of its first row */
-	struct schema *states; /* of what is set aside */
-	struct regroup parts;
-	struct source *merged; /* the parts' results */
-	struct key merge_key;
-	int64_t given; /* rows that came from `merged` */
-	size_t a_group; /* bytes that a group took in memory when groups were set aside */
-};
-
-/* What an output has between the keys and the rest. */
-enum place { NO_PLACE, ORDINAL, FIRST_ROW };
 
 static bool to_partial(const struct reducer *r)
 {
@@ -134,7 +53,7 @@ static void find_view(struct reducer *r, int i, int k)
 		r->views[r->nviews++] = (struct view){ .need = a->need[k], .col = a->cols[k], .reading = reading };
 }
 
-static int bind_agg(struct reducer *r, int i, struct err *e)
+int reduce_bind_agg(struct reducer *r, int i, struct err *e)
 {
 	int rc = agg_bind(&r->specs.v[i], r->in->schema, &r->grouper.key, r->o.merge, &r->aggs[i], e);
 
@@ -154,7 +73,7 @@ static int bind_aggs(struct reducer *r, struct err *e)
 	if (!r->aggs || !r->views || !r->view_of)
 		return err_oom(e);
 	for (int i = 0; i < r->specs.n; i++) {
-		if ((rc = bind_agg(r, i, e)) < 0)
+		if ((rc = reduce_bind_agg(r, i, e)) < 0)
 			return rc;
 		for (int k = 0; !r->o.merge && k < r->aggs[i].nargs; k++)
 			find_view(r, i, k);
@@ -209,7 +128,7 @@ static int add_meta(struct reducer *r, struct schema *s, bool states, struct err
 }
 
 /* Keys, the place if there is one, and states or results. */
-static int make_schema(struct reducer *r, bool states, enum place place, struct schema **ret, struct err *e)
+int reduce_schema(struct reducer *r, bool states, enum place place, struct schema **ret, struct err *e)
 {
 	static const struct type int64 = TYPE_INT64;
 	cleanup_schema struct schema *s = schema_new();
@@ -229,7 +148,7 @@ static int make_schema(struct reducer *r, bool states, enum place place, struct 
 }
 
 /* What the output has between keys and the rest. */
-static enum place out_place(const struct reducer *r)
+enum place reduce_place(const struct reducer *r)
 {
 	return r->level ? FIRST_ROW : to_partial(r) ? ORDINAL : NO_PLACE;
 }
@@ -303,6 +222,16 @@ static int find_keys(const struct reducer *r, const struct key_spec *spec, struc
 	return 0;
 }
 
+/* One a thread. */
+static int slices(const struct reducer *r)
+{
+	int n = 1;
+
+	while (n < r->o.threads && n < GROUPER_SLICES)
+		n *= 2;
+	return n;
+}
+
 static int bind_keys(struct reducer *r, struct err *e)
 {
 	struct key_spec spec = { 0 };
@@ -316,7 +245,7 @@ static int bind_keys(struct reducer *r, struct err *e)
 	if (r->o.merge && (rc = find_keys(r, &spec, e)) < 0)
 		return rc;
 	r->spec = spec;
-	if ((rc = grouper_init(&r->grouper, &spec, r->in->schema, e)) < 0 || r->o.merge || !spec.n)
+	if ((rc = grouper_init(&r->grouper, &spec, r->in->schema, slices(r), e)) < 0 || r->o.merge || !spec.n)
 		return rc;
 	return describe_keys(r, e);
 }
@@ -341,123 +270,17 @@ static int say_wants(struct reducer *r, struct err *e)
 	return 0;
 }
 
-static int note_bad(struct intake *x, const struct err *why)
+static int setup_threads(struct reducer *r, struct err *e)
 {
-	if (x->bad.bad_row >= 0 && (x->bad_row < 0 || x->bad.bad_row < x->bad_row)) {
-		x->bad_row = x->bad.bad_row;
-		x->e = *why;
-	}
-	x->bad.bad_row = -1;
-	return 0;
-}
+	int tasks = grouper_slices(&r->grouper), wide = 2 * r->o.threads;
 
-static int encode(struct intake *x, const struct key *k, struct keys *ret)
-{
-	struct err why;
-	int rc = keys_encode(k, x->batch, &x->bad, &x->scratch, ret, &why);
-
-	if (rc < 0) {
-		x->e = why;
-		return rc;
-	}
-	return note_bad(x, &why);
-}
-
-static int read_view(struct intake *x, const struct view *v, struct view_data *ret)
-{
-	struct key_bound part = { .col = v->col, .reading = v->reading };
-	struct key key = { .n = 1, .option = "", .parts = &part };
-	const struct batch *b = x->batch;
-	struct err why;
-	int rc;
-
-	if (v->need == AGG_VALUES || (v->need != AGG_NUMBERS && b->cols[v->col].type->id == T_NULL))
-		return 0;
-	if (v->need == AGG_KEYS)
-		return encode(x, &key, &ret->keys);
-	if (v->need == AGG_HASHES)
-		rc = placement_hash(&key, b, 0, &x->bad, &x->scratch, &ret->hashes, &why);
-	else
-		rc = read_numbers(b, v->col, NULL, b->nrows, &x->bad, &x->scratch, &ret->nums, &why);
-	if (rc < 0) {
-		x->e = why;
-		return rc;
-	}
-	return note_bad(x, &why);
-}
-
-static void read_views(struct job *job)
-{
-	struct intake *x = (struct intake *)job;
-	const struct reducer *r = x->r;
-	int rc = r->grouper.key.n ? encode(x, &r->grouper.key, &x->keys) : 0;
-
-	for (int i = 0; i < r->nviews && rc == 0; i++)
-		rc = read_view(x, &r->views[i], &x->views[i]);
-	x->rc = rc == 0 && x->bad_row >= 0 ? -x->e.status : rc;
-}
-
-/* The next batch, or the end, from the input; then it is being read. */
-static void take_in(struct reducer *r)
-{
-	struct intake *x = &r->intakes[r->begun++ % r->depth];
-
-	x->bad = (struct bad_values){ .policy = r->o.merge ? BAD_FAIL : r->o.on_bad, .bad_row = -1 };
-	x->bad_row = -1;
-	x->rc = source_next(r->in, &x->batch, &x->e);
-	r->drained = x->rc < 0 || !x->batch;
-	if (r->drained)
-		x->batch = NULL;
-	else if (r->depth > 1)
-		pool_give(r->pool, &x->job);
-	else
-		read_views(&x->job);
-}
-
-/* The next batch that has been read; NULL: there are no more. */
-static int next_intake(struct reducer *r, struct intake **ret, struct err *e)
-{
-	struct intake *x = &r->intakes[r->ended % r->depth];
-
-	while (!r->drained && r->begun - r->ended < r->depth)
-		take_in(r);
-	if (x->batch && r->depth > 1)
-		pool_wait(r->pool, &x->job);
-	if (x->rc < 0)
-		*e = x->e;
-	*ret = x->batch ? x : NULL;
-	return x->rc;
-}
-
-static void intake_end(struct reducer *r, struct intake *x)
-{
-	for (int i = 0; x->views && i < r->nviews; i++)
-		if (r->views[i].need == AGG_NUMBERS)
-			numbers_free(&x->views[i].nums);
-	arena_reset(&x->scratch);
-	batch_unref(x->batch);
-	x->batch = NULL;
-	x->keys = (struct keys){ 0 };
-}
-
-/* Afterwards nobody reads with the key any more. */
-static void wait_for_intakes(struct reducer *r)
-{
-	for (int64_t i = r->ended; i < r->begun; i++)
-		if (r->intakes[i % r->depth].batch && r->depth > 1)
-			pool_wait(r->pool, &r->intakes[i % r->depth].job);
-}
-
-static int setup_intakes(struct reducer *r, struct err *e)
-{
-	r->depth = r->o.threads < 2 ? 1 : r->o.threads < INTAKES ? r->o.threads + 1 : INTAKES;
-	for (int i = 0; i < r->depth; i++) {
-		r->intakes[i] = (struct intake){ .job.run = read_views, .r = r };
-		r->intakes[i].views = arena_calloc(&r->arena, (size_t)r->nviews + 1, sizeof(struct view_data));
-		if (!r->intakes[i].views)
-			return err_oom(e);
-	}
-	return r->depth > 1 ? pool_open(&r->pool, r->o.threads, e) : 0;
+	r->most = r->o.on_bad != BAD_FAIL || wide < 1 ? 1 : wide < WINDOW_MOST ? wide : WINDOW_MOST;
+	if (tasks < r->specs.n + 1)
+		tasks = r->specs.n + 1;
+	r->tasks = arena_calloc(&r->arena, (size_t)tasks, sizeof *r->tasks);
+	if (!r->tasks)
+		return err_oom(e);
+	return r->o.threads > 1 ? pool_open(&r->pool, r->o.threads, e) : 0;
 }
 
 static int setup(struct reducer *r, struct err *e)
@@ -467,109 +290,67 @@ static int setup(struct reducer *r, struct err *e)
 	if (rc == 0)
 		rc = r->o.merge ? check_about(r, e) : join_specs(&r->specs, &r->arena, &r->about.aggregates, e);
 	if (rc < 0 || (rc = bind_keys(r, e)) < 0 || (rc = bind_aggs(r, e)) < 0 || (rc = say_wants(r, e)) < 0 ||
-	    (rc = setup_intakes(r, e)) < 0)
+	    (rc = setup_threads(r, e)) < 0)
 		return rc;
-	return make_schema(r, to_partial(r), out_place(r), &r->schema, e);
+	return reduce_schema(r, to_partial(r), reduce_place(r), &r->schema, e);
 }
 
-static int update(struct reducer *r, const struct intake *x, const uint32_t *ids, struct err *e)
+static int emit_some(struct reducer *r, const struct task *t, uint32_t from, uint32_t n, struct err *e)
 {
-	const struct batch *b = x->batch;
-	int rc;
+	struct agg *a = t->number < 0 ? NULL : &r->aggs[t->number];
 
-	for (int i = 0; i < r->specs.n; i++) {
-		struct agg *a = &r->aggs[i];
-		struct agg_batch ab = { .n = b->nrows, .ids = ids, .batch = b };
-
-		for (int k = 0; k < a->nargs; k++) {
-			int v = r->view_of[i][k];
-			const struct view_data *d = &x->views[v];
-
-			ab.args[k] = (struct agg_arg){ &b->cols[r->views[v].col], &d->nums, &d->keys, d->hashes };
-		}
-		if ((rc = a->family->update(a, &ab, e)) < 0)
-			return rc;
-	}
-	return 0;
+	if (!a)
+		return grouper_emit(&r->grouper, from, n, t->out, e);
+	return (t->states ? a->family->dump : a->family->finish)(a, from, n, t->out, e);
 }
 
-static int load(struct reducer *r, const struct batch *b, const uint32_t *ids, struct err *e)
+static void run_emit(struct job *job)
 {
-	int rc = 0;
+	struct task *t = (struct task *)job;
+	const uint32_t *order = t->r->order;
 
-	for (int i = 0; i < r->specs.n && rc == 0; i++)
-		rc = r->aggs[i].family->load(&r->aggs[i], b, ids, e);
-	return rc;
+	if (!order)
+		t->rc = emit_some(t->r, t, t->from, t->n, &t->e);
+	for (uint32_t i = 0; order && i < t->n && t->rc == 0; i++)
+		t->rc = emit_some(t->r, t, order[t->from + i], 1, &t->e);
 }
 
-static int reserve(struct reducer *r, struct err *e)
-{
-	int rc = 0;
-
-	for (int i = 0; i < r->specs.n && rc == 0; i++)
-		rc = agg_reserve(&r->aggs[i], grouper_count(&r->grouper), e);
-	return rc;
-}
-
-/* Places of the groups that batch b has brought: numbered as they came, so row by row. */
-static int note_places(struct reducer *r, const struct batch *b, const uint32_t *ids, struct err *e)
-{
-	size_t seen = r->first.n / sizeof(int64_t);
-	const struct column *place = r->level ? &b->cols[r->grouper.key.n] : NULL;
-
-	if (!r->o.memory)
-		return 0;
-	for (int64_t i = 0; i < b->nrows && seen < grouper_count(&r->grouper); i++) {
-		int64_t at = place ? column_i64(place, i) : r->rows + i;
-
-		if (ids[i] != seen)
-			continue;
-		seen++;
-		if (buf_add(&r->first, &at, sizeof at))
-			return err_oom(e);
-	}
-	r->rows += b->nrows;
-	return 0;
-}
-
-static int fold_batch(struct reducer *r, struct intake *x, struct err *e)
-{
-	const struct batch *b = x->batch;
-	uint32_t *ids = arena_array(&x->scratch, uint32_t, (size_t)b->nrows);
-	int rc;
-
-	if (!ids)
-		return err_oom(e);
-	if ((rc = bad_values_done(&x->bad, b, e)) < 0 ||
-	    (rc = grouper_add(&r->grouper, b, &x->keys, x->bad.skip, ids, e)) < 0 ||
-	    (rc = reserve(r, e)) < 0 || (rc = note_places(r, b, ids, e)) < 0)
-		return rc;
-	return r->o.merge ? load(r, b, ids, e) : update(r, x, ids, e);
-}
-
-/* Appends groups [from, from + n) to all columns. */
-static int emit(struct reducer *r, uint32_t from, uint32_t n, bool states, enum place place, struct rows *out, struct err *e)
+static int emit_places(const struct reducer *r, uint32_t from, uint32_t n, enum place place, struct builder *out, struct err *e)
 {
 	const int64_t *first = (const int64_t *)(const void *)r->first.p;
-	struct builder *col = out->cols + r->grouper.key.n;
-	int rc = grouper_emit(&r->grouper, from, n, out->cols, e);
+	int rc = 0;
 
-	for (int64_t g = from; place != NO_PLACE && g < (int64_t)from + n && rc == 0; g++)
-		rc = builder_fixed(col, place == FIRST_ROW ? &first[g] : &g, e);
-	col += place != NO_PLACE;
-	for (int i = 0; i < r->specs.n && rc == 0; i++) {
-		struct agg *a = &r->aggs[i];
-
-		rc = states ? a->family->dump(a, from, n, col, e) : a->family->finish(a, from, n, col, e);
-		col += states ? a->nstate : a->nresult;
-	}
-	out->n += n;
+	for (int64_t i = from; i < (int64_t)from + n && rc == 0; i++)
+		rc = builder_fixed(out, place == FIRST_ROW ? &first[r->order ? r->order[i] : i] : &i, e);
 	return rc;
 }
 
-/* ---- beyond the memory limit ---- */
+int reduce_start_emit(struct reducer *r, uint32_t from, uint32_t n, bool states, enum place place, struct rows *out, struct err *e)
+{
+	struct builder *col = out->cols + r->grouper.key.n;
+	int rc = place == NO_PLACE ? 0 : emit_places(r, from, n, place, col, e);
 
-static size_t memory_used(const struct reducer *r)
+	if (rc < 0)
+		return rc;
+	r->tasks[0] = (struct task){ .from = from, .n = n, .out = out->cols };
+	col += place != NO_PLACE;
+	for (int i = 0; i < r->specs.n; i++) {
+		r->tasks[i + 1] = (struct task){ .from = from, .n = n, .states = states, .out = col };
+		col += states ? r->aggs[i].nstate : r->aggs[i].nresult;
+	}
+	out->n += n;
+	reduce_start_tasks(r, run_emit, -1, r->specs.n + 1);
+	return 0;
+}
+
+int reduce_finish_emit(struct reducer *r, struct rows *out, struct batch **ret, struct err *e)
+{
+	int rc = reduce_wait_tasks(r, r->specs.n + 1, e);
+
+	return rc < 0 ? rc : rows_take(out, ret, e);
+}
+
+size_t reduce_memory(const struct reducer *r)
 {
 	size_t sum = grouper_memory(&r->grouper) + r->first.cap;
 
@@ -578,243 +359,22 @@ static size_t memory_used(const struct reducer *r)
 	return sum;
 }
 
-/* How many groups hold about so many bytes: `most`, or fewer when their states are long. */
-static uint32_t groups_in(const struct reducer *r, size_t bytes, uint32_t most)
+uint32_t reduce_groups_in(const struct reducer *r, size_t bytes, uint32_t most)
 {
-	size_t n = (size_t)grouper_count(&r->grouper) * bytes / (memory_used(r) + 1);
+	size_t n = (size_t)grouper_count(&r->grouper) * bytes / (reduce_memory(r) + 1);
 
 	return n < 1 ? 1 : n < most ? (uint32_t)n : most;
-}
-
-/* Well below the limit: tables double when they grow, and the input has its own buffers. */
-static size_t room(const struct reducer *r)
-{
-	return (size_t)r->o.memory / 5 * 2;
-}
-
-static bool is_full(const struct reducer *r)
-{
-	return r->o.memory && r->level < MAX_LEVEL && grouper_count(&r->grouper) > FEW_GROUPS &&
-	       memory_used(r) > room(r);
-}
-
-/* Groups [from, from + n) to their parts; each level cuts by other bits. */
-static int set_aside_some(struct reducer *r, uint32_t from, uint32_t n, struct rows *rows, struct err *e)
-{
-	cleanup_batch struct batch *b = NULL;
-	uint8_t part[CHUNK];
-	int rc;
-
-	for (uint32_t i = 0; i < n; i++) {
-		struct str key = keyset_at(&r->grouper.set, from + i);
-
-		part[i] = hash64(key.p, key.n, (uint64_t)r->level + 1) % REGROUP_PARTS;
-	}
-	if ((rc = emit(r, from, n, true, FIRST_ROW, rows, e)) < 0 || (rc = rows_take(rows, &b, e)) < 0)
-		return rc;
-	return regroup_add(&r->parts, b, part, e);
-}
-
-static void forget_groups(struct reducer *r)
-{
-	for (int i = 0; i < r->specs.n; i++)
-		agg_free(&r->aggs[i]);
-	grouper_free(&r->grouper);
-	r->first.n = 0;
-}
-
-static int start_again(struct reducer *r, struct err *e)
-{
-	int rc = grouper_init(&r->grouper, &r->spec, r->in->schema, e);
-
-	for (int i = 0; i < r->specs.n && rc == 0; i++)
-		rc = bind_agg(r, i, e);
-	return rc;
-}
-
-/* All groups to disk; the tables are empty again. */
-static int set_aside(struct reducer *r, struct err *e)
-{
-	struct rows rows = { 0 };
-	uint32_t n = grouper_count(&r->grouper), step = groups_in(r, ASIDE_BYTES, CHUNK);
-	int rc = 0;
-
-	if (n && memory_used(r) / n > r->a_group)
-		r->a_group = memory_used(r) / n;
-	if (!r->parts.open && (rc = make_schema(r, true, FIRST_ROW, &r->states, e)) == 0)
-		rc = regroup_open(&r->parts, r->states, REGROUP_PARTS, r->o.tmpdir, e);
-	if (rc == 0 && (rc = grouper_seal(&r->grouper, e)) == 0)
-		rc = rows_init(&rows, r->states, e);
-	for (uint32_t from = 0; from < n && rc == 0; from += step)
-		rc = set_aside_some(r, from, n - from < step ? n - from : step, &rows, e);
-	if (rows.schema)
-		rows_free(&rows);
-	if (rc < 0)
-		return rc;
-	wait_for_intakes(r);
-	forget_groups(r);
-	return start_again(r, e);
-}
-
-static int open_level(struct source *in, const struct reduce_opts *o, int level, struct source **ret, struct err *e);
-
-/* One part, to be merged and again on disk, in the order in which parts are merged; any thread may do it. */
-struct part_job {
-	struct job job;
-	struct reducer *r;
-	int part, threads;
-	struct source *result; /* NULL: there are no groups in it */
-	int rc;
-	struct err e;
-};
-
-static int merge_part(struct part_job *j, struct err *e)
-{
-	const struct reducer *r = j->r;
-	struct reduce_opts o = { .partial = r->o.partial, .merge = true, .sorted = r->o.sorted,
-				 .memory = r->o.memory / j->threads, .tmpdir = r->o.tmpdir };
-	struct source *s;
-	int rc = regroup_read(&j->r->parts, j->part, &s, e);
-
-	if (rc < 0 || !s || (rc = open_level(s, &o, r->level + 1, &s, e)) < 0)
-		return rc;
-	rc = spill_source(s, r->o.tmpdir, &j->result, e);
-	source_close(s);
-	return rc;
-}
-
-static void run_part(struct job *job)
-{
-	struct part_job *j = (struct part_job *)job;
-
-	j->rc = merge_part(j, &j->e);
-}
-
-/* How many parts fit into the memory at once, without setting aside in turn. */
-static int at_once(const struct reducer *r)
-{
-	int64_t most = 1, n;
-
-	for (int i = 0; i < REGROUP_PARTS; i++)
-		most = r->parts.parts[i].rows > most ? r->parts.parts[i].rows : most;
-	n = (int64_t)(room(r) / ((size_t)most * r->a_group + 1));
-	return n < 2 || r->o.threads < 2 ? 1 : n < r->o.threads ? (int)n : r->o.threads;
-}
-
-/* All parts, several at once: each in its share of the memory. */
-static int merge_all(struct reducer *r, struct part_job *jobs, struct err *e)
-{
-	int threads = at_once(r), rc;
-	struct pool *pool;
-
-	if ((rc = regroup_seal(&r->parts, e)) < 0 || (rc = pool_open(&pool, threads, e)) < 0)
-		return rc;
-	for (int i = 0; i < REGROUP_PARTS; i++) {
-		jobs[i] = (struct part_job){ .job.run = run_part, .r = r, .part = i, .threads = threads };
-		pool_give(pool, &jobs[i].job);
-	}
-	for (int i = 0; i < REGROUP_PARTS; i++) {
-		pool_wait(pool, &jobs[i].job);
-		if (jobs[i].rc < 0 && rc == 0) {
-			rc = jobs[i].rc;
-			*e = jobs[i].e;
-		}
-	}
-	pool_close(pool);
-	return rc;
-}
-
-/* By place, or by the group's key. */
-static int bind_merge_key(struct reducer *r, struct err *e)
-{
-	int n = r->o.sorted && !to_partial(r) ? r->grouper.key.n : 0;
-
-	r->merge_key.n = n ? n : 1;
-	r->merge_key.parts = arena_array(&r->arena, struct key_bound, (size_t)r->merge_key.n);
-	if (!r->merge_key.parts)
-		return err_oom(e);
-	for (int i = 0; i < n; i++) {
-		r->merge_key.parts[i] = r->grouper.key.parts[i];
-		r->merge_key.parts[i].col = i;
-	}
-	if (!n)
-		r->merge_key.parts[0].col = r->grouper.key.n;
-	return 0;
-}
-
-static int merge_parts(struct reducer *r, struct err *e)
-{
-	struct source *from[REGROUP_PARTS];
-	struct part_job jobs[REGROUP_PARTS] = { 0 };
-	cleanup_schema struct schema *s = NULL;
-	int n = 0, rc = set_aside(r, e);
-
-	if (rc == 0 && (rc = bind_merge_key(r, e)) == 0 && (rc = make_schema(r, to_partial(r), FIRST_ROW, &s, e)) == 0)
-		rc = merge_all(r, jobs, e);
-	for (int i = 0; i < REGROUP_PARTS; i++)
-		if (jobs[i].result)
-			from[n++] = jobs[i].result;
-	if (rc == 0)
-		return merge_open(from, n, s, &r->merge_key, &(struct merge_opts){ .limit = -1 }, &r->merged, e);
-	while (n)
-		source_close(from[--n]);
-	return rc;
-}
-
-/* A merged batch without its places, or (partial states) with the group's number instead. */
-static int without_places(struct reducer *r, struct batch *b, struct batch **ret, struct err *e)
-{
-	int k = r->grouper.key.n, drop = out_place(r) == NO_PLACE;
-	struct batch *out = batch_new(r->schema, b->nrows);
-	int64_t *numbers;
-
-	if (!out)
-		return err_oom(e);
-	for (int i = 0; i < out->schema->nfields; i++) {
-		out->cols[i] = b->cols[i < k ? i : i + drop];
-		out->cols[i].type = &out->schema->fields[i].type;
-	}
-	if (out_place(r) == ORDINAL) {
-		numbers = arena_array(&out->arena, int64_t, (size_t)b->nrows + 8);
-		for (int64_t i = 0; numbers && i < b->nrows; i++)
-			numbers[i] = r->given + i;
-		out->cols[k].values = (const uint8_t *)numbers;
-		if (!numbers) {
-			batch_unref(out);
-			return err_oom(e);
-		}
-	}
-	batch_keep(out, b);
-	r->given += b->nrows;
-	*ret = out;
-	return 0;
-}
-
-static int next_merged(struct reducer *r, struct batch **ret, struct err *e)
-{
-	cleanup_batch struct batch *b = NULL;
-	int rc = source_next(r->merged, &b, e);
-
-	return rc < 0 || !b ? rc : without_places(r, b, ret, e);
 }
 
 /* ---- the source ---- */
 
 static int fold(struct reducer *r, struct err *e)
 {
-	struct intake *x;
-	int rc = reserve(r, e);
+	int rc = reduce_fold(r, e);
 
 	r->folded = true;
-	while (rc == 0 && (rc = next_intake(r, &x, e)) == 0 && x) {
-		rc = fold_batch(r, x, e);
-		intake_end(r, x);
-		r->ended++;
-		if (rc == 0 && is_full(r))
-			rc = set_aside(r, e);
-	}
 	if (rc == 0 && r->parts.open)
-		return merge_parts(r, e);
+		return reduce_merge_parts(r, e);
 	if (rc == 0)
 		rc = grouper_seal(&r->grouper, e);
 	if (rc == 0 && r->o.sorted && !to_partial(r))
@@ -822,38 +382,43 @@ static int fold(struct reducer *r, struct err *e)
 	return rc;
 }
 
-static int emit_chunk(struct reducer *r, uint32_t n, struct rows *out, struct err *e)
+/* The next groups: they are written to columns while those before them are on their way. */
+static int start_chunk(struct reducer *r, struct err *e)
 {
-	int rc = 0;
+	uint32_t n = grouper_count(&r->grouper) - r->next;
+	uint32_t most = r->level ? reduce_groups_in(r, PART_BYTES, PART_CHUNK) : reduce_groups_in(r, OUT_BYTES, CHUNK);
 
-	if (!r->order)
-		return emit(r, r->next, n, to_partial(r), out_place(r), out, e);
-	for (uint32_t i = 0; i < n && rc == 0; i++)
-		rc = emit(r, r->order[r->next + i], 1, false, out_place(r), out, e);
-	return rc;
+	r->chunk = n < most ? n : most;
+	r->next += r->chunk;
+	return r->chunk ? reduce_start_emit(r, r->next - r->chunk, r->chunk, to_partial(r), reduce_place(r), &r->out, e) : 0;
+}
+
+static int start_giving(struct reducer *r, struct err *e)
+{
+	int rc = fold(r, e);
+
+	if (rc < 0 || r->merged)
+		return rc;
+	return (rc = rows_init(&r->out, r->schema, e)) < 0 ? rc : start_chunk(r, e);
 }
 
 static int reducer_next(struct source *s, struct batch **ret, struct err *e)
 {
 	struct reducer *r = (struct reducer *)s;
-	struct rows out = { 0 };
-	uint32_t n, most;
-	int rc = r->folded ? 0 : fold(r, e);
+	cleanup_batch struct batch *b = NULL;
+	int rc = r->folded ? 0 : start_giving(r, e);
 
 	if (rc < 0)
 		return rc;
 	if (r->merged)
-		return next_merged(r, ret, e);
-	n = grouper_count(&r->grouper) - r->next;
-	if (!n)
+		return reduce_next_merged(r, ret, e);
+	if (!r->chunk)
 		return 0;
-	most = r->level ? groups_in(r, PART_BYTES, PART_CHUNK) : groups_in(r, OUT_BYTES, CHUNK);
-	n = n < most ? n : most;
-	if ((rc = rows_init(&out, r->schema, e)) == 0 && (rc = emit_chunk(r, n, &out, e)) == 0)
-		rc = rows_take(&out, ret, e);
-	rows_free(&out);
-	r->next += n;
-	return rc;
+	if ((rc = reduce_finish_emit(r, &r->out, &b, e)) < 0 || (rc = start_chunk(r, e)) < 0)
+		return rc;
+	*ret = b;
+	b = NULL;
+	return 0;
 }
 
 static void reducer_close(struct source *s)
@@ -861,15 +426,14 @@ static void reducer_close(struct source *s)
 	struct reducer *r = (struct reducer *)s;
 
 	pool_close(r->pool);
-	for (int i = 0; i < r->depth; i++) {
-		intake_end(r, &r->intakes[i]);
-		arena_free(&r->intakes[i].scratch);
-	}
+	reduce_forget_batches(r);
 	for (int i = 0; r->aggs && i < r->specs.n; i++)
 		agg_free(&r->aggs[i]);
 	grouper_free(&r->grouper);
 	regroup_close(&r->parts);
 	source_close(r->merged);
+	if (r->out.schema)
+		rows_free(&r->out);
 	buf_free(&r->first);
 	schema_unref(r->schema);
 	schema_unref(r->states);
@@ -879,7 +443,7 @@ static void reducer_close(struct source *s)
 	free(r);
 }
 
-static int open_level(struct source *in, const struct reduce_opts *o, int level, struct source **ret, struct err *e)
+int reduce_level(struct source *in, const struct reduce_opts *o, int level, struct source **ret, struct err *e)
 {
 	struct reducer *r = calloc(1, sizeof *r);
 	int rc;
@@ -903,5 +467,5 @@ static int open_level(struct source *in, const struct reduce_opts *o, int level,
 
 int reduce_open(struct source *in, const struct reduce_opts *o, struct source **ret, struct err *e)
 {
-	return open_level(in, o, 0, ret, e);
+	return reduce_level(in, o, 0, ret, e);
 }

@@ -301,6 +301,46 @@ int builder_str(struct builder *b, struct str s, struct err *e)
 	return 0;
 }
 
+/* Values between which there is no null. */
+static int add_strs(struct builder *b, const struct str *s, int64_t n, struct err *e)
+{
+	size_t bytes = 0, at = b->values.n;
+	int32_t *to;
+
+	for (int64_t i = 0; i < n; i++)
+		bytes += s[i].n;
+	if (bytes > VAR_BYTES_MAX - at)
+		return too_long(e);
+	if (note_valid(b, n) || buf_reserve(&b->values, bytes) || buf_reserve(&b->offsets, (size_t)n * 4))
+		return err_oom(e);
+	to = (int32_t *)(void *)(b->offsets.p + b->offsets.n);
+	for (int64_t i = 0; i < n; i++) {
+		if (s[i].n)
+			memcpy(b->values.p + at, s[i].p, s[i].n);
+		at += s[i].n;
+		to[i] = (int32_t)at;
+	}
+	b->values.n = at;
+	b->offsets.n += (size_t)n * 4;
+	b->n += n;
+	return 0;
+}
+
+int builder_strs(struct builder *b, const struct str *s, int64_t n, struct err *e)
+{
+	int rc = 0;
+
+	for (int64_t i = 0, end; i < n && rc == 0; i = end) {
+		for (end = i; end < n && s[end].p; end++)
+			;
+		if (end > i)
+			rc = add_strs(b, s + i, end - i, e);
+		else
+			rc = builder_null(b, ++end - i, e);
+	}
+	return rc;
+}
+
 int builder_fixed(struct builder *b, const void *value, struct err *e)
 {
 	if (note_valid(b, 1) || buf_add(&b->values, value, (size_t)b->type->width))

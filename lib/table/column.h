@@ -58,6 +58,7 @@ void builder_reset(struct builder *b); /* empty again, memory kept */
 
 int builder_null(struct builder *b, int64_t n, struct err *e) nodiscard;              /* n nulls */
 int builder_str(struct builder *b, struct str s, struct err *e) nodiscard;            /* LAY_VAR */
+int builder_strs(struct builder *b, const struct str *s, int64_t n, struct err *e) nodiscard; /* the same, n times; p = NULL: null */
 int builder_fixed(struct builder *b, const void *value, struct err *e) nodiscard;     /* LAY_FIXED: type->width bytes */
 int builder_bool(struct builder *b, bool v, struct err *e) nodiscard;                 /* LAY_BIT */
 int builder_nest(struct builder *b, struct err *e) nodiscard;                         /* a list, struct: its children are in */

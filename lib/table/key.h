@@ -80,6 +80,13 @@ struct keys {
 int keys_encode(const struct key *k, const struct batch *b, struct bad_values *bad, struct arena *a, struct keys *ret,
 		struct err *e) nodiscard;
 
+/* Whether keys_decode() can have the columns back from the keys: all parts are text, by bytes, ascending. */
+bool keys_hold_text(const struct key *k, const struct schema *s);
+
+/* The columns of n keys: appends to out[0 .. k->n). KEY_SLACK bytes behind each key may be read. */
+int keys_decode(const struct key *k, const struct str *keys, int64_t n, struct builder *out, struct err *e) nodiscard;
+#define KEY_SLACK 8
+
 static inline struct str keys_at(const struct keys *k, int64_t i)
 {
 	return (struct str){ (const char *)k->bytes + k->offsets[i], k->offsets[i + 1] - k->offsets[i] };

@@ -26,8 +26,6 @@ enum shape {
 /* 0: any. */
 static const uint8_t widths[] = { [SHAPE_BOOL] = 1, [SHAPE_I64] = 8, [SHAPE_F64] = 8, [SHAPE_INSTANT] = 12, [SHAPE_FOLD] = 0 };
 
-enum { MARK_NULL_FIRST, MARK_VALUE, MARK_NULL_LAST };
-
 struct part {
 	enum shape shape;
 	bool desc;
@@ -215,7 +213,7 @@ static int prepare(struct coder *k, const struct key_bound *kb, struct part *p)
 	p->c = &k->b->cols[kb->col];
 	p->valid = p->c->valid;
 	p->desc = kb->desc;
-	p->null_mark = kb->nullsfirst ? MARK_NULL_FIRST : MARK_NULL_LAST;
+	p->null_mark = kb->nullsfirst ? KEY_MARK_NULL_FIRST : KEY_MARK_NULL_LAST;
 	if (t->id == T_NULL)
 		return 0;
 	if (kb->reading == KEY_TEXT || kb->reading == KEY_NAT || kb->reading == KEY_FOLD)
@@ -339,7 +337,7 @@ static inline __attribute__((always_inline)) void column_of(const struct part *p
 			memset(dst + 1, 0, width);
 			continue;
 		}
-		*dst = MARK_VALUE;
+		*dst = KEY_MARK_VALUE;
 		put_fixed(&fixed, i, dst + 1);
 		if (p->desc)
 			key_invert(dst + 1, width);
@@ -504,7 +502,7 @@ static inline int add_part(struct coder *k, const struct part *p, int64_t row)
 		k->len += widths[p->shape];
 		return 0;
 	}
-	k->p[k->len++] = MARK_VALUE;
+	k->p[k->len++] = KEY_MARK_VALUE;
 	return p->shape >= SHAPE_TEXT ? add_text(k, p, row) : p->shape == SHAPE_NUMBER ? add_number(k, p, row) : add_fixed(k, p, row);
 }
 
@@ -537,7 +535,7 @@ static int encode_plain(struct coder *k, uint32_t *offsets)
 			*dst++ = p->null_mark;
 			continue;
 		}
-		*dst = MARK_VALUE;
+		*dst = KEY_MARK_VALUE;
 		dst = put_plain(p, column_str(p->c, i), dst + 1);
 	}
 	k->len = (size_t)(dst - k->p);

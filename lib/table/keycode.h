@@ -5,6 +5,9 @@
 
 #include "lib/base/dec.h"
 
+/* The first byte of a part. */
+enum { KEY_MARK_NULL_FIRST, KEY_MARK_VALUE, KEY_MARK_NULL_LAST };
+
 /* Text (keytext.c). */
 #define KEY_TEXT_ROOM(n) (5 * (n) + 8)
 uint8_t *key_put_escaped(uint8_t *dst, const char *p, size_t n);

@@ -772,10 +772,74 @@ TEST(placement_hashes)
 	table_free(&t);
 }
 
+/* Texts of any bytes, many of them 00, FF and none at all, and nulls. */
+static struct str any_text(struct rng *r, char *room)
+{
+	size_t n = rng_below(r, 4) ? rng_below(r, 12) : rng_below(r, 60);
+
+	for (size_t i = 0; i < n; i++)
+		room[i] = rng_below(r, 3) ? (char)rng_u64(r) : "\0\377\1"[rng_below(r, 3)];
+	return rng_below(r, 9) ? (struct str){ room, n } : (struct str){ 0 };
+}
+
+TEST(text_comes_back_from_keys)
+{
+	static const char *const names[] = { "a", "b", "n", "i" };
+	const struct type *types[] = { &TYPE_BINARY, &TYPE_BINARY, &TYPE_NUM, &TYPE_INT64 };
+	struct rng r;
+	struct err e;
+
+	rng_seed(&r, 5);
+	for (int round = 0; round < 200; round++) {
+		struct arena a = { 0 };
+		struct table t;
+		struct key k;
+		struct keys keys;
+		struct rows back;
+		char room[64], *bytes;
+		struct str each[300];
+		int64_t n = 1 + (int64_t)rng_below(&r, 300);
+
+		table_start(&t, 4, names, types);
+		for (int64_t i = 0; i < n; i++) {
+			for (int c = 0; c < 2; c++)
+				put(&t, c, any_text(&r, room));
+			put(&t, 2, STR("1.0"));
+			put_raw(&t, 3, &i);
+		}
+		table_end(&t);
+		CHECK(bind("a,b:text,n:text", t.s, &a, &k, &e) == 0 && keys_hold_text(&k, t.s));
+		CHECK(encode("a,b:text,n:text", t.b, &a, &keys) == 0);
+		CHECK(rows_init(&back, t.s, &e) == 0);
+		bytes = malloc(keys.offsets[n] + KEY_SLACK);
+		memcpy(bytes, keys.bytes, keys.offsets[n]);
+		memset(bytes + keys.offsets[n], round % 2 ? 0xff : 0, KEY_SLACK);
+		for (int64_t i = 0; i < n; i++)
+			each[i] = (struct str){ bytes + keys.offsets[i], keys.offsets[i + 1] - keys.offsets[i] };
+		CHECK(keys_decode(&k, each, n, back.cols, &e) == 0);
+		for (int c = 0; c < 3; c++) {
+			struct column col;
+
+			CHECK(builder_view(&back.cols[c], &a, &col, &e) == 0 && col.length == n);
+			for (int64_t i = 0; i < n; i++) {
+				CHECK(column_is_null(&col, i) == column_is_null(&t.b->cols[c], i));
+				CHECK(str_eq(column_str(&col, i), column_str(&t.b->cols[c], i)));
+			}
+		}
+		CHECK(bind("n", t.s, &a, &k, &e) == 0 && !keys_hold_text(&k, t.s));
+		CHECK(bind("a,i", t.s, &a, &k, &e) == 0 && !keys_hold_text(&k, t.s));
+		CHECK(bind("a:desc", t.s, &a, &k, &e) == 0 && !keys_hold_text(&k, t.s));
+		free(bytes);
+		rows_free(&back);
+		table_free(&t);
+		arena_free(&a);
+	}
+}
+
 int main(void)
 {
 	return RUN_TABLE(T1(number_order_is_the_order_of_rationals), T1(special_numbers_and_nulls), T1(ints_floats_and_exact_across_types),
 			 T1(float_edges), T1(times_across_units), T1(text_parts_delimit_themselves), T1(natural_order), T1(natural_long_runs), T1(folding),
 			 T1(text_reading_of_typed_values), T1(bad_values_in_keys), T1(key_specs), T1(fields), T1(described_keys_parse_again),
-			 T1(matching), T1(placement_hashes));
+			 T1(matching), T1(placement_hashes), T1(text_comes_back_from_keys));
 }

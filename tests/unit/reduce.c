@@ -258,13 +258,15 @@ static void check_same(const struct tab *a, const struct tab *b)
 struct how {
 	const char *group, *aggs;
 	bool sorted;
+	int threads;
 };
 
 static struct tab fold_reduce(const struct tab *t, const void *arg, bool partial, bool merge)
 {
 	const struct how *how = arg;
 	struct reduce_opts o = {
-		.group = how->group, .naggs = 1, .aggs = &how->aggs, .partial = partial, .merge = merge, .sorted = how->sorted
+		.group = how->group, .naggs = 1, .aggs = &how->aggs, .partial = partial, .merge = merge, .sorted = how->sorted,
+		.threads = how->threads
 	};
 	struct source *s;
 	struct err e = { 0 };
@@ -297,7 +299,7 @@ TEST(merged_parts_are_the_whole)
 
 	for (uint64_t seed = 1; seed <= 1000; seed++) {
 		struct rng r;
-		struct how how = { groups[seed % 11], everything, seed % 3 == 0 };
+		struct how how = { groups[seed % 11], everything, seed % 3 == 0, seed % 20 ? 0 : 2 };
 		struct tab t, whole, parts, first, again;
 
 		rng_seed(&r, seed);
@@ -317,11 +319,37 @@ TEST(merged_parts_are_the_whole)
 	schema_unref(s);
 }
 
+TEST(any_number_of_threads_gives_the_same)
+{
+	static const char *const groups[] = { NULL, "k", "kn:num", "k,kn", "kn:text,t:text", "f", "i,k", "k:desc" };
+	struct schema *s = test_schema();
+
+	for (uint64_t seed = 1; seed <= 80; seed++) {
+		struct rng r;
+		struct how how = { groups[seed % 8], everything, seed % 3 == 0, 1 };
+		struct tab t, one, many;
+
+		rng_seed(&r, seed);
+		t = random_tab(&r, s);
+		for (int partial = 0; partial < 2; partial++) {
+			how.threads = 1;
+			one = fold_reduce(&t, &how, partial, false);
+			how.threads = 2 + (int)rng_below(&r, 5);
+			many = fold_reduce(&t, &how, partial, false);
+			check_same(&one, &many);
+			tab_free(&one);
+			tab_free(&many);
+		}
+		tab_free(&t);
+	}
+	schema_unref(s);
+}
+
 /* Where no position matters, neither does the order of the rows. */
 TEST(permuted_rows_give_the_same)
 {
 	struct how how = { "kn:num", "n=count,sum:t,mean:t,sum:i,sum:f,mean:f,min:i,max:d,distinct:k,"
-			  "var:t,cov:t:i,cov:f:f,corr:f:i,wmean:t:i,hist:t,hist:f,hist:i,p50~:t,p90~:f,distinct~:t", true };
+			  "var:t,cov:t:i,cov:f:f,corr:f:i,wmean:t:i,hist:t,hist:f,hist:i,p50~:t,p90~:f,distinct~:t", true, 2 };
 	struct schema *s = test_schema();
 
 	for (uint64_t seed = 1; seed <= 200; seed++) {
@@ -359,7 +387,7 @@ TEST(joined_bins_do_not_depend_on_the_cut)
 {
 	static const char *const names[] = { "v", "t" };
 	const struct type types[] = { TYPE_FLOAT64, TYPE_TEXT };
-	struct how how = { NULL, "p10~:v,p50~:v,p99~:v,hist:v,hist:t,p50~:t", false };
+	struct how how = { NULL, "p10~:v,p50~:v,p99~:v,hist:v,hist:t,p50~:t", false, 1 };
 	struct schema *s = schema_new();
 	struct err e;
 
@@ -638,7 +666,7 @@ TEST(auc_counts_pairs)
 
 int main(void)
 {
-	return RUN_TABLE(T1(merged_parts_are_the_whole), T1(permuted_rows_give_the_same),
+	return RUN_TABLE(T1(merged_parts_are_the_whole), T1(any_number_of_threads_gives_the_same), T1(permuted_rows_give_the_same),
 			 T1(joined_bins_do_not_depend_on_the_cut), T1(merged_matrices_are_the_whole),
 			 T1(merged_amounts_are_the_whole), T1(merged_scores_are_the_whole), T1(auc_counts_pairs));
 }

@@ -1,0 +1,231 @@
+/* Groups beyond the memory limit: see reducework.h.
+ *
+ * A part is merged by a reducer of its own, one level down, which may set aside in turn; it keeps the places of first rows as a column,
+ * by which the parts' results are merged. */
+#include "lib/base/hash.h"
+#include "lib/op/reducework.h"
+
+#define CHUNK 8192 /* groups that are set aside at once, at most */
+#define ASIDE_BYTES (1 << 20)
+#define FEW_GROUPS 1024 /* so few are never set aside: it would not help */
+#define MAX_LEVEL 8
+
+/* Well below the limit: tables double when they grow, and the input has its own buffers. */
+static size_t room(const struct reducer *r)
+{
+	return (size_t)r->o.memory / 5 * 2;
+}
+
+bool reduce_is_full(const struct reducer *r)
+{
+	return r->o.memory && r->level < MAX_LEVEL && grouper_count(&r->grouper) > FEW_GROUPS &&
+	       reduce_memory(r) > room(r);
+}
+
+/* The partitions of groups [from, from + n): each level cuts by other bits. */
+static void find_parts(const struct reducer *r, uint32_t from, uint32_t n, uint8_t *part)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		struct str key = grouper_key(&r->grouper, from + i);
+
+		part[i] = hash64(key.p, key.n, (uint64_t)r->level + 1) % REGROUP_PARTS;
+	}
+}
+
+/* All groups to their partitions; some are written to columns while those before them are on their way. */
+static int set_aside_all(struct reducer *r, struct rows *rows, struct err *e)
+{
+	uint32_t count = grouper_count(&r->grouper), step = reduce_groups_in(r, ASIDE_BYTES, CHUNK), n;
+	uint8_t part[CHUNK];
+	int rc = reduce_start_emit(r, 0, count < step ? count : step, true, FIRST_ROW, rows, e);
+
+	for (uint32_t from = 0; from < count && rc == 0; from += n) {
+		cleanup_batch struct batch *b = NULL;
+		uint32_t left;
+
+		n = count - from < step ? count - from : step;
+		left = count - from - n;
+		find_parts(r, from, n, part);
+		rc = reduce_finish_emit(r, rows, &b, e);
+		if (rc == 0 && left)
+			rc = reduce_start_emit(r, from + n, left < step ? left : step, true, FIRST_ROW, rows, e);
+		if (rc == 0 && (rc = regroup_add(&r->parts, b, part, e)) < 0 && left)
+			(void)reduce_wait_tasks(r, r->specs.n + 1, &(struct err){ 0 });
+	}
+	return rc;
+}
+
+static int start_again(struct reducer *r, struct err *e)
+{
+	int rc;
+
+	for (int i = 0; i < r->specs.n; i++)
+		agg_free(&r->aggs[i]);
+	r->first.n = 0;
+	rc = grouper_clear(&r->grouper, e);
+	for (int i = 0; i < r->specs.n && rc == 0; i++)
+		rc = reduce_bind_agg(r, i, e);
+	return rc;
+}
+
+/* All groups to disk; the tables are empty again. */
+int reduce_set_aside(struct reducer *r, struct err *e)
+{
+	struct rows rows = { 0 };
+	uint32_t n = grouper_count(&r->grouper);
+	int rc = 0;
+
+	if (n && reduce_memory(r) / n > r->a_group)
+		r->a_group = reduce_memory(r) / n;
+	if (!r->parts.open && (rc = reduce_schema(r, true, FIRST_ROW, &r->states, e)) == 0)
+		rc = regroup_open(&r->parts, r->states, REGROUP_PARTS, r->o.tmpdir, e);
+	if (rc == 0 && (rc = grouper_seal(&r->grouper, e)) == 0)
+		rc = rows_init(&rows, r->states, e);
+	if (rc == 0 && n)
+		rc = set_aside_all(r, &rows, e);
+	if (rows.schema)
+		rows_free(&rows);
+	if (rc < 0)
+		return rc;
+	return start_again(r, e);
+}
+
+/* One part, to be merged and again on disk, in the order in which parts are merged; any thread may do it. */
+struct part_job {
+	struct job job;
+	struct reducer *r;
+	int part, threads;
+	struct source *result; /* NULL: there are no groups in it */
+	int rc;
+	struct err e;
+};
+
+static int merge_part(struct part_job *j, struct err *e)
+{
+	const struct reducer *r = j->r;
+	struct reduce_opts o = { .partial = r->o.partial, .merge = true, .sorted = r->o.sorted,
+				 .memory = r->o.memory / j->threads, .tmpdir = r->o.tmpdir };
+	struct source *s;
+	int rc = regroup_read(&j->r->parts, j->part, &s, e);
+
+	if (rc < 0 || !s || (rc = reduce_level(s, &o, r->level + 1, &s, e)) < 0)
+		return rc;
+	rc = spill_source(s, r->o.tmpdir, &j->result, e);
+	source_close(s);
+	return rc;
+}
+
+static void run_part(struct job *job)
+{
+	struct part_job *j = (struct part_job *)job;
+
+	j->rc = merge_part(j, &j->e);
+}
+
+/* How many parts fit into the memory at once, without setting aside in turn. */
+static int at_once(const struct reducer *r)
+{
+	int64_t most = 1, n;
+
+	for (int i = 0; i < REGROUP_PARTS; i++)
+		most = r->parts.parts[i].rows > most ? r->parts.parts[i].rows : most;
+	n = (int64_t)(room(r) / ((size_t)most * r->a_group + 1));
+	return n < 2 || r->o.threads < 2 ? 1 : n < r->o.threads ? (int)n : r->o.threads;
+}
+
+/* All parts, several at once: each in its share of the memory. */
+static int merge_all(struct reducer *r, struct part_job *jobs, struct err *e)
+{
+	int threads = at_once(r), rc;
+	struct pool *pool;
+
+	if ((rc = regroup_seal(&r->parts, e)) < 0 || (rc = pool_open(&pool, threads, e)) < 0)
+		return rc;
+	for (int i = 0; i < REGROUP_PARTS; i++) {
+		jobs[i] = (struct part_job){ .job.run = run_part, .r = r, .part = i, .threads = threads };
+		pool_give(pool, &jobs[i].job);
+	}
+	for (int i = 0; i < REGROUP_PARTS; i++) {
+		pool_wait(pool, &jobs[i].job);
+		if (jobs[i].rc < 0 && rc == 0) {
+			rc = jobs[i].rc;
+			*e = jobs[i].e;
+		}
+	}
+	pool_close(pool);
+	return rc;
+}
+
+/* By place, or by the group's key. */
+static int bind_merge_key(struct reducer *r, struct err *e)
+{
+	int n = r->o.sorted && !r->o.partial ? r->grouper.key.n : 0;
+
+	r->merge_key.n = n ? n : 1;
+	r->merge_key.parts = arena_array(&r->arena, struct key_bound, (size_t)r->merge_key.n);
+	if (!r->merge_key.parts)
+		return err_oom(e);
+	for (int i = 0; i < n; i++) {
+		r->merge_key.parts[i] = r->grouper.key.parts[i];
+		r->merge_key.parts[i].col = i;
+	}
+	if (!n)
+		r->merge_key.parts[0].col = r->grouper.key.n;
+	return 0;
+}
+
+int reduce_merge_parts(struct reducer *r, struct err *e)
+{
+	struct source *from[REGROUP_PARTS];
+	struct part_job jobs[REGROUP_PARTS] = { 0 };
+	cleanup_schema struct schema *s = NULL;
+	int n = 0, rc = reduce_set_aside(r, e);
+
+	if (rc == 0 && (rc = bind_merge_key(r, e)) == 0 && (rc = reduce_schema(r, r->o.partial, FIRST_ROW, &s, e)) == 0)
+		rc = merge_all(r, jobs, e);
+	for (int i = 0; i < REGROUP_PARTS; i++)
+		if (jobs[i].result)
+			from[n++] = jobs[i].result;
+	if (rc == 0)
+		return merge_open(from, n, s, &r->merge_key, &(struct merge_opts){ .limit = -1 }, &r->merged, e);
+	while (n)
+		source_close(from[--n]);
+	return rc;
+}
+
+/* A merged batch without its places, or (partial states) with the group's number instead. */
+static int without_places(struct reducer *r, struct batch *b, struct batch **ret, struct err *e)
+{
+	int k = r->grouper.key.n, drop = reduce_place(r) == NO_PLACE;
+	struct batch *out = batch_new(r->schema, b->nrows);
+	int64_t *numbers;
+
+	if (!out)
+		return err_oom(e);
+	for (int i = 0; i < out->schema->nfields; i++) {
+		out->cols[i] = b->cols[i < k ? i : i + drop];
+		out->cols[i].type = &out->schema->fields[i].type;
+	}
+	if (reduce_place(r) == ORDINAL) {
+		numbers = arena_array(&out->arena, int64_t, (size_t)b->nrows + 8);
+		for (int64_t i = 0; numbers && i < b->nrows; i++)
+			numbers[i] = r->given + i;
+		out->cols[k].values = (const uint8_t *)numbers;
+		if (!numbers) {
+			batch_unref(out);
+			return err_oom(e);
+		}
+	}
+	batch_keep(out, b);
+	r->given += b->nrows;
+	*ret = out;
+	return 0;
+}
+
+int reduce_next_merged(struct reducer *r, struct batch **ret, struct err *e)
+{
+	cleanup_batch struct batch *b = NULL;
+	int rc = source_next(r->merged, &b, e);
+
+	return rc < 0 || !b ? rc : without_places(r, b, ret, e);
+}

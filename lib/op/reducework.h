@@ -1,0 +1,174 @@
+/* The parts of a reducer: reducer.c binds and gives the groups, reducefold.c reads batches and folds them in, reducespill.c sets groups
+ * aside and merges them again.
+ *
+ * Three kinds of jobs run on the reducer's pool: an intake reads what key and aggregates need of one batch; a slice of the grouper looks
+ * up its rows of some batches; an aggregate folds some batches in, or gives its columns of some groups. Batches are always taken in the
+ * order of the input, and no two threads touch one slice or one aggregate: so the same comes out for any number of threads. */
+#ifndef STOOK_OP_REDUCEWORK_H
+#define STOOK_OP_REDUCEWORK_H
+
+#include "lib/base/pool.h"
+#include "lib/op/merger.h"
+#include "lib/op/reducer.h"
+#include "lib/op/regroup.h"
+#include "lib/table/partial.h"
+
+#define WINDOW_MOST 16 /* batches that are folded in at a time, at most */
+
+/* A field in one reading, shared by the aggregates that need it so; and what was read of it in a batch. */
+struct view {
+	enum agg_need need;
+	int col;
+	enum key_reading reading;
+};
+
+struct view_data {
+	struct numbers nums;
+	struct keys keys;
+	uint64_t *hashes;
+};
+
+/* A batch, and what the key and the aggregates read of it. */
+struct intake {
+	struct job job;
+	const struct reducer *r;
+	struct batch *batch;
+	int64_t row; /* rows that came before it */
+	struct arena scratch;
+	struct grouper_rows rows;
+	struct view_data *views;
+	struct bad_values bad;
+	int64_t bad_row;     /* the first bad row of several readings is the one to report */
+	int rc;
+	struct err e;
+};
+
+struct window {
+	struct intake in[WINDOW_MOST];
+	int n;
+	int rc; /* of what follows after these batches: < 0: the error e */
+	struct err e;
+};
+
+/* A job of a slice, of an aggregate or of the key columns. */
+struct task {
+	struct job job;
+	struct reducer *r;
+	int number; /* of the slice or the aggregate; -1: the key columns */
+	uint32_t from, n; /* groups to give */
+	bool states;
+	struct builder *out;
+	int at; /* the batch that failed */
+	int rc;
+	struct err e;
+};
+
+struct reducer {
+	struct source source;
+	struct source *in;
+	struct reduce_opts o;
+	struct arena arena;
+	struct agg_specs specs;
+	struct partial about; /* what our partial states say */
+	struct agg *aggs;     /* specs.n of them */
+	struct view *views;
+	int nviews, (*view_of)[AGG_ARGS];
+	struct key_spec spec; /* of the key */
+	struct grouper grouper;
+	struct schema *schema;
+	uint32_t *order; /* sorted */
+	uint32_t next;   /* groups that have been given, or are in `out` */
+	uint32_t chunk;  /* these are being written to `out` */
+	struct rows out;
+	bool folded;
+
+	struct pool *pool; /* NULL: one thread */
+	struct window windows[2], *folding; /* one is read while the other is folded in */
+	int most;          /* batches a window */
+	bool drained;
+	int64_t batches, rows; /* that came */
+	struct task *tasks; /* as many as there are slices, or aggregates and the key */
+
+	int level;             /* > 0: merges what level - 1 has set aside */
+	struct buf first;      /* int64 a group: the place of its first row */
+	struct schema *states; /* of what is set aside */
+	struct regroup parts;
+	struct source *merged; /* the parts' results */
+	struct key merge_key;
+	int64_t given; /* rows that came from `merged` */
+	size_t a_group; /* bytes that a group took in memory when groups were set aside */
+};
+
+/* What an output has between the keys and the rest. */
+enum place { NO_PLACE, ORDINAL, FIRST_ROW };
+enum place reduce_place(const struct reducer *r);
+int reduce_schema(struct reducer *r, bool states, enum place place, struct schema **ret, struct err *e) nodiscard;
+int reduce_bind_agg(struct reducer *r, int i, struct err *e) nodiscard;
+int reduce_level(struct source *in, const struct reduce_opts *o, int level, struct source **ret, struct err *e) nodiscard;
+/* Appends groups [from, from + n) to all columns: those of r->order, once they are sorted. Then the rows as a batch. */
+int reduce_start_emit(struct reducer *r, uint32_t from, uint32_t n, bool states, enum place place, struct rows *out, struct err *e)
+	nodiscard;
+int reduce_finish_emit(struct reducer *r, struct rows *out, struct batch **ret, struct err *e) nodiscard;
+size_t reduce_memory(const struct reducer *r); /* bytes held for groups, about */
+uint32_t reduce_groups_in(const struct reducer *r, size_t bytes, uint32_t most); /* how many hold about so many bytes, at most `most` */
+
+/* Reads all of r->in. */
+int reduce_fold(struct reducer *r, struct err *e) nodiscard;
+void reduce_forget_batches(struct reducer *r);
+
+/* When groups outgrow the memory: to disk, and the tables are empty again; in the end all parts together are r->merged. */
+bool reduce_is_full(const struct reducer *r);
+int reduce_set_aside(struct reducer *r, struct err *e) nodiscard;
+int reduce_merge_parts(struct reducer *r, struct err *e) nodiscard;
+int reduce_next_merged(struct reducer *r, struct batch **ret, struct err *e) nodiscard;
+
+/* Runs j on some thread; before the second batch at once, for small inputs are not worth another thread. */
+static inline void reduce_start(struct reducer *r, struct job *j)
+{
+	if (r->pool && r->batches > 1) {
+		pool_give(r->pool, j);
+		return;
+	}
+	j->run(j);
+	j->done = true;
+}
+
+static inline void reduce_wait(struct reducer *r, struct job *j)
+{
+	if (r->pool)
+		pool_wait(r->pool, j);
+}
+
+/* The first n tasks, numbered from `first`. */
+static inline void reduce_start_tasks(struct reducer *r, void (*run)(struct job *), int first, int n)
+{
+	for (int i = 0; i < n; i++) {
+		struct task *t = &r->tasks[i];
+
+		t->job.run = run;
+		t->r = r;
+		t->number = first + i;
+		t->rc = 0;
+		reduce_start(r, &t->job);
+	}
+}
+
+/* Waits for them; the failure in the earliest batch, of the first such task. */
+static inline int reduce_wait_tasks(struct reducer *r, int n, struct err *e)
+{
+	const struct task *bad = NULL;
+
+	for (int i = 0; i < n; i++) {
+		const struct task *t = &r->tasks[i];
+
+		reduce_wait(r, &r->tasks[i].job);
+		if (t->rc < 0 && (!bad || t->at < bad->at))
+			bad = t;
+	}
+	if (!bad)
+		return 0;
+	*e = bad->e;
+	return bad->rc;
+}
+
+#endif
