@@ -317,7 +317,7 @@ int grouper_seal(struct grouper *g, struct err *e)
 
 #define SOME 128 /* groups at a time */
 
-static int emit_text(const struct grouper *g, uint32_t from, uint32_t n, struct builder *out, struct err *e)
+static int emit_keys(const struct grouper *g, uint32_t from, uint32_t n, bool encoded, struct builder *out, struct err *e)
 {
 	struct str keys[SOME];
 	int rc = 0;
@@ -326,9 +326,14 @@ static int emit_text(const struct grouper *g, uint32_t from, uint32_t n, struct 
 		m = n - i < SOME ? n - i : SOME;
 		for (uint32_t k = 0; k < m; k++)
 			keys[k] = grouper_key(g, from + i + k);
-		rc = keys_decode(&g->key, keys, m, out, e);
+		rc = encoded ? builder_strs(out, keys, m, e) : keys_decode(&g->key, keys, m, out, e);
 	}
 	return rc;
+}
+
+int grouper_emit_encoded(const struct grouper *g, uint32_t from, uint32_t n, struct builder *out, struct err *e)
+{
+	return emit_keys(g, from, n, true, out, e);
 }
 
 int grouper_emit(const struct grouper *g, uint32_t from, uint32_t n, struct builder *out, struct err *e)
@@ -339,7 +344,7 @@ int grouper_emit(const struct grouper *g, uint32_t from, uint32_t n, struct buil
 	if (!g->key.n)
 		return 0;
 	if (g->text)
-		return emit_text(g, from, n, out, e);
+		return emit_keys(g, from, n, false, out, e);
 	for (int k = find_batch(g, i); i < end; k++) {
 		int64_t at = i - g->starts[k], take = g->batches[k]->nrows - at;
 

@@ -73,6 +73,7 @@ size_t grouper_memory(const struct grouper *g); /* bytes held, about */
 struct str grouper_key(const struct grouper *g, uint32_t group); /* encoded; valid until the next look-up */
 int grouper_seal(struct grouper *g, struct err *e) nodiscard;
 int grouper_emit(const struct grouper *g, uint32_t from, uint32_t n, struct builder *out, struct err *e) nodiscard;
+int grouper_emit_encoded(const struct grouper *g, uint32_t from, uint32_t n, struct builder *out, struct err *e) nodiscard; /* one column */
 
 /* Group numbers in key order (malloc'ed, the caller frees). */
 int grouper_order(const struct grouper *g, uint32_t **ret, struct err *e) nodiscard;

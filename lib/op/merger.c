@@ -165,6 +165,14 @@ static int cursor_load(struct merger *m, struct cursor *c, struct err *e)
 	return hold(m, b, &c->slot, e);
 }
 
+/* What mostly decides: of the values, without the byte before them, so that one more counts. Never in another order than the keys. */
+static uint64_t word_of(struct str key)
+{
+	if (key.n && *key.p != 1)
+		return *key.p ? UINT64_MAX : 0; /* null: after or before all values */
+	return key_word(key, 1);
+}
+
 /* Makes row c->at present, or c done. */
 static int cursor_ready(struct merger *m, struct cursor *c, struct err *e)
 {
@@ -179,7 +187,7 @@ static int cursor_ready(struct merger *m, struct cursor *c, struct err *e)
 			return rc;
 	}
 	if (!c->done)
-		c->word = key_word(keys_at(&c->keys, c->at), 0);
+		c->word = word_of(keys_at(&c->keys, c->at));
 	return 0;
 }
 

@@ -32,6 +32,20 @@ static int encode(struct intake *x, const struct key *k, struct keys *ret)
 	return note_bad(x, &why);
 }
 
+static int read_keys(struct intake *x, struct keys *ret)
+{
+	const struct reducer *r = x->r;
+
+	if (!r->grouper.key.n)
+		return 0;
+	if (!r->level || !r->encoded)
+		return encode(x, &r->grouper.key, ret);
+	ret->n = x->batch->nrows;
+	ret->bytes = x->batch->cols[0].values;
+	ret->offsets = (const uint32_t *)x->batch->cols[0].offsets;
+	return 0;
+}
+
 static int read_view(struct intake *x, const struct view *v, struct view_data *ret)
 {
 	struct key_bound part = { .col = v->col, .reading = v->reading };
@@ -60,7 +74,7 @@ static void run_intake(struct job *job)
 	struct intake *x = (struct intake *)job;
 	const struct reducer *r = x->r;
 	struct keys keys = { 0 };
-	int rc = r->grouper.key.n ? encode(x, &r->grouper.key, &keys) : 0;
+	int rc = read_keys(x, &keys);
 
 	x->views = arena_calloc(&x->scratch, (size_t)r->nviews + 1, sizeof *x->views);
 	if (rc == 0 && !x->views)

@@ -9,6 +9,7 @@
 #define OUT_BYTES (8 << 20) /* of states, about, that are written at once */
 #define PART_BYTES (128 << 10)
 #define PLACE STR(":first")
+#define ENCODED STR(":key")
 
 static bool to_partial(const struct reducer *r)
 {
@@ -118,6 +119,18 @@ static int add_key(struct reducer *r, struct schema *s, int i, struct err *e)
 	return schema_add_field(s, f, e);
 }
 
+static int add_keys(struct reducer *r, struct schema *s, enum place place, struct err *e)
+{
+	static const struct type binary = TYPE_BINARY;
+	int rc = 0;
+
+	if (r->encoded && place == FIRST_ROW)
+		return add_named(s, ENCODED, &binary, false, e);
+	for (int i = 0; i < r->grouper.key.n && rc == 0; i++)
+		rc = add_key(r, s, i, e);
+	return rc;
+}
+
 static int add_meta(struct reducer *r, struct schema *s, bool states, struct err *e)
 {
 	int rc = schema_copy_meta(s, r->in->schema, e);
@@ -134,8 +147,8 @@ int reduce_schema(struct reducer *r, bool states, enum place place, struct schem
 	cleanup_schema struct schema *s = schema_new();
 	int rc = s ? add_meta(r, s, states, e) : err_oom(e);
 
-	for (int i = 0; i < r->grouper.key.n && rc == 0; i++)
-		rc = add_key(r, s, i, e);
+	if (rc == 0)
+		rc = add_keys(r, s, place, e);
 	if (rc == 0 && place != NO_PLACE)
 		rc = add_named(s, PLACE, &int64, false, e);
 	for (int i = 0; i < r->specs.n && rc == 0; i++)
@@ -234,8 +247,9 @@ static int slices(const struct reducer *r)
 
 static int bind_keys(struct reducer *r, struct err *e)
 {
-	struct key_spec spec = { 0 };
-	struct str text = r->o.merge ? r->about.keys : str_of(r->o.group ? r->o.group : "");
+	struct key_part first = { .at = 1 };
+	struct key_spec spec = { r->encoded, &first };
+	struct str text = r->encoded ? (struct str){ 0 } : r->o.merge ? r->about.keys : str_of(r->o.group ? r->o.group : "");
 	int rc;
 
 	if (text.n && (rc = key_parse(text, &r->arena, &spec, e)) < 0)
@@ -244,9 +258,11 @@ static int bind_keys(struct reducer *r, struct err *e)
 		return rc;
 	if (r->o.merge && (rc = find_keys(r, &spec, e)) < 0)
 		return rc;
-	r->spec = spec;
-	if ((rc = grouper_init(&r->grouper, &spec, r->in->schema, slices(r), e)) < 0 || r->o.merge || !spec.n)
+	if ((rc = grouper_init(&r->grouper, &spec, r->in->schema, slices(r), e)) < 0)
 		return rc;
+	r->encoded = spec.n && r->grouper.text;
+	if (r->o.merge || !spec.n)
+		return 0;
 	return describe_keys(r, e);
 }
 
@@ -300,7 +316,7 @@ static int emit_some(struct reducer *r, const struct task *t, uint32_t from, uin
 	struct agg *a = t->number < 0 ? NULL : &r->aggs[t->number];
 
 	if (!a)
-		return grouper_emit(&r->grouper, from, n, t->out, e);
+		return (t->encoded ? grouper_emit_encoded : grouper_emit)(&r->grouper, from, n, t->out, e);
 	return (t->states ? a->family->dump : a->family->finish)(a, from, n, t->out, e);
 }
 
@@ -327,12 +343,12 @@ static int emit_places(const struct reducer *r, uint32_t from, uint32_t n, enum 
 
 int reduce_start_emit(struct reducer *r, uint32_t from, uint32_t n, bool states, enum place place, struct rows *out, struct err *e)
 {
-	struct builder *col = out->cols + r->grouper.key.n;
+	struct builder *col = out->cols + reduce_nkeys(r, place);
 	int rc = place == NO_PLACE ? 0 : emit_places(r, from, n, place, col, e);
 
 	if (rc < 0)
 		return rc;
-	r->tasks[0] = (struct task){ .from = from, .n = n, .out = out->cols };
+	r->tasks[0] = (struct task){ .from = from, .n = n, .encoded = r->encoded && place == FIRST_ROW, .out = out->cols };
 	col += place != NO_PLACE;
 	for (int i = 0; i < r->specs.n; i++) {
 		r->tasks[i + 1] = (struct task){ .from = from, .n = n, .states = states, .out = col };
@@ -431,7 +447,7 @@ static void reducer_close(struct source *s)
 		agg_free(&r->aggs[i]);
 	grouper_free(&r->grouper);
 	regroup_close(&r->parts);
-	source_close(r->merged);
+	reduce_forget_merged(r);
 	if (r->out.schema)
 		rows_free(&r->out);
 	buf_free(&r->first);
@@ -443,7 +459,7 @@ static void reducer_close(struct source *s)
 	free(r);
 }
 
-int reduce_level(struct source *in, const struct reduce_opts *o, int level, struct source **ret, struct err *e)
+int reduce_level(struct source *in, const struct reduce_opts *o, const struct reducer *above, struct source **ret, struct err *e)
 {
 	struct reducer *r = calloc(1, sizeof *r);
 	int rc;
@@ -455,7 +471,8 @@ int reduce_level(struct source *in, const struct reduce_opts *o, int level, stru
 	r->source = (struct source){ .next = reducer_next, .close = reducer_close };
 	r->in = in;
 	r->o = *o;
-	r->level = level;
+	r->level = above ? above->level + 1 : 0;
+	r->encoded = above && above->encoded;
 	if ((rc = setup(r, e)) < 0) {
 		reducer_close(&r->source);
 		return rc;
@@ -467,5 +484,5 @@ int reduce_level(struct source *in, const struct reduce_opts *o, int level, stru
 
 int reduce_open(struct source *in, const struct reduce_opts *o, struct source **ret, struct err *e)
 {
-	return reduce_level(in, o, 0, ret, e);
+	return reduce_level(in, o, NULL, ret, e);
 }

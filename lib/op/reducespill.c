@@ -22,6 +22,29 @@ bool reduce_is_full(const struct reducer *r)
 	       reduce_memory(r) > room(r);
 }
 
+/* Groups on their way to some of the partitions: those whose number has `number` in its low bits. */
+struct aside {
+	struct job job;
+	struct reducer *r;
+	const struct batch *b;
+	uint8_t part[CHUNK];
+	unsigned number;
+	int rc;
+	struct err e;
+};
+
+#define ASIDES 4 /* at once: a power of two */
+
+static void run_aside(struct job *job)
+{
+	struct aside *x = (struct aside *)job;
+
+	for (int64_t i = 0; i < x->b->nrows; i++)
+		if ((x->part[i] & (ASIDES - 1)) != x->number)
+			x->part[i] = REGROUP_PARTS;
+	x->rc = regroup_add(&x->r->parts, x->b, x->part, &x->e);
+}
+
 /* The partitions of groups [from, from + n): each level cuts by other bits. */
 static void find_parts(const struct reducer *r, uint32_t from, uint32_t n, uint8_t *part)
 {
@@ -32,11 +55,36 @@ static void find_parts(const struct reducer *r, uint32_t from, uint32_t n, uint8
 	}
 }
 
-/* All groups to their partitions; some are written to columns while those before them are on their way. */
-static int set_aside_all(struct reducer *r, struct rows *rows, struct err *e)
+/* Groups from `from` on, which are in b, to their partitions. */
+static int set_aside_batch(struct reducer *r, struct aside *asides, const struct batch *b, uint32_t from, struct err *e)
+{
+	int rc = 0;
+
+	find_parts(r, from, (uint32_t)b->nrows, asides[0].part);
+	for (unsigned i = 0; i < ASIDES; i++) {
+		asides[i].job.run = run_aside;
+		asides[i].r = r;
+		asides[i].b = b;
+		asides[i].number = i;
+		if (i)
+			memcpy(asides[i].part, asides[0].part, (size_t)b->nrows);
+	}
+	for (int i = 0; i < ASIDES; i++)
+		reduce_start(r, &asides[i].job);
+	for (int i = 0; i < ASIDES; i++) {
+		reduce_wait(r, &asides[i].job);
+		if (asides[i].rc < 0 && rc == 0) {
+			rc = asides[i].rc;
+			*e = asides[i].e;
+		}
+	}
+	return rc;
+}
+
+/* All groups; some are written to columns while those before them are on their way. */
+static int set_aside_all(struct reducer *r, struct rows *rows, struct aside *asides, struct err *e)
 {
 	uint32_t count = grouper_count(&r->grouper), step = reduce_groups_in(r, ASIDE_BYTES, CHUNK), n;
-	uint8_t part[CHUNK];
 	int rc = reduce_start_emit(r, 0, count < step ? count : step, true, FIRST_ROW, rows, e);
 
 	for (uint32_t from = 0; from < count && rc == 0; from += n) {
@@ -45,11 +93,10 @@ static int set_aside_all(struct reducer *r, struct rows *rows, struct err *e)
 
 		n = count - from < step ? count - from : step;
 		left = count - from - n;
-		find_parts(r, from, n, part);
 		rc = reduce_finish_emit(r, rows, &b, e);
 		if (rc == 0 && left)
 			rc = reduce_start_emit(r, from + n, left < step ? left : step, true, FIRST_ROW, rows, e);
-		if (rc == 0 && (rc = regroup_add(&r->parts, b, part, e)) < 0 && left)
+		if (rc == 0 && (rc = set_aside_batch(r, asides, b, from, e)) < 0 && left)
 			(void)reduce_wait_tasks(r, r->specs.n + 1, &(struct err){ 0 });
 	}
 	return rc;
@@ -71,23 +118,23 @@ static int start_again(struct reducer *r, struct err *e)
 /* All groups to disk; the tables are empty again. */
 int reduce_set_aside(struct reducer *r, struct err *e)
 {
+	cleanup_arena struct arena a = { 0 };
+	struct aside *asides = arena_array(&a, struct aside, ASIDES);
 	struct rows rows = { 0 };
 	uint32_t n = grouper_count(&r->grouper);
-	int rc = 0;
+	int rc = asides ? 0 : err_oom(e);
 
 	if (n && reduce_memory(r) / n > r->a_group)
 		r->a_group = reduce_memory(r) / n;
-	if (!r->parts.open && (rc = reduce_schema(r, true, FIRST_ROW, &r->states, e)) == 0)
+	if (rc == 0 && !r->parts.open && (rc = reduce_schema(r, true, FIRST_ROW, &r->states, e)) == 0)
 		rc = regroup_open(&r->parts, r->states, REGROUP_PARTS, r->o.tmpdir, e);
 	if (rc == 0 && (rc = grouper_seal(&r->grouper, e)) == 0)
 		rc = rows_init(&rows, r->states, e);
 	if (rc == 0 && n)
-		rc = set_aside_all(r, &rows, e);
+		rc = set_aside_all(r, &rows, asides, e);
 	if (rows.schema)
 		rows_free(&rows);
-	if (rc < 0)
-		return rc;
-	return start_again(r, e);
+	return rc < 0 ? rc : start_again(r, e);
 }
 
 /* One part, to be merged and again on disk, in the order in which parts are merged; any thread may do it. */
@@ -108,7 +155,7 @@ static int merge_part(struct part_job *j, struct err *e)
 	struct source *s;
 	int rc = regroup_read(&j->r->parts, j->part, &s, e);
 
-	if (rc < 0 || !s || (rc = reduce_level(s, &o, r->level + 1, &s, e)) < 0)
+	if (rc < 0 || !s || (rc = reduce_level(s, &o, r, &s, e)) < 0)
 		return rc;
 	rc = spill_source(s, r->o.tmpdir, &j->result, e);
 	source_close(s);
@@ -159,18 +206,19 @@ static int merge_all(struct reducer *r, struct part_job *jobs, struct err *e)
 /* By place, or by the group's key. */
 static int bind_merge_key(struct reducer *r, struct err *e)
 {
-	int n = r->o.sorted && !r->o.partial ? r->grouper.key.n : 0;
+	int nkeys = reduce_nkeys(r, FIRST_ROW), n = r->o.sorted && !r->o.partial ? nkeys : 0;
 
 	r->merge_key.n = n ? n : 1;
-	r->merge_key.parts = arena_array(&r->arena, struct key_bound, (size_t)r->merge_key.n);
+	r->merge_key.parts = arena_calloc(&r->arena, (size_t)r->merge_key.n, sizeof *r->merge_key.parts);
 	if (!r->merge_key.parts)
 		return err_oom(e);
 	for (int i = 0; i < n; i++) {
-		r->merge_key.parts[i] = r->grouper.key.parts[i];
+		if (!r->encoded)
+			r->merge_key.parts[i] = r->grouper.key.parts[i];
 		r->merge_key.parts[i].col = i;
 	}
 	if (!n)
-		r->merge_key.parts[0].col = r->grouper.key.n;
+		r->merge_key.parts[0].col = nkeys;
 	return 0;
 }
 
@@ -193,39 +241,116 @@ int reduce_merge_parts(struct reducer *r, struct err *e)
 	return rc;
 }
 
-/* A merged batch without its places, or (partial states) with the group's number instead. */
-static int without_places(struct reducer *r, struct batch *b, struct batch **ret, struct err *e)
+/* The key columns of a merged batch whose keys are encoded. */
+static int decode_keys(const struct reducer *r, struct batch *b, struct batch **ret, struct err *e)
 {
-	int k = r->grouper.key.n, drop = reduce_place(r) == NO_PLACE;
-	struct batch *out = batch_new(r->schema, b->nrows);
+	cleanup_arena struct arena a = { 0 };
+	struct str *keys = arena_array(&a, struct str, (size_t)b->nrows), *last = keys + b->nrows - 1;
+	struct rows rows;
+	char *copy;
+	int rc;
+
+	for (int64_t i = 0; keys && i < b->nrows; i++)
+		keys[i] = column_str(&b->cols[0], i);
+	copy = keys ? arena_alloc(&a, last->n + KEY_SLACK) : NULL; /* the others have the next one behind them */
+	if (!copy)
+		return err_oom(e);
+	memcpy(copy, last->p, last->n);
+	last->p = copy;
+	if ((rc = rows_init(&rows, r->grouper.fields, e)) == 0 && (rc = keys_decode(&r->grouper.key, keys, b->nrows, rows.cols, e)) == 0) {
+		rows.n = b->nrows;
+		rc = rows_take(&rows, ret, e);
+	}
+	rows_free(&rows);
+	return rc;
+}
+
+static void add_column(struct batch *b, int i, const struct column *c)
+{
+	b->cols[i] = *c;
+	b->cols[i].type = &b->schema->fields[i].type;
+}
+
+/* A merged batch as the result shows it: with key columns, and without places or (partial states) with the group's number instead. */
+static int dress(struct reducer *r, struct batch *b, struct batch **ret, struct err *e)
+{
+	enum place place = reduce_place(r);
+	cleanup_batch struct batch *keys = NULL, *out = batch_new(r->schema, b->nrows);
+	int from = reduce_nkeys(r, FIRST_ROW), to = reduce_nkeys(r, place), rc = 0;
 	int64_t *numbers;
 
 	if (!out)
 		return err_oom(e);
-	for (int i = 0; i < out->schema->nfields; i++) {
-		out->cols[i] = b->cols[i < k ? i : i + drop];
-		out->cols[i].type = &out->schema->fields[i].type;
-	}
-	if (reduce_place(r) == ORDINAL) {
+	if (r->encoded && place != FIRST_ROW)
+		rc = decode_keys(r, b, &keys, e);
+	if (rc < 0)
+		return rc;
+	for (int i = 0; i < to; i++)
+		add_column(out, i, &(keys ? keys : b)->cols[i]);
+	from += place == NO_PLACE;
+	for (int i = to; i < out->schema->nfields; i++)
+		add_column(out, i, &b->cols[from++]);
+	if (place == ORDINAL) {
 		numbers = arena_array(&out->arena, int64_t, (size_t)b->nrows + 8);
-		for (int64_t i = 0; numbers && i < b->nrows; i++)
-			numbers[i] = r->given + i;
-		out->cols[k].values = (const uint8_t *)numbers;
-		if (!numbers) {
-			batch_unref(out);
+		if (!numbers)
 			return err_oom(e);
-		}
+		for (int64_t i = 0; i < b->nrows; i++)
+			numbers[i] = r->given + i;
+		out->cols[to].values = (const uint8_t *)numbers;
 	}
 	batch_keep(out, b);
+	if (keys)
+		batch_keep(out, keys);
 	r->given += b->nrows;
-	*ret = out;
+	*ret = batch_ref(out);
 	return 0;
 }
 
+static void run_dress(struct job *job)
+{
+	struct dressing *d = (struct dressing *)job;
+
+	d->rc = dress(d->r, d->from, &d->to, &d->e);
+}
+
+/* A merged batch is dressed while the next one is merged; what follows after it is kept in `after`. */
 int reduce_next_merged(struct reducer *r, struct batch **ret, struct err *e)
 {
-	cleanup_batch struct batch *b = NULL;
-	int rc = source_next(r->merged, &b, e);
+	struct dressing *d = &r->dressing;
+	struct batch *next = NULL;
+	int rc = d->after;
 
-	return rc < 0 || !b ? rc : without_places(r, b, ret, e);
+	if (rc < 0) {
+		*e = d->e;
+		return rc;
+	}
+	if (!d->r && (rc = source_next(r->merged, &d->from, e)) == 0 && d->from) {
+		*d = (struct dressing){ .job.run = run_dress, .r = r, .from = d->from };
+		reduce_start(r, &d->job);
+	}
+	if (rc < 0 || !d->from)
+		return rc;
+	rc = source_next(r->merged, &next, e);
+	reduce_wait(r, &d->job);
+	batch_unref(d->from);
+	d->from = next;
+	*ret = d->to;
+	d->to = NULL;
+	if (d->rc < 0) {
+		*e = d->e;
+		return d->rc;
+	}
+	d->after = rc;
+	if (rc < 0)
+		d->e = *e;
+	else if (next)
+		reduce_start(r, &d->job);
+	return 0;
+}
+
+void reduce_forget_merged(struct reducer *r)
+{
+	batch_unref(r->dressing.from);
+	batch_unref(r->dressing.to);
+	source_close(r->merged);
 }

@@ -56,10 +56,19 @@ struct task {
 	struct reducer *r;
 	int number; /* of the slice or the aggregate; -1: the key columns */
 	uint32_t from, n; /* groups to give */
-	bool states;
+	bool states, encoded;
 	struct builder *out;
 	int at; /* the batch that failed */
 	int rc;
+	struct err e;
+};
+
+/* A merged batch that gets the columns of the result. */
+struct dressing {
+	struct job job;
+	struct reducer *r; /* NULL: nothing has begun */
+	struct batch *from, *to; /* from = NULL: the end */
+	int rc, after; /* after: of what follows, < 0: the error e */
 	struct err e;
 };
 
@@ -73,7 +82,6 @@ struct reducer {
 	struct agg *aggs;     /* specs.n of them */
 	struct view *views;
 	int nviews, (*view_of)[AGG_ARGS];
-	struct key_spec spec; /* of the key */
 	struct grouper grouper;
 	struct schema *schema;
 	uint32_t *order; /* sorted */
@@ -90,10 +98,12 @@ struct reducer {
 	struct task *tasks; /* as many as there are slices, or aggregates and the key */
 
 	int level;             /* > 0: merges what level - 1 has set aside */
+	bool encoded;          /* what is set aside has the encoded keys in one column: at level 0 they are text again */
 	struct buf first;      /* int64 a group: the place of its first row */
 	struct schema *states; /* of what is set aside */
 	struct regroup parts;
 	struct source *merged; /* the parts' results */
+	struct dressing dressing;
 	struct key merge_key;
 	int64_t given; /* rows that came from `merged` */
 	size_t a_group; /* bytes that a group took in memory when groups were set aside */
@@ -104,7 +114,14 @@ enum place { NO_PLACE, ORDINAL, FIRST_ROW };
 enum place reduce_place(const struct reducer *r);
 int reduce_schema(struct reducer *r, bool states, enum place place, struct schema **ret, struct err *e) nodiscard;
 int reduce_bind_agg(struct reducer *r, int i, struct err *e) nodiscard;
-int reduce_level(struct source *in, const struct reduce_opts *o, int level, struct source **ret, struct err *e) nodiscard;
+/* What `above` (NULL: nobody) has set aside. */
+int reduce_level(struct source *in, const struct reduce_opts *o, const struct reducer *above, struct source **ret, struct err *e)
+	nodiscard;
+/* Columns of keys. */
+static inline int reduce_nkeys(const struct reducer *r, enum place place)
+{
+	return r->encoded && place == FIRST_ROW ? 1 : r->grouper.key.n;
+}
 /* Appends groups [from, from + n) to all columns: those of r->order, once they are sorted. Then the rows as a batch. */
 int reduce_start_emit(struct reducer *r, uint32_t from, uint32_t n, bool states, enum place place, struct rows *out, struct err *e)
 	nodiscard;
@@ -121,6 +138,7 @@ bool reduce_is_full(const struct reducer *r);
 int reduce_set_aside(struct reducer *r, struct err *e) nodiscard;
 int reduce_merge_parts(struct reducer *r, struct err *e) nodiscard;
 int reduce_next_merged(struct reducer *r, struct batch **ret, struct err *e) nodiscard;
+void reduce_forget_merged(struct reducer *r);
 
 /* Runs j on some thread; before the second batch at once, for small inputs are not worth another thread. */
 static inline void reduce_start(struct reducer *r, struct job *j)

@@ -6,8 +6,8 @@
 
 #include "lib/op/spill.h"
 
-#define REGROUP_PARTS 32 /* the usual number */
-#define REGROUP_MOST 32
+#define REGROUP_PARTS 64 /* the usual number */
+#define REGROUP_MOST 64
 
 struct regroup { /* zeroed is closed */
 	const struct schema *schema;
@@ -19,7 +19,8 @@ struct regroup { /* zeroed is closed */
 
 /* n <= REGROUP_MOST partitions. */
 int regroup_open(struct regroup *r, const struct schema *schema, int n, const char *tmpdir, struct err *e) nodiscard;
-/* Row i of b goes to partition part[i]; to none if there is no such. */
+/* Row i of b goes to partition part[i]; to none if there is no such. Threads may do so at once with rows of partitions that are theirs
+ * alone. */
 int regroup_add(struct regroup *r, const struct batch *b, const uint8_t *part, struct err *e) nodiscard;
 /* Partition `part` as a source; *ret = NULL: it is empty. Each once, after the last regroup_add(). */
 int regroup_read(struct regroup *r, int part, struct source **ret, struct err *e) nodiscard;
