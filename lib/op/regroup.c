@@ -2,7 +2,7 @@
  */
 #include "lib/op/regroup.h"
 
-#define FLUSH_BYTES (128 << 10)
+#define FLUSH_BYTES (4 << 20) /* of all partitions together */
 
 int regroup_open(struct regroup *r, const struct schema *schema, int n, const char *tmpdir, struct err *e)
 {
@@ -72,7 +72,7 @@ int regroup_add(struct regroup *r, const struct batch *b, const uint8_t *part, s
 		if (from[k] == from[k + 1])
 			continue; /* perhaps another thread's */
 		rc = rows_gather(&r->rows[k], b, idx + from[k], from[k + 1] - from[k], e);
-		if (rc == 0 && rows_bytes(&r->rows[k]) > FLUSH_BYTES)
+		if (rc == 0 && rows_bytes(&r->rows[k]) > FLUSH_BYTES / r->n)
 			rc = flush(r, k, e);
 	}
 	return rc;

@@ -6,7 +6,6 @@
 
 #include "lib/op/spill.h"
 
-#define REGROUP_PARTS 64 /* the usual number */
 #define REGROUP_MOST 64
 
 struct regroup { /* zeroed is closed */
