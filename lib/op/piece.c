@@ -256,16 +256,16 @@ static int64_t drop_equal(struct entry *v, int64_t n, enum unique unique)
 int64_t entries_sort(struct entry *v, int64_t n, enum unique unique, struct err *e)
 {
 	enum order order = order_of(v, n);
-	struct entry *tmp;
+	struct radix_room *room;
 
 	if (order == DESCENDING)
 		reverse(v, n);
 	if (order == MIXED) {
-		tmp = malloc((size_t)n * sizeof *tmp);
-		if (!tmp)
+		room = malloc((size_t)n * sizeof *room);
+		if (!room)
 			return err_oom(e);
-		radix_sort(v, tmp, n);
-		free(tmp);
+		radix_sort(v, room, n);
+		free(room);
 	}
 	return unique ? drop_equal(v, n, unique) : n;
 }

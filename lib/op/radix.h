@@ -4,7 +4,12 @@
 
 #include "lib/op/rowstore.h"
 
-/* Sorts v[0 .. n) stably by the rows' whole keys. tmp has room for n entries. Afterwards the words are undefined. */
-void radix_sort(struct entry *v, struct entry *tmp, int64_t n);
+struct radix_room { /* for one entry; from malloc() */
+	struct entry entry;
+	uint64_t item;
+};
+
+/* Sorts v[0 .. n) stably by the rows' whole keys. Room is for n entries. Afterwards the words are undefined. */
+void radix_sort(struct entry *v, struct radix_room *room, int64_t n);
 
 #endif
