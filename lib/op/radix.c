@@ -1,6 +1,6 @@
 /* Radix sort by the bits that tell the keys apart. Entries carry 8 bytes of their key (as in the "CRadix" sort by Ng and Kakehi, 2007).
  * The bits in which these words differ are drawn together into the upper part of an item of 64 bits, the lower part says where the
- * entry is: items are half as large as entries, and two or three passes (LSD, stable) over as many bits as it takes to tell most
+ * entry is: items are half as large as entries, and few passes (LSD, stable) over as many bits as it takes to tell most
  * entries apart put them in order. Entries that follow one another with equal bits are sorted in their turn: by the bits that were
  * left, or, when all 8 bytes agree, by the next 8. Few are sorted by insertion.
  * Invariant of sort_bucket(): all keys of v[0 .. n) agree in their first `depth` bytes, and the words hold the 8 bytes that follow. */
@@ -8,7 +8,7 @@
 
 #define SMALL 24
 #define DIGIT 10 /* most bits of a pass: more places to write to at once cost more than a pass */
-#define MORE 4   /* bits that are sorted by, besides as many as would do if all their values were equally frequent */
+#define MORE 14  /* bits that are sorted by besides as many as would do if all their values were equally frequent */
 
 /* Order of two keys that agree in depth + 8 bytes. */
 static int tail_cmp(const struct entry *a, const struct entry *b, size_t depth)
