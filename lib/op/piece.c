@@ -40,6 +40,7 @@ int sorted_make(const struct entry *v, int64_t n, struct sorted *ret, struct err
 		bytes += row_size(v[i].row);
 	if ((rc = sorted_room(ret, bytes, n, e)) < 0)
 		return rc;
+	pages_touch(ret->p, 0, ret->mapped);
 	to = ret->p;
 	for (int64_t i = 0; i < n; i++) {
 		size_t size = row_size(v[i].row);

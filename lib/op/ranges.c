@@ -10,7 +10,7 @@
 
 #include <stdlib.h>
 
-#define GIVE_BACK 8   /* ranges between two givings back of pages */
+#define GIVE_BACK 32  /* ranges between two givings back of pages */
 #define SAMPLE_STEP 4 /* index entries to a sample */
 
 /* Where a piece has been cut last. */
