@@ -28,6 +28,7 @@
 struct arena_chunk {
 	_Alignas(64) struct arena_chunk *next;
 	size_t size; /* usable bytes */
+	void *block; /* what malloc() gave: aligned_alloc() finds no place for a chunk where one of the same size has been */
 	_Alignas(64) unsigned char data[];
 };
 
@@ -35,14 +36,17 @@ static struct arena_chunk *new_chunk(struct arena *a, size_t need)
 {
 	size_t size = a->head ? a->head->size * 2 : FIRST_CHUNK;
 	struct arena_chunk *c;
+	void *block;
 
 	if (size > LARGEST_DOUBLING)
 		size = LARGEST_DOUBLING;
 	if (size < need)
 		size = need;
-	c = aligned_alloc(64, (sizeof *c + size + 63) & ~(size_t)63);
-	if (!c)
+	block = malloc(sizeof *c + size + 63);
+	if (!block)
 		return NULL;
+	c = (struct arena_chunk *)(((uintptr_t)block + 63) & ~(uintptr_t)63);
+	c->block = block;
 	c->size = size;
 	c->next = a->head;
 	a->head = c;
@@ -124,7 +128,7 @@ char *arena_printf(struct arena *a, const char *fmt, ...)
 static void free_chunk(struct arena_chunk *c)
 {
 	ASAN_UNPOISON_MEMORY_REGION(c->data, c->size);
-	free(c);
+	free(c->block);
 }
 
 void arena_reset(struct arena *a)
