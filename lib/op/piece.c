@@ -118,6 +118,8 @@ static bool wanted(const struct piece_rules *r, const struct bad_values *bad, co
 		return false;
 	if (!r->bounded)
 		return true;
+	if (k->offsets[row + 1] == k->offsets[row])
+		return false;
 	word = key_word(keys_at(k, row), 0);
 	if (word != r->bound_word)
 		return word < r->bound_word;
@@ -129,7 +131,7 @@ static int64_t choose(const struct piece_rules *r, const struct bad_values *bad,
 {
 	int64_t n = 0;
 
-	for (int64_t i = 0; i < k->n; i++)
+	for (int64_t i = 0; i < k->n && k->offsets[k->n]; i++)
 		if (wanted(r, bad, k, i))
 			idx[n++] = (uint32_t)i;
 	return n;
@@ -188,6 +190,7 @@ static int pack_batch(struct piece *p, const struct batch *b, struct rowstore *s
 		      struct err *e)
 {
 	struct bad_values bad = { .policy = p->rules->on_bad, .bad_row = -1 };
+	struct str none = { 0 };
 	uint32_t *idx = NULL;
 	struct keys keys;
 	int rc;
@@ -196,7 +199,7 @@ static int pack_batch(struct piece *p, const struct batch *b, struct rowstore *s
 	if (b->nrows == 0)
 		return 0;
 	arena_reset(a);
-	if ((rc = keys_encode(&p->rules->key, b, &bad, a, &keys, e)) < 0)
+	if ((rc = keys_encode_until(&p->rules->key, p->rules->bounded ? buf_view(&p->rules->bound) : none, b, &bad, a, &keys, e)) < 0)
 		return rc;
 	if (bad.bad_row >= 0)
 		return -e->status;

@@ -80,6 +80,10 @@ struct keys {
 int keys_encode(const struct key *k, const struct batch *b, struct bad_values *bad, struct arena *a, struct keys *ret,
 		struct err *e) nodiscard;
 
+/* The same for who wants no row behind the key `bound`: the keys of rows behind it may be empty. Cheaper where that is most of them. */
+int keys_encode_until(const struct key *k, struct str bound, const struct batch *b, struct bad_values *bad, struct arena *a,
+		      struct keys *ret, struct err *e) nodiscard;
+
 /* Whether keys_decode() can have the columns back from the keys: all parts are text, by bytes, ascending. */
 bool keys_hold_text(const struct key *k, const struct schema *s);
 

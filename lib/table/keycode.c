@@ -44,6 +44,8 @@ struct coder {
 	const struct batch *b;
 	struct part *parts;
 	int64_t n;              /* rows to encode */
+	bool limited;           /* rows that pass this limit in their first part need no key */
+	struct key_limit limit;
 	struct bad_values *bad;
 	struct arena *a;
 	struct err *e;
@@ -506,12 +508,22 @@ static inline int add_part(struct coder *k, const struct part *p, int64_t row)
 	return p->shape >= SHAPE_TEXT ? add_text(k, p, row) : p->shape == SHAPE_NUMBER ? add_number(k, p, row) : add_fixed(k, p, row);
 }
 
+static inline bool needless(const struct coder *k, int64_t row)
+{
+	const struct part *p = k->parts;
+	struct dec d;
+
+	return k->limited && !is_null(p, row) && numbers_dec(&p->nums, row, &d) && key_limit_passed(&k->limit, d);
+}
+
 static int encode_rows(struct coder *k, uint32_t *offsets)
 {
 	int rc;
 
 	for (int64_t i = 0; i < k->n; i++) {
 		offsets[i] = (uint32_t)k->len;
+		if (needless(k, i))
+			continue;
 		for (int j = 0; j < k->k->n; j++)
 			if ((rc = add_part(k, &k->parts[j], i)) < 0)
 				return rc;
@@ -623,16 +635,25 @@ static int encode(struct coder *k, struct keys *ret)
 	return find_nulls(k, ret);
 }
 
-int keys_encode(const struct key *k, const struct batch *b, struct bad_values *bad, struct arena *a, struct keys *ret,
-		struct err *e)
+int keys_encode_until(const struct key *k, struct str bound, const struct batch *b, struct bad_values *bad, struct arena *a,
+		      struct keys *ret, struct err *e)
 {
 	struct coder c = { .k = k, .b = b, .bad = bad, .a = a, .e = e };
+	const uint8_t *p = (const uint8_t *)bound.p;
 	int rc = prepare_all(&c);
 
+	c.limited = rc == 0 && bound.n && c.parts->shape == SHAPE_NUMBER && p[0] == MARK_VALUE &&
+		    key_limit_read(p + 1, bound.n - 1, c.parts->desc, &c.limit);
 	if (rc == 0)
 		rc = encode(&c, ret);
 	release(&c);
 	return rc;
+}
+
+int keys_encode(const struct key *k, const struct batch *b, struct bad_values *bad, struct arena *a, struct keys *ret,
+		struct err *e)
+{
+	return keys_encode_until(k, (struct str){ 0 }, b, bad, a, ret, e);
 }
 
 /* ---- placement ---- */

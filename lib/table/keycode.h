@@ -22,6 +22,24 @@ uint8_t *key_put_special(uint8_t *dst, double v, bool desc); /* nan, inf */
 size_t key_big_room(struct dec d, const struct decpool *pool);
 uint8_t *key_put_big(uint8_t *dst, struct dec d, const struct decpool *pool, bool desc); /* NULL: out of memory */
 
+/* Where numbers lie behind the one that a key was made of, by their scale. */
+#define KEY_LIMIT_SCALES 19
+struct key_limit {
+	bool desc;
+	int64_t at[KEY_LIMIT_SCALES];
+};
+
+/* Of p[0 .. n), a number's key. false: it has no such limits. */
+bool key_limit_read(const uint8_t *p, size_t n, bool desc, struct key_limit *ret);
+
+/* Certainly behind it. */
+static inline bool key_limit_passed(const struct key_limit *l, struct dec d)
+{
+	if (d.big || (uint32_t)d.scale >= KEY_LIMIT_SCALES)
+		return false;
+	return l->desc ? d.m < l->at[d.scale] : d.m > l->at[d.scale];
+}
+
 static inline void key_invert(uint8_t *p, size_t n)
 {
 	for (size_t i = 0; i < n; i++)

@@ -138,3 +138,42 @@ uint8_t *key_put_big(uint8_t *dst, struct dec d, const struct decpool *pool, boo
 		free(text);
 	return dst;
 }
+
+/* m * 10^k, m >= 0, rounded down, or with `up` up; INT64_MAX when it is more. */
+static int64_t shifted(int64_t m, int k, bool up)
+{
+	int64_t unit, r;
+
+	if (k >= 0)
+		return m == 0 || dec_scale_i64(m, k, &r) ? (m ? r : 0) : INT64_MAX;
+	if (!dec_scale_i64(1, -k, &unit))
+		return m && up;
+	return m / unit + (up && m % unit);
+}
+
+bool key_limit_read(const uint8_t *p, size_t n, bool desc, struct key_limit *ret)
+{
+	bool neg = n && (desc ? p[0] > (uint8_t)~NUM_ZERO : p[0] < NUM_ZERO);
+	uint8_t flip = neg != desc ? 0xff : 0, byte = 1;
+	int64_t m = 0;
+	int e, digits = 0;
+
+	if (n == 0)
+		return false;
+	e = (p[0] ^ flip) - NUM_E0;
+	if ((p[0] ^ flip) != NUM_ZERO && (e < -30 || e > 30))
+		return false;
+	for (size_t i = 1; (p[0] ^ flip) != NUM_ZERO && byte & 1; i++, digits++) {
+		if (i == n || digits == 8)
+			return false;
+		byte = p[i] ^ flip;
+		m = m * 100 + byte / 2;
+	}
+	ret->desc = desc;
+	for (int scale = 0; scale < KEY_LIMIT_SCALES; scale++) {
+		int64_t v = shifted(m, 2 * (e - digits) + scale, neg != desc);
+
+		ret->at[scale] = !neg ? v : v == INT64_MAX ? INT64_MIN : -v;
+	}
+	return true;
+}

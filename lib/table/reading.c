@@ -472,14 +472,6 @@ void numbers_free(struct numbers *n)
 	decpool_free(&n->pool);
 }
 
-bool numbers_dec(const struct numbers *n, int64_t i, struct dec *ret)
-{
-	if (n->kind == NUMS_F64 || (n->special && n->special[i]))
-		return false;
-	*ret = n->kind == NUMS_I64 ? dec_from_i64(n->i64[i]) : n->dec[i];
-	return true;
-}
-
 double numbers_f64(const struct numbers *n, int64_t i)
 {
 	if (n->kind == NUMS_I64)

@@ -57,7 +57,14 @@ int read_numbers(const struct batch *b, int col, const uint32_t *sel, int64_t ns
 void numbers_free(struct numbers *n);
 
 /* Row i as a decimal (NUMS_I64, NUMS_DEC) or, when it has no exact finite value, false. */
-bool numbers_dec(const struct numbers *n, int64_t i, struct dec *ret);
+static inline bool numbers_dec(const struct numbers *n, int64_t i, struct dec *ret)
+{
+	if (n->kind == NUMS_F64 || (n->special && n->special[i]))
+		return false;
+	*ret = n->kind == NUMS_I64 ? dec_from_i64(n->i64[i]) : n->dec[i];
+	return true;
+}
+
 double numbers_f64(const struct numbers *n, int64_t i); /* nearest double */
 
 /* "field ...: "12,5" is not a number" with place and hint into *e; returns -ST_DATA. For other readers of numbers. */

@@ -186,6 +186,62 @@ TEST(number_order_is_the_order_of_rationals)
 	}
 }
 
+/* Rows that are not behind the bound keep their keys, by the order of rationals; for small numbers the others lose theirs. */
+static void check_until(const char *spec, const struct batch *b, int64_t bound, int want, mpq_t *q, struct arena *a)
+{
+	struct bad_values bad = bad_values_of(BAD_FAIL);
+	struct keys all, some;
+	struct key k;
+	struct err e;
+
+	CHECK(encode(spec, b, a, &all) == 0 && bind(spec, b->schema, a, &k, &e) == 0);
+	CHECK(keys_encode_until(&k, keys_at(&all, bound), b, &bad, a, &some, &e) == 0 && bad.bad_row < 0);
+	for (int64_t i = 0; i < b->nrows; i++) {
+		bool behind = sign(mpq_cmp(q[i], q[bound])) == want;
+
+		CHECK((behind && keys_at(&some, i).n == 0) || str_eq(keys_at(&some, i), keys_at(&all, i)));
+		if (behind && column_str(b->cols, i).n < 4 && column_str(b->cols, bound).n < 4)
+			CHECK_I64(keys_at(&some, i).n, 0);
+	}
+}
+
+TEST(keys_behind_a_bound_may_be_empty)
+{
+	enum { N = 60 };
+	static const char *const names[] = { "x" };
+	const struct type *types[] = { &TYPE_TEXT };
+	cleanup_arena struct arena a = { 0 };
+	struct rng g;
+
+	rng_seed(&g, 6);
+	for (int round = 0; round < 60; round++) {
+		char text[400];
+		struct table t;
+		mpq_t q[N];
+
+		table_start(&t, 1, names, types);
+		for (int i = 0; i < N; i++) {
+			if (round % 2)
+				random_number(&g, text);
+			else
+				sprintf(text, "%d", (int)rng_below(&g, 2000) - 999);
+			put(&t, 0, str_of(text));
+			mpq_init(q[i]);
+			rational(q[i], text);
+		}
+		table_end(&t);
+		for (int i = 0; i < N; i++) {
+			check_until("x:num", t.b, i, 1, q, &a);
+			check_until("x:num:desc", t.b, i, -1, q, &a);
+			check_until("x:num:desc,x", t.b, i, -1, q, &a);
+			arena_reset(&a);
+		}
+		for (int i = 0; i < N; i++)
+			mpq_clear(q[i]);
+		table_free(&t);
+	}
+}
+
 TEST(special_numbers_and_nulls)
 {
 	/* ascending; equal ones share a rank */
@@ -838,7 +894,7 @@ TEST(text_comes_back_from_keys)
 
 int main(void)
 {
-	return RUN_TABLE(T1(number_order_is_the_order_of_rationals), T1(special_numbers_and_nulls), T1(ints_floats_and_exact_across_types),
+	return RUN_TABLE(T1(number_order_is_the_order_of_rationals), T1(keys_behind_a_bound_may_be_empty), T1(special_numbers_and_nulls), T1(ints_floats_and_exact_across_types),
 			 T1(float_edges), T1(times_across_units), T1(text_parts_delimit_themselves), T1(natural_order), T1(natural_long_runs), T1(folding),
 			 T1(text_reading_of_typed_values), T1(bad_values_in_keys), T1(key_specs), T1(fields), T1(described_keys_parse_again),
 			 T1(matching), T1(placement_hashes), T1(text_comes_back_from_keys));
