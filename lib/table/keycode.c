@@ -642,7 +642,7 @@ int keys_encode_until(const struct key *k, struct str bound, const struct batch 
 	const uint8_t *p = (const uint8_t *)bound.p;
 	int rc = prepare_all(&c);
 
-	c.limited = rc == 0 && bound.n && c.parts->shape == SHAPE_NUMBER && p[0] == MARK_VALUE &&
+	c.limited = rc == 0 && bound.n && c.parts->shape == SHAPE_NUMBER && p[0] == KEY_MARK_VALUE &&
 		    key_limit_read(p + 1, bound.n - 1, c.parts->desc, &c.limit);
 	if (rc == 0)
 		rc = encode(&c, ret);

@@ -32,11 +32,13 @@ static inline uint8_t *put_exponent(uint8_t *dst, int32_t e, bool flip)
 /* m * 100^-scale for 0 < m < 10^16: its eight base-100 digits at once. */
 static uint8_t *put_sixteen(uint8_t *dst, uint64_t m, int32_t scale, bool flip)
 {
-	uint64_t pairs = (uint64_t)swar_pairs((uint32_t)(m % 100000000)) << 32, digits;
+	uint64_t pairs, digits;
 	int lead, n;
 
-	if (m >= 100000000)
-		pairs |= swar_pairs((uint32_t)(m / 100000000));
+	if (m < 100000000)
+		pairs = (uint64_t)swar_pairs((uint32_t)m) << 32;
+	else
+		pairs = (uint64_t)swar_pairs((uint32_t)(m % 100000000)) << 32 | swar_pairs((uint32_t)(m / 100000000));
 	lead = __builtin_ctzll(pairs) / 8;
 	n = 8 - lead - __builtin_clzll(pairs) / 8;
 	digits = (pairs >> 8 * lead << 1) + SWAR_BYTES(1u) - (1ull << 8 * (n - 1)); /* the last one is even */
