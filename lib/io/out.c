@@ -18,8 +18,9 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#define EARLY ((int64_t)1 << 20) /* what will have to be on disk is put there while the rest is written, in pieces of this size: many files
-				    side by side do not wait for each other's larger ones, and little is left for the end */
+/* What will have to be on disk is put there while the rest is written, in pieces of this size: many files side by side do not wait for
+ * each other's larger ones, and little is left for the end. */
+#define EARLY ((int64_t)1 << 20)
 #define BLOCK ((size_t)256 << 10)
 #define LARGE ((size_t)64 << 10)
 #define PIECES 64

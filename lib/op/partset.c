@@ -21,6 +21,7 @@
 #define SPARE_FILES 40 /* descriptors for everything else */
 #define MOST_COMMANDS 16
 #define MOST_SYNCS 16
+#define LARGE (32 << 10) /* bytes worth writing at once; less is collected */
 #define TIDY 100 /* parts whose folders are searched for what killed runs left: each takes as long as there are files */
 #define PEN_BYTES (INT64_C(512) << 10)   /* of an open part, besides its rows */
 #define PACKED_BYTES (INT64_C(4) << 20)  /* the same when it is compressed */
@@ -30,9 +31,9 @@ struct pen {
 	struct sink *sink;
 	struct out *out;
 	struct rows rows;
-	struct line_rows lines, going; /* collected instead of rows; those that `batch` is a view of */
+	struct line_rows lines, going; /* collected instead of rows; those that going_out[0] is a view of */
 	int64_t bytes;       /* in rows or lines, about */
-	struct batch *batch; /* on its way to the sink */
+	struct batch *going_out[2]; /* to the sink: what was collected, and what came behind it */
 	bool busy, ending;
 	pid_t pid;           /* of its command */
 	char *command;
@@ -56,7 +57,7 @@ struct partset {
 	struct arena arena;
 	struct part *v;
 	uint32_t n, cap, open, held, room, files;
-	struct pool *pool;
+	int64_t large;       /* bytes worth writing at once; less is collected */
 	struct out *manifest;
 	struct stage stage;
 };
@@ -149,12 +150,20 @@ static int start_command(struct partset *p, struct pen *pen, struct err *e)
 	return output_open_part(NULL, fds[1], &p->write, p->schema, p->manifest != NULL, &pen->sink, &pen->out, e);
 }
 
+static void drop(struct pen *pen)
+{
+	for (int i = 0; i < 2; i++) {
+		batch_unref(pen->going_out[i]);
+		pen->going_out[i] = NULL;
+	}
+}
+
 static void pen_free(struct pen *pen)
 {
 	sink_close(pen->sink);
 	out_close(pen->out);
 	rows_free(&pen->rows);
-	batch_unref(pen->batch);
+	drop(pen);
 	line_rows_free(&pen->lines);
 	line_rows_free(&pen->going);
 	free(pen->command);
@@ -194,10 +203,10 @@ static void work(struct job *j)
 {
 	struct pen *pen = (struct pen *)j;
 
-	if (pen->batch)
-		pen->rc = pen->sink->write(pen->sink, pen->batch, &pen->e);
-	batch_unref(pen->batch);
-	pen->batch = NULL;
+	for (int i = 0; i < 2 && pen->rc == 0; i++)
+		if (pen->going_out[i])
+			pen->rc = pen->sink->write(pen->sink, pen->going_out[i], &pen->e);
+	drop(pen);
 	if (pen->rc == 0 && pen->ending)
 		pen->rc = pen->sink->finish(pen->sink, &pen->e);
 }
@@ -207,7 +216,7 @@ static int settle(struct partset *p, struct pen *pen, struct err *e)
 {
 	if (!pen->busy)
 		return 0;
-	pool_wait(p->pool, &pen->job);
+	pool_wait(p->o.pool, &pen->job);
 	pen->busy = false;
 	if (pen->rc < 0 && !(pen->rc == -ST_CLOSED && pen->pid)) {
 		*e = pen->e;
@@ -224,29 +233,30 @@ static int take_lines(struct partset *p, struct pen *pen, struct err *e)
 	free.n = 0;
 	free.text.n = free.at.n = 0;
 	pen->lines = free;
-	return line_rows_view(&pen->going, p->schema, &pen->batch, e);
+	return line_rows_view(&pen->going, p->schema, &pen->going_out[0], e);
 }
 
-static int give(struct partset *p, struct pen *pen, bool ending, struct err *e)
+/* What has been collected, and b behind it. */
+static int give(struct partset *p, struct pen *pen, struct batch *b, bool ending, struct err *e)
 {
 	int rc = settle(p, pen, e);
 
 	if (rc == 0 && pen->rows.n)
-		rc = rows_take(&pen->rows, &pen->batch, e);
+		rc = rows_take(&pen->rows, &pen->going_out[0], e);
 	else if (rc == 0 && pen->lines.n)
 		rc = take_lines(p, pen, e);
 	if (rc < 0)
 		return rc;
 	pen->bytes = 0;
 	if (pen->rc < 0) { /* the command wants no more */
-		batch_unref(pen->batch);
-		pen->batch = NULL;
+		drop(pen);
 		return 0;
 	}
+	pen->going_out[1] = b ? batch_ref(b) : NULL;
 	pen->ending = ending;
 	pen->job.run = work;
 	pen->busy = true;
-	pool_give(p->pool, &pen->job);
+	pool_give(p->o.pool, &pen->job);
 	return 0;
 }
 
@@ -259,28 +269,63 @@ static int64_t pen_limit(const struct partset *p)
 }
 
 /* Lines and rows are collected apart; what has been collected of the other kind goes first. */
-static int collect(struct partset *p, struct pen *pen, const struct batch *b, const uint32_t *idx, int64_t n, struct err *e)
+static int one_kind(struct partset *p, struct pen *pen, bool lines, struct err *e)
 {
-	int rc = (b->lines.at ? pen->rows.n : pen->lines.n) ? give(p, pen, false, e) : 0;
+	return (lines ? pen->rows.n : pen->lines.n) ? give(p, pen, NULL, false, e) : 0;
+}
 
-	if (rc < 0)
-		return rc;
-	return b->lines.at ? line_rows_gather(&pen->lines, &b->lines, idx, n, e) : rows_gather(&pen->rows, b, idx, n, e);
+/* n rows of so many bytes are to be written. */
+static int begin_write(struct partset *p, uint32_t i, int64_t n, int64_t bytes, bool lines, struct pen **ret, struct err *e)
+{
+	struct part *part = &p->v[i];
+	int rc = part->pen ? 0 : partset_start(p, i, e);
+
+	part->rows += n;
+	meter_add(&meter.rows_out, n);
+	if (rc == 0)
+		rc = one_kind(p, part->pen, lines, e);
+	if (rc == 0)
+		part->pen->bytes += bytes;
+	*ret = part->pen;
+	return rc;
+}
+
+static int end_write(struct partset *p, struct pen *pen, struct err *e)
+{
+	return pen->rows.n + pen->lines.n >= BATCH_ROWS || pen->bytes >= pen_limit(p) ? give(p, pen, NULL, false, e) : 0;
 }
 
 int partset_write(struct partset *p, uint32_t i, const struct batch *b, const uint32_t *idx, int64_t n, int64_t each, struct err *e)
 {
-	struct part *part = &p->v[i];
-	int rc = part->pen ? 0 : partset_start(p, i, e);
-	struct pen *pen = part->pen;
+	struct pen *pen;
+	int rc = begin_write(p, i, n, n * each, false, &pen, e);
 
-	part->rows += n;
-	if (rc < 0 || (rc = collect(p, pen, b, idx, n, e)) < 0)
+	if (rc < 0 || (rc = rows_gather(&pen->rows, b, idx, n, e)) < 0)
 		return rc;
-	pen->bytes += n * each;
-	meter_add(&meter.rows_out, n);
-	if (pen->rows.n + pen->lines.n >= BATCH_ROWS || pen->bytes >= pen_limit(p))
-		rc = give(p, pen, false, e);
+	return end_write(p, pen, e);
+}
+
+int partset_give(struct partset *p, uint32_t i, struct batch *b, int64_t bytes, struct err *e)
+{
+	bool lines = b->lines.at;
+	struct pen *pen;
+	int rc = begin_write(p, i, b->nrows, bytes, lines, &pen, e);
+
+	if (rc < 0)
+		return rc;
+	if (bytes >= p->large)
+		return give(p, pen, b, false, e);
+	rc = lines ? line_rows_add(&pen->lines, &b->lines, b->nrows, e) : rows_add(&pen->rows, b, 0, b->nrows, e);
+	return rc < 0 ? rc : end_write(p, pen, e);
+}
+
+int partset_settle(struct partset *p, struct err *e)
+{
+	int rc = 0;
+
+	for (uint32_t i = 0; i < p->n && rc == 0; i++)
+		if (p->v[i].pen)
+			rc = settle(p, p->v[i].pen, e);
 	return rc;
 }
 
@@ -342,7 +387,7 @@ int partset_end(struct partset *p, uint32_t i, struct err *e)
 	struct part *part = &p->v[i];
 	int rc = part->pen ? 0 : partset_start(p, i, e);
 
-	if (rc == 0 && (rc = give(p, part->pen, true, e)) == 0)
+	if (rc == 0 && (rc = give(p, part->pen, NULL, true, e)) == 0)
 		rc = close_pen(p, part, e);
 	return rc;
 }
@@ -354,7 +399,7 @@ int partset_end_open(struct partset *p, struct err *e)
 
 	for (uint32_t i = 0; i < p->n && rc == 0; i++)
 		if (p->v[i].pen)
-			rc = give(p, p->v[i].pen, true, e);
+			rc = give(p, p->v[i].pen, NULL, true, e);
 	for (uint32_t i = 0; i < p->n && rc == 0; i++)
 		if (p->v[i].pen)
 			rc = close_pen(p, &p->v[i], e);
@@ -481,10 +526,15 @@ int partset_commit(struct partset *p, struct str about, struct err *e)
 
 /* Beginning and end. */
 
+static bool is_packed(const struct partset *p)
+{
+	return p->write.packing.codec || p->write.compress;
+}
+
 /* What is open at once: descriptors (a file and its folder each), half of the memory, and processes. */
 static void set_room(struct partset *p)
 {
-	int64_t each = p->write.packing.codec || p->write.compress ? PACKED_BYTES : PEN_BYTES;
+	int64_t each = is_packed(p) ? PACKED_BYTES : PEN_BYTES;
 	int64_t most = p->o.memory > 0 ? p->o.memory / 2 / each : UINT32_MAX;
 	struct rlimit l = { .rlim_cur = 1024 };
 	int64_t files;
@@ -519,11 +569,9 @@ int partset_open(const struct partset_opts *o, const struct schema *s, struct pa
 		p->write.packing.codec = codec_of_suffix(str_of(o->write->to ? o->write->to : o->pattern), &stem);
 	if (!o->in_turn)
 		p->write.packing.threads = 0; /* parts are packed side by side instead */
+	p->large = is_packed(p) ? BATCH_BYTES : LARGE;
 	set_room(p);
-	rc = pool_open(&p->pool, o->threads, e);
-	if (rc == 0 && o->manifest)
-		rc = out_open(&p->manifest, o->manifest, CODEC_NONE, e);
-	if (rc < 0) {
+	if (o->manifest && (rc = out_open(&p->manifest, o->manifest, CODEC_NONE, e)) < 0) {
 		partset_close(p, e);
 		return rc;
 	}
@@ -537,7 +585,7 @@ static void give_up(struct partset *p, struct pen *pen, const struct err *why)
 	if (pen->pid > 0)
 		kill(pen->pid, SIGTERM);
 	if (pen->busy)
-		pool_wait(p->pool, &pen->job);
+		pool_wait(p->o.pool, &pen->job);
 	if (pen->sink)
 		pen->sink->fail(pen->sink, why);
 	if (pen->pid > 0)
@@ -554,7 +602,6 @@ void partset_close(struct partset *p, const struct err *why)
 		}
 		out_close(p->v[i].out);
 	}
-	pool_close(p->pool);
 	out_close(p->manifest);
 	stage_close(&p->stage);
 	free(p->v);

@@ -15,7 +15,7 @@ struct partset_opts {
 	const struct write_opts *write;
 	bool in_turn;                    /* one part is ended before the next is written to */
 	int64_t memory;                  /* for what is open; 0: no limit */
-	int threads;
+	struct pool *pool;               /* borrowed; who uses the set gives and waits */
 };
 
 struct partset;
@@ -28,7 +28,11 @@ int partset_add(struct partset *p, struct str name, struct err *e) nodiscard; /*
 int partset_start(struct partset *p, uint32_t part, struct err *e) nodiscard; /* opens it now */
 /* The lines that the parts take instead of columns (stream.h); false: columns only. */
 bool partset_lines(const struct partset *p, struct line_form *ret);
-/* Rows idx[0 .. n) of b, `each` bytes or so. */
+/* All rows of b, which takes `bytes` or so; it may be borrowed until partset_settle(). */
+int partset_give(struct partset *p, uint32_t part, struct batch *b, int64_t bytes, struct err *e) nodiscard;
+/* Everything that has been given is in the hands of the system or copied. */
+int partset_settle(struct partset *p, struct err *e) nodiscard;
+/* Rows idx[0 .. n) of b, which has no lines, `each` bytes or so. */
 int partset_write(struct partset *p, uint32_t part, const struct batch *b, const uint32_t *idx, int64_t n, int64_t each, struct err *e)
 	nodiscard;
 int partset_end(struct partset *p, uint32_t part, struct err *e) nodiscard; /* complete; it is opened first if it never was */

@@ -1,8 +1,11 @@
-/* Each batch's rows are given part numbers, sorted by part (counting, so stable), and handed to the parts (partset.h). Rows of parts
- * beyond those that may be open at once are kept for later: sorted by part, in bounded memory, they fill one part after another. */
+/* Each row is given its part's number. Lines are dealt to the parts by jobs (deal.h), and what is done in order is to hand their piles on
+ * to the parts (partset.h). Rows in columns are sorted by part (counting, so stable) and copied there. Rows of parts beyond those that
+ * may be open at once are kept for later: sorted by part, in bounded memory, they fill one part after another. */
 #include "lib/op/splitter.h"
 
 #include "lib/base/hash.h"
+#include "lib/base/pool.h"
+#include "lib/op/deal.h"
 #include "lib/op/keytab.h"
 #include "lib/op/partset.h"
 #include "lib/op/pick.h"
@@ -15,21 +18,30 @@
 
 #define NAME_CUT 150
 #define ROWS_DIGITS 5 /* --rows, --bytes: 00000, 00001, ... */
-#define NO_PART UINT32_MAX
+#define DEALS 8              /* in flight, at most */
+#define DEAL_BYTES (INT64_C(1) << 20)
 
 struct splitter {
 	const struct split_opts *opts;
 	const struct schema *schema;
 	struct arena arena, scratch;
-	struct key key;
+	struct split_rule rule;
 	struct keytab values;  /* SPLIT_VALUE: part numbers */
 	struct partset *parts;
 	uint32_t room;         /* parts from here on are written later */
-	uint64_t *limits;      /* SPLIT_WEIGHTS: hashes below limits[i] go to part i or before */
 	struct strata strata;  /* SPLIT_STRATA */
 	struct chosen chosen;  /* SPLIT_SAMPLE */
 	struct measure measure; /* SPLIT_BYTES */
 	int64_t seen;          /* records */
+	struct pool *pool;
+	struct deal deals[DEALS]; /* a ring of `depth`: from `given` on they are computed; the one before may be being written */
+	int64_t given, begun, emptied;
+	int depth;
+	int64_t taken;         /* records that are in deals or were */
+	struct batch *held;    /* begins the next deal */
+	bool drained;          /* there are no more: rc and why say why */
+	int rc;
+	struct err why;
 	uint32_t last;         /* in turn: the part that is being written */
 };
 
@@ -75,7 +87,7 @@ static int add_numbered(struct splitter *s, int digits, struct err *e)
 /* A part for the value in row `row`, whose key is new. */
 static int add_value(struct splitter *s, const struct batch *b, int64_t row, struct err *e)
 {
-	const struct column *c = &b->cols[s->key.parts[0].col];
+	const struct column *c = &b->cols[s->rule.key.parts[0].col];
 	cleanup_buf struct buf text = { 0 }, name = { 0 };
 
 	if (column_is_null(c, row))
@@ -85,75 +97,44 @@ static int add_value(struct splitter *s, const struct batch *b, int64_t row, str
 	return partset_add(s->parts, buf_view(&name), e);
 }
 
-/* Which part: to[i] for row i; NO_PART: the row is left out. */
+/* Which part, where that depends on the records before. */
 
-uint64_t split_number_hash(int64_t row, uint64_t seed)
-{
-	uint8_t le[8];
-
-	for (int i = 0; i < 8; i++)
-		le[i] = (uint8_t)((uint64_t)row >> 8 * i);
-	return hash64(le, sizeof le, seed);
-}
-
-static uint32_t weigh(const struct splitter *s, uint64_t hash)
-{
-	uint32_t i = 0;
-
-	while (i + 1 < (uint32_t)s->opts->nweights && hash >= s->limits[i])
-		i++;
-	return i;
-}
-
-static uint32_t part_of_number(const struct splitter *s, int64_t row)
-{
-	if (s->opts->mode == SPLIT_WEIGHTS)
-		return weigh(s, split_number_hash(row, s->opts->seed));
-	return (uint32_t)(s->opts->mode == SPLIT_ROWS ? row / s->opts->n : row % s->opts->n);
-}
-
-static uint32_t part_of_hash(struct splitter *s, uint64_t hash, int *rc, struct err *e)
-{
-	if (s->opts->mode == SPLIT_WEIGHTS)
-		return weigh(s, hash);
-	if (s->opts->mode == SPLIT_PARTS)
-		return (uint32_t)(hash % (uint64_t)s->opts->n);
-	return strata_take(&s->strata, hash, rc, e) ? 0 : 1;
-}
-
-static int assign_numbers(struct splitter *s, const struct batch *b, uint32_t *to, struct err *e)
+static int assign_rows(struct splitter *s, struct dealt *x, struct err *e)
 {
 	int rc = 0;
 
-	for (int64_t i = 0; i < b->nrows && rc == 0; i++) {
-		to[i] = part_of_number(s, s->seen + i);
-		while (to[i] >= partset_count(s->parts) && rc == 0) /* SPLIT_ROWS makes parts as it goes */
+	for (int64_t i = 0; i < x->batch->nrows && rc == 0; i++) {
+		x->to[i] = (uint32_t)((s->seen + i) / s->opts->n);
+		if (x->to[i] == partset_count(s->parts))
 			rc = add_numbered(s, ROWS_DIGITS, e);
 	}
 	return rc;
 }
 
-static int assign_hashes(struct splitter *s, const struct batch *b, uint32_t *to, struct bad_values *bad, struct err *e)
+static int assign_strata(struct splitter *s, struct dealt *x, struct err *e)
 {
-	uint64_t *hashes = NULL;
-	int rc = placement_hash(&s->key, b, s->opts->seed, bad, &s->scratch, &hashes, e);
+	int rc = 0;
 
-	for (int64_t i = 0; i < b->nrows && rc == 0 && bad->bad_row < 0; i++)
-		to[i] = bad->skip && bit_get(bad->skip, i) ? NO_PART : part_of_hash(s, hashes[i], &rc, e);
+	for (int64_t i = 0; i < x->batch->nrows && rc == 0; i++)
+		if (x->bad.skip && bit_get(x->bad.skip, i))
+			x->to[i] = NO_PART;
+		else
+			x->to[i] = strata_take(&s->strata, x->hashes[i], &rc, e) ? 0 : 1;
 	return rc;
 }
 
-static int assign_values(struct splitter *s, const struct batch *b, uint32_t *to, struct bad_values *bad, struct err *e)
+static int assign_values(struct splitter *s, struct dealt *x, struct err *e)
 {
-	struct keys keys;
-	int rc = keys_encode(&s->key, b, bad, &s->scratch, &keys, e);
+	int rc = 0;
 
-	for (int64_t i = 0; i < b->nrows && rc == 0 && bad->bad_row < 0; i++) {
-		if (bad->skip && bit_get(bad->skip, i))
+	for (int64_t i = 0; i < x->batch->nrows && rc == 0; i++) {
+		if (x->bad.skip && bit_get(x->bad.skip, i)) {
+			x->to[i] = NO_PART;
 			continue;
-		rc = keytab_add(&s->values, keys_at(&keys, i), &to[i], e);
-		if (rc == 0 && to[i] == partset_count(s->parts))
-			rc = add_value(s, b, i, e);
+		}
+		rc = keytab_add(&s->values, keys_at(&x->keys, i), &x->to[i], e);
+		if (rc == 0 && x->to[i] == partset_count(s->parts))
+			rc = add_value(s, x->batch, i, e);
 	}
 	return rc;
 }
@@ -179,30 +160,43 @@ static int assign_bytes(struct splitter *s, struct batch *b, uint32_t *to, struc
 	return rc;
 }
 
-static int assign(struct splitter *s, struct batch *b, uint32_t *to, struct err *e)
+static int assign(struct splitter *s, struct dealt *x, struct err *e)
 {
-	struct bad_values bad = { .policy = s->opts->on_bad, .bad_row = -1 };
+	switch (s->opts->mode) {
+	case SPLIT_ROWS:
+		return assign_rows(s, x, e);
+	case SPLIT_BYTES:
+		return assign_bytes(s, x->batch, x->to, e);
+	case SPLIT_VALUE:
+		return assign_values(s, x, e);
+	case SPLIT_STRATA:
+		return assign_strata(s, x, e);
+	case SPLIT_SAMPLE:
+		for (int64_t i = 0; i < x->batch->nrows; i++)
+			x->to[i] = chosen_has(&s->chosen, s->seen + i) ? 0 : 1;
+		return 0;
+	default:
+		return 0;
+	}
+}
+
+/* The deal's rows know their parts, and what was bad in them is accounted for. */
+static int settle(struct splitter *s, struct deal *d, struct err *e)
+{
 	int rc = 0;
 
-	if (s->opts->mode == SPLIT_SAMPLE)
-		for (int64_t i = 0; i < b->nrows; i++)
-			to[i] = chosen_has(&s->chosen, s->seen + i) ? 0 : 1;
-	else if (s->opts->mode == SPLIT_BYTES)
-		rc = assign_bytes(s, b, to, e);
-	else if (s->opts->mode == SPLIT_VALUE)
-		rc = assign_values(s, b, to, &bad, e);
-	else if (s->key.n)
-		rc = assign_hashes(s, b, to, &bad, e);
-	else
-		rc = assign_numbers(s, b, to, e);
-	if (rc == 0 && bad.bad_row >= 0)
-		return -e->status;
-	if (rc == 0)
-		rc = bad_values_done(&bad, b, e);
-	for (int64_t i = 0; i < b->nrows && bad.skip && rc == 0; i++)
-		if (bit_get(bad.skip, i))
-			to[i] = NO_PART;
-	return rc;
+	for (int k = 0; k < d->n && rc == 0; k++) {
+		struct dealt *x = &d->of[k];
+
+		if (x->rc < 0) {
+			*e = d->e;
+			return x->rc;
+		}
+		if ((rc = bad_values_done(&x->bad, x->batch, e)) == 0)
+			rc = assign(s, x, e);
+		s->seen += x->batch->nrows;
+	}
+	return rc == 0 && !d->piles ? deal_lay_out(d, e) : rc;
 }
 
 /* Distribution. */
@@ -277,47 +271,149 @@ static int later_rows(const struct splitter *s, const struct schema *with, const
 	return 0;
 }
 
-/* A part is complete when the next one begins. */
-static int write_part(struct splitter *s, uint32_t p, const struct batch *b, const uint32_t *idx, int64_t n, int64_t each, struct err *e)
+/* Neighbours go to one part as they are. A part is complete when the next one begins. */
+static int give_runs(struct splitter *s, const struct dealt *x, struct err *e)
+{
+	int64_t at = 0, n;
+	int rc = 0;
+
+	for (; at < x->batch->nrows && rc == 0; at += n) {
+		cleanup_batch struct batch *run = NULL;
+		uint32_t p = x->to[at];
+
+		for (n = 1; at + n < x->batch->nrows && x->to[at + n] == p;)
+			n++;
+		if (p > 0 && s->last < p) {
+			rc = partset_end(s->parts, p - 1, e);
+			s->last = p;
+		}
+		if (rc == 0 && (rc = batch_slice(x->batch, at, n, &run, e)) == 0)
+			rc = partset_give(s->parts, p, run, batch_size(run), e);
+	}
+	return rc;
+}
+
+/* The piles of the deal before have been written, and it is empty. */
+static int give_piles(struct splitter *s, const struct deal *d, struct err *e)
 {
 	int rc = 0;
 
-	if (in_turn(s->opts) && p > 0 && s->last < p) {
-		rc = partset_end(s->parts, p - 1, e);
-		s->last = p;
+	for (uint32_t p = 0; p < s->rule.piles && rc == 0; p++) {
+		cleanup_batch struct batch *pile = NULL;
+
+		if (d->piles[p].rows && (rc = deal_pile(d, p, &pile, e)) == 0)
+			rc = partset_give(s->parts, p, pile, (int64_t)d->piles[p].bytes, e);
 	}
-	return rc < 0 ? rc : partset_write(s->parts, p, b, idx, n, each, e);
+	return rc;
 }
 
 /* *later: rows of parts that are not open, if there are any. */
-static int distribute(struct splitter *s, struct batch *b, const struct schema *with, struct batch **later, struct err *e)
+static int give_rows(struct splitter *s, const struct dealt *x, const struct schema *with, struct batch **later, struct err *e)
 {
-	uint32_t *to, *idx, *start, nparts, room;
-	int64_t each = (b->lines.at ? b->lines.at[b->nrows] - b->lines.at[0] : batch_bytes(b)) / b->nrows + 1;
-	int rc;
+	const struct batch *b = x->batch;
+	uint32_t *idx, *start, nparts = partset_count(s->parts), room = s->room;
+	int64_t each = batch_bytes(b) / b->nrows + 1;
+	int rc = 0;
 
-	arena_reset(&s->scratch);
-	to = arena_alloc(&s->scratch, (size_t)b->nrows * sizeof *to);
-	idx = arena_alloc(&s->scratch, (size_t)b->nrows * sizeof *idx);
-	if (!to || !idx)
-		return err_oom(e);
-	if ((rc = assign(s, b, to, e)) < 0)
-		return rc;
-	nparts = partset_count(s->parts);
-	room = in_turn(s->opts) ? UINT32_MAX : s->room;
 	if (nparts > room)
 		nparts = room + 1;
+	arena_reset(&s->scratch);
+	idx = arena_alloc(&s->scratch, (size_t)b->nrows * sizeof *idx);
 	start = arena_alloc(&s->scratch, ((size_t)nparts + 3) * sizeof *start);
-	if (!start)
+	if (!idx || !start)
 		return err_oom(e);
-	sort_by_part(to, b->nrows, nparts, room, start, idx);
+	sort_by_part(x->to, b->nrows, nparts, room, start, idx);
 	for (uint32_t p = 0; p < nparts && p < room && rc == 0; p++)
 		if (start[p + 1] > start[p])
-			rc = write_part(s, p, b, idx + start[p], start[p + 1] - start[p], each, e);
+			rc = partset_write(s->parts, p, b, idx + start[p], start[p + 1] - start[p], each, e);
 	if (rc == 0 && nparts > room && start[room + 1] > start[room])
-		rc = later_rows(s, with, b, idx + start[room], start[room + 1] - start[room], to, later, e);
-	s->seen += b->nrows;
+		rc = later_rows(s, with, b, idx + start[room], start[room + 1] - start[room], x->to, later, e);
 	return rc;
+}
+
+static int distribute(struct splitter *s, const struct deal *d, const struct schema *with, struct batch **later, struct err *e)
+{
+	if (d->piles)
+		return give_piles(s, d, e);
+	return in_turn(s->opts) ? give_runs(s, &d->of[0], e) : give_rows(s, &d->of[0], with, later, e);
+}
+
+/* The ring of deals. */
+
+/* One is ready to be written while another is being; others are computed meanwhile. */
+static int open_deals(struct splitter *s, struct err *e)
+{
+	int64_t share = s->opts->memory / 8 / DEALS;
+
+	s->depth = s->opts->threads + 1 < DEALS ? s->opts->threads + 1 : DEALS;
+	s->rule.bytes = s->opts->memory > 0 && share < DEAL_BYTES ? share : DEAL_BYTES;
+	for (int i = 0; i < s->depth; i++)
+		s->deals[i] = (struct deal){ .job.run = deal_run, .rule = &s->rule };
+	return pool_open(&s->pool, s->opts->threads, e);
+}
+
+static struct deal *deal_at(struct splitter *s, int64_t i)
+{
+	return &s->deals[i % s->depth];
+}
+
+static void fill(struct splitter *s, struct source *from, struct deal *d)
+{
+	while (!s->drained) {
+		struct batch *b = s->held;
+
+		if (!b && ((s->rc = source_next(from, &b, &s->why)) < 0 || !b)) {
+			s->drained = true;
+			break;
+		}
+		s->held = b->nrows && !deal_add(d, b) ? b : NULL;
+		if (s->held)
+			break;
+		if (!b->nrows)
+			batch_unref(b);
+	}
+	d->first = s->taken;
+	s->taken += d->rows;
+}
+
+/* The next deal; NULL: there are no more. */
+static int next_deal(struct splitter *s, struct source *from, struct deal **ret, struct err *e)
+{
+	while (!s->drained && s->begun - s->emptied < s->depth) {
+		fill(s, from, deal_at(s, s->begun));
+		if (!deal_at(s, s->begun)->n)
+			break;
+		pool_give(s->pool, &deal_at(s, s->begun++)->job);
+	}
+	*ret = s->given < s->begun ? deal_at(s, s->given) : NULL;
+	if (*ret)
+		pool_wait(s->pool, &(*ret)->job);
+	else if (s->rc < 0)
+		*e = s->why;
+	return *ret ? 0 : s->rc;
+}
+
+/* Its piles go to the parts when those of the one before have been written. */
+static int give(struct splitter *s, struct deal *d, const struct schema *with, struct batch **later, struct err *e)
+{
+	int rc = settle(s, d, e);
+
+	if (rc == 0 && s->rule.piles)
+		rc = partset_settle(s->parts, e);
+	if (rc == 0)
+		rc = distribute(s, d, with, later, e);
+	s->given++;
+	while (rc == 0 && s->emptied < s->given - (d->piles != NULL))
+		deal_empty(deal_at(s, s->emptied++));
+	return rc;
+}
+
+static void close_deals(struct splitter *s)
+{
+	pool_close(s->pool);
+	for (int i = 0; i < s->depth; i++)
+		deal_free(&s->deals[i]);
+	batch_unref(s->held);
 }
 
 /* What is written later: a source that distributes what it can while the sorter reads the rest from it. */
@@ -335,12 +431,11 @@ static int later_next(struct source *source, struct batch **ret, struct err *e)
 
 	*ret = NULL;
 	while (rc == 0 && !*ret) {
-		cleanup_batch struct batch *b = NULL;
+		struct deal *d;
 
-		if ((rc = source_next(l->from, &b, e)) < 0 || !b)
+		if ((rc = next_deal(l->s, l->from, &d, e)) < 0 || !d)
 			break;
-		if (b->nrows)
-			rc = distribute(l->s, b, source->schema, ret, e);
+		rc = give(l->s, d, source->schema, ret, e);
 	}
 	return rc;
 }
@@ -425,14 +520,14 @@ static int set_limits(struct splitter *s, struct err *e)
 {
 	double total = 0, sum = 0;
 
-	s->limits = arena_array(&s->arena, uint64_t, (size_t)s->opts->nweights);
-	if (!s->limits)
+	s->rule.limits = arena_array(&s->arena, uint64_t, (size_t)s->opts->nweights);
+	if (!s->rule.limits)
 		return err_oom(e);
 	for (int i = 0; i < s->opts->nweights; i++)
 		total += s->opts->weights[i].weight;
 	for (int i = 0; i < s->opts->nweights; i++) {
 		sum += s->opts->weights[i].weight;
-		s->limits[i] = sum >= total ? UINT64_MAX : (uint64_t)(sum / total * 0x1p53) << 11;
+		s->rule.limits[i] = sum >= total ? UINT64_MAX : (uint64_t)(sum / total * 0x1p53) << 11;
 	}
 	return 0;
 }
@@ -475,7 +570,7 @@ static int open_parts(struct splitter *s, struct err *e)
 {
 	const struct split_opts *o = s->opts;
 	struct partset_opts p = { .pattern = o->pattern, .commands = o->commands, .manifest = o->manifest, .write = o->write,
-				.in_turn = in_turn(o), .memory = o->memory / 2, .threads = o->threads };
+				.in_turn = in_turn(o), .memory = o->memory / 2, .pool = s->pool };
 	int rc = partset_open(&p, s->schema, &s->parts, e);
 
 	if (rc < 0)
@@ -496,8 +591,9 @@ static int ask_for_lines(struct splitter *s, struct source *from, struct err *e)
 		return 0;
 	if (!(cols = arena_calloc(&s->arena, (size_t)s->schema->nfields + 1, sizeof *cols)))
 		return err_oom(e);
-	for (int i = 0; i < s->key.n; i++)
-		cols[s->key.parts[i].col] = true;
+	for (int i = 0; i < s->rule.key.n; i++)
+		cols[s->rule.key.parts[i].col] = true;
+	s->rule.piles = in_turn(s->opts) ? 0 : partset_count(s->parts);
 	source_want_lines(from, cols, &form);
 	return 0;
 }
@@ -505,12 +601,12 @@ static int ask_for_lines(struct splitter *s, struct source *from, struct err *e)
 static int split(struct splitter *s, struct source *from, struct err *e)
 {
 	struct source *all = NULL;
-	int rc = open_parts(s, e);
+	int rc = open_deals(s, e);
 
-	if (rc == 0)
+	if (rc == 0 && (rc = open_parts(s, e)) == 0)
 		rc = ask_for_lines(s, from, e);
 	if (rc == 0 && s->opts->mode == SPLIT_SAMPLE)
-		rc = chosen_make(&s->chosen, from, &s->key, s->opts, &all, e);
+		rc = chosen_make(&s->chosen, from, &s->rule.key, s->opts, &all, e);
 	if (rc == 0 && (rc = read_all(s, all ? all : from, e)) == 0)
 		rc = commit_all(s, e);
 	source_close(all);
@@ -519,18 +615,19 @@ static int split(struct splitter *s, struct source *from, struct err *e)
 
 int split_all(struct source *from, const struct split_opts *o, struct err *e)
 {
-	struct splitter s = { .opts = o, .schema = from->schema };
+	struct splitter s = { .opts = o, .schema = from->schema, .rule.opts = o };
 	int rc = 0;
 
 	keytab_init(&s.values, true);
 	strata_init(&s.strata, o);
 	if (o->by && o->by->n)
-		rc = key_bind(o->by, from->schema, &s.arena, &s.key, e);
-	s.key.option = o->key_option;
+		rc = key_bind(o->by, from->schema, &s.arena, &s.rule.key, e);
+	s.rule.key.option = o->key_option;
 	if (rc == 0)
 		rc = split(&s, from, e);
 	if (s.parts)
 		partset_close(s.parts, e);
+	close_deals(&s);
 	measure_close(&s.measure);
 	chosen_free(&s.chosen);
 	strata_free(&s.strata);

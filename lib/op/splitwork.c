@@ -1,6 +1,7 @@
 /* Samples, shares and sizes: see splitwork.h. */
 #include "lib/op/splitwork.h"
 
+#include "lib/op/deal.h"
 #include "lib/op/grow.h"
 #include "lib/op/spill.h"
 

@@ -5,9 +5,6 @@
 #include "lib/op/keytab.h"
 #include "lib/op/splitter.h"
 
-/* XXH3 of the number as 8 bytes, little endian. */
-uint64_t split_number_hash(int64_t row, uint64_t seed);
-
 /* A share of each class. A class is known by its placement hash, which also seeds its choices: its records are cut into blocks of
  * 1 / share records, and one of each block is taken. */
 struct strata {

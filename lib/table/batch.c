@@ -238,32 +238,18 @@ void line_rows_free(struct line_rows *r)
 	r->n = 0;
 }
 
-/* Mostly one round; what lies behind the line, up to LINE_SLACK, may be read and overwritten. */
-static uint8_t *copy_line(uint8_t *to, const uint8_t *from, size_t n)
+int line_rows_add(struct line_rows *r, const struct text_lines *from, int64_t n, struct err *e)
 {
-	for (size_t i = 0; i < n; i += LINE_SLACK)
-		memcpy(to + i, from + i, LINE_SLACK);
-	return to + n;
-}
+	uint32_t *begin, first = from->at[0];
+	size_t size = from->at[n] - first;
 
-int line_rows_gather(struct line_rows *r, const struct text_lines *from, const uint32_t *idx, int64_t n, struct err *e)
-{
-	const uint32_t *at = from->at;
-	size_t total = LINE_SLACK;
-	uint32_t *begin;
-	uint8_t *to;
-
-	for (int64_t i = 0; i < n; i++)
-		total += at[idx[i] + 1] - at[idx[i]];
-	if (buf_reserve(&r->text, total) || buf_reserve(&r->at, (size_t)(n + 1) * sizeof *begin))
+	if (buf_reserve(&r->text, size + LINE_SLACK) || buf_reserve(&r->at, (size_t)(n + 1) * sizeof *begin))
 		return err_oom(e);
-	to = r->text.p + r->text.n;
 	begin = (uint32_t *)(void *)(r->at.p + r->at.n);
-	for (int64_t i = 0; i < n; i++) {
-		begin[i] = (uint32_t)(to - r->text.p);
-		to = copy_line(to, from->text + at[idx[i]], at[idx[i] + 1] - at[idx[i]]);
-	}
-	r->text.n = (size_t)(to - r->text.p);
+	for (int64_t i = 0; i < n; i++)
+		begin[i] = (uint32_t)r->text.n + (from->at[i] - first);
+	memcpy(r->text.p + r->text.n, from->text + first, size);
+	r->text.n += size;
 	r->at.n += (size_t)n * sizeof *begin;
 	r->n += n;
 	return 0;

@@ -111,8 +111,8 @@ struct line_rows {
 };
 
 void line_rows_free(struct line_rows *r);
-/* Rows idx[0 .. n) of `from`; together less than 4 GiB. */
-int line_rows_gather(struct line_rows *r, const struct text_lines *from, const uint32_t *idx, int64_t n, struct err *e) nodiscard;
+/* n rows more; together less than 4 GiB. */
+int line_rows_add(struct line_rows *r, const struct text_lines *from, int64_t n, struct err *e) nodiscard;
 /* A batch without values, borrowed: valid until r is touched. */
 int line_rows_view(struct line_rows *r, const struct schema *schema, struct batch **ret, struct err *e) nodiscard;
 

@@ -741,19 +741,41 @@ static int message(const struct coder *k, int64_t row, struct buf *b)
 	return 0;
 }
 
+/* The usual key: text of one column, hashed where it is. */
+static void hash_texts(const struct part *p, int64_t n, uint64_t seed, uint64_t *hash)
+{
+	static const uint64_t null = UINT64_MAX;
+
+	for (int64_t i = 0; i < n; i++) {
+		struct str s = is_null(p, i) ? (struct str){ (const char *)&null, sizeof null } : text_at(p, i);
+
+		hash[i] = hash64(s.p, s.n, seed);
+	}
+}
+
+static int hash_messages(const struct coder *k, uint64_t seed, uint64_t *hash)
+{
+	cleanup_buf struct buf text = { 0 };
+
+	for (int64_t i = 0; i < k->n; i++) {
+		if (message(k, i, &text))
+			return err_oom(k->e);
+		hash[i] = hash64(text.p, text.n, seed);
+	}
+	return 0;
+}
+
 int placement_hash(const struct key *k, const struct batch *b, uint64_t seed, struct bad_values *bad, struct arena *a,
 		   uint64_t **ret, struct err *e)
 {
 	struct coder c = { .k = k, .b = b, .bad = bad, .a = a, .e = e };
 	uint64_t *hash = arena_array(a, uint64_t, (size_t)b->nrows);
-	cleanup_buf struct buf text = { 0 };
 	int rc = hash ? prepare_all(&c) : err_oom(e);
 
-	for (int64_t i = 0; rc == 0 && i < c.n; i++) {
-		rc = message(&c, i, &text) ? err_oom(e) : 0;
-		if (rc == 0)
-			hash[i] = hash64(text.p, text.n, seed);
-	}
+	if (rc == 0 && k->n == 1 && (c.parts->shape == SHAPE_TEXT || c.parts->shape == SHAPE_NAT))
+		hash_texts(c.parts, c.n, seed, hash);
+	else if (rc == 0)
+		rc = hash_messages(&c, seed, hash);
 	release(&c);
 	*ret = hash;
 	return rc;
