@@ -145,6 +145,12 @@ static int check(void *args, struct err *e)
 	return rc;
 }
 
+/* The end of the input is read before all of it has been worked on. */
+static int judge(const void *common, struct err *e)
+{
+	return bad_judge(common, e);
+}
+
 static int run(void *args, struct err *e)
 {
 	struct split_args *a = args;
@@ -157,6 +163,9 @@ static int run(void *args, struct err *e)
 	a->opts.memory = a->common.memory;
 	a->opts.tmpdir = a->common.tmpdir;
 	a->opts.threads = cli_threads(&a->common);
+	a->opts.judge = judge;
+	a->opts.judge_arg = &a->common;
+	a->common.state->draining = true;
 	rc = split_all(s, &a->opts, e);
 	source_close(s);
 	return rc;

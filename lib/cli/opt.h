@@ -62,7 +62,7 @@ struct run_state {
 	struct out *stats;     /* --stats, open */
 	struct progress *progress;
 	atomic_int inputs, ended; /* inputs opened, and those of them that were read to their end, each on a thread of its own */
-	atomic_bool draining;  /* cli_drain() looks at the end */
+	atomic_bool draining;  /* cli_drain(), or the tool itself, judges at the end */
 	struct bad_log *bad;   /* NULL: bad records are errors */
 };
 

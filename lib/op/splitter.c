@@ -607,7 +607,11 @@ static int split(struct splitter *s, struct source *from, struct err *e)
 		rc = ask_for_lines(s, from, e);
 	if (rc == 0 && s->opts->mode == SPLIT_SAMPLE)
 		rc = chosen_make(&s->chosen, from, &s->rule.key, s->opts, &all, e);
-	if (rc == 0 && (rc = read_all(s, all ? all : from, e)) == 0)
+	if (rc == 0)
+		rc = read_all(s, all ? all : from, e);
+	if (rc == 0 && s->opts->judge)
+		rc = s->opts->judge(s->opts->judge_arg, e);
+	if (rc == 0)
 		rc = commit_all(s, e);
 	source_close(all);
 	return rc;

@@ -210,7 +210,7 @@ static int choose_from(struct chooser *c, struct batch *b, struct err *e)
 		if ((rc = find_heap(c, class, &h, e)) == 0)
 			rc = consider(c, h, class, e);
 	}
-	if (rc < 0 || (rc = keep_rows(b, &bad, &kept, e)) < 0)
+	if (rc < 0 || (rc = bad_values_done(&bad, b, e)) < 0 || (rc = keep_rows(b, &bad, &kept, e)) < 0)
 		return rc;
 	return kept->nrows ? spill_write(&c->spill, kept, e) : 0;
 }
