@@ -117,6 +117,10 @@ int partset_add(struct partset *p, struct str name, struct err *e)
 	*part = (struct part){ .name = arena_strdup(&p->arena, name), .path = fill_in(p, name) };
 	if (!part->name || !part->path)
 		return err_oom(e);
+	if (p->o.manifest && strcmp(part->path, p->o.manifest) == 0) {
+		err_set(e, ST_CANTCREAT, "part \"%s\" would lie where the manifest goes", part->name);
+		return err_at(e, part->path, 0, 0);
+	}
 	p->n++;
 	return 0;
 }
@@ -507,21 +511,25 @@ static int write_manifest(struct partset *p, struct str about, struct err *e)
 		rc = write_part(p, i, e);
 	if (rc == 0)
 		rc = out_write(p->manifest, "\n]}\n", 4, e);
-	return rc == 0 ? out_commit(p->manifest, e) : rc;
+	return rc == 0 ? out_flush(p->manifest, e) : rc;
 }
 
+/* A manifest with a name is written before the parts get theirs, so that a full disk leaves nothing; what only passes through comes last. */
 int partset_commit(struct partset *p, struct str about, struct err *e)
 {
+	bool named = p->manifest && out_folder(p->manifest);
 	int rc = partset_end_open(p, e);
 
 	for (uint32_t i = 0; i < p->n && rc == 0; i++)
 		if (!p->v[i].ended)
 			rc = partset_end(p, i, e);
+	if (rc == 0 && named)
+		rc = write_manifest(p, about, e);
 	if (rc == 0 && (rc = flush_all(p, e)) == 0)
 		rc = name_all(p, e);
-	if (rc == 0 && p->manifest)
+	if (rc == 0 && p->manifest && !named)
 		rc = write_manifest(p, about, e);
-	return rc;
+	return rc == 0 && p->manifest ? out_commit(p->manifest, e) : rc;
 }
 
 /* Beginning and end. */
