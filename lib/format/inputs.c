@@ -160,6 +160,8 @@ static int next(struct source *s, struct batch **ret, struct err *e)
 
 		if ((rc = source_next(in->now, &b, e)) < 0)
 			return rc;
+		if (b && in->next == 1 && b->schema != s->schema)
+			return batch_rebind(b, s->schema, ret, e);
 		if (b && in->next == 1) {
 			*ret = b;
 			b = NULL;
@@ -231,6 +233,29 @@ static int open_first(struct inputs *in, struct err *e)
 	return rc;
 }
 
+/* Each of several inputs may be in order: one after another they need not be. */
+static int common_schema(const struct schema *first, bool several, const struct schema **ret, struct err *e)
+{
+	cleanup_schema struct schema *s = NULL;
+	int rc;
+
+	if (!several || !kvs_get(&first->meta, STR("stook.sorted"))) {
+		*ret = schema_ref(first);
+		return 0;
+	}
+	if (!(s = schema_new()))
+		return err_oom(e);
+	rc = schema_copy_meta(s, first, e);
+	for (int i = 0; i < first->nfields && rc == 0; i++)
+		rc = schema_add_field(s, &first->fields[i], e);
+	if (rc < 0)
+		return rc;
+	schema_drop_meta(s, STR("stook.sorted"));
+	*ret = s;
+	s = NULL;
+	return 0;
+}
+
 /* Starts with the first of several inputs. */
 static int begin(struct inputs *in, const struct read_opts *o, struct err *e)
 {
@@ -243,7 +268,8 @@ static int begin(struct inputs *in, const struct read_opts *o, struct err *e)
 	in->source.want = want;
 	if ((rc = open_first(in, e)) < 0)
 		return rc;
-	in->source.schema = schema_ref(in->now->schema);
+	if ((rc = common_schema(in->now->schema, in->n > 1, &in->source.schema, e)) < 0)
+		return rc;
 	in->map = calloc((size_t)in->source.schema->nfields + 1, sizeof *in->map);
 	return in->map ? 0 : err_oom(e);
 }
