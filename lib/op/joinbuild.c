@@ -156,7 +156,9 @@ static void run_piece(struct job *job)
 {
 	struct build_piece *p = (struct build_piece *)job;
 
-	p->rc = pack(p, &p->e);
+	p->rc = p->feed == &p->own ? join_feed_lines(&p->own, &p->e) : 0;
+	if (p->rc == 0)
+		p->rc = pack(p, &p->e);
 	feed_close(&p->own);
 }
 
@@ -318,10 +320,10 @@ static int add_steps(struct build *b, struct feed *f, int64_t bytes, bool *full,
 {
 	int64_t each = bytes / f->batch->nrows + 1, limit = b->j->opts.memory / 16;
 	int64_t step = (limit < STEP_BYTES ? limit : STEP_BYTES) / each;
-	int rc = 0;
+	int rc = join_feed_lines(f, e);
 
 	step = step > FEW_ROWS ? step : FEW_ROWS;
-	while (f->at < f->n && (rc = is_full(b, full, e)) == 0 && !*full) {
+	while (rc == 0 && f->at < f->n && (rc = is_full(b, full, e)) == 0 && !*full) {
 		int64_t to = f->n - f->at < step ? f->n : f->at + step;
 
 		if ((rc = add_piece(b, f, false, to, (to - f->at) * each, e)) < 0 || (rc = settle(b, 0, e)) < 0)
@@ -334,7 +336,7 @@ static int add_steps(struct build *b, struct feed *f, int64_t bytes, bool *full,
 /* What is left of the feed's batch. */
 static int add_batch(struct build *b, struct feed *f, bool *full, struct err *e)
 {
-	int64_t bytes = f->batch ? batch_bytes(f->batch) : 0;
+	int64_t bytes = f->batch ? join_bytes(f->batch) : 0;
 	int rc;
 
 	if (f->at == f->n)

@@ -7,6 +7,8 @@ void join_free(struct join *j)
 {
 	pool_close(j->pool);
 	schema_unref(j->payload);
+	schema_unref(j->cells);
+	schema_unref(j->line);
 	schema_unref(j->out);
 	schema_unref(j->tagged_out);
 	arena_free(&j->arena);
@@ -126,15 +128,20 @@ static int check_rest_types(const struct join *j, const struct schema *left, con
 	return 0;
 }
 
+int join_add_tags(struct join *j, struct err *e)
+{
+	int rc = schema_add(j->tagged_out, STR(":l"), &TYPE_INT64, true, e);
+
+	return rc < 0 ? rc : schema_add(j->tagged_out, STR(":r"), &TYPE_INT64, true, e);
+}
+
 static int tag_output(struct join *j, struct err *e)
 {
 	int rc = 0;
 
 	for (int i = 0; i < j->out->nfields && rc == 0; i++)
 		rc = schema_add_field(j->tagged_out, &j->out->fields[i], e);
-	if (rc == 0 && (rc = schema_add(j->tagged_out, STR(":l"), &TYPE_INT64, true, e)) == 0)
-		rc = schema_add(j->tagged_out, STR(":r"), &TYPE_INT64, true, e);
-	return rc;
+	return rc < 0 ? rc : join_add_tags(j, e);
 }
 
 int join_columns(struct join *j, const struct schema *left, const struct schema *right, struct err *e)
@@ -221,17 +228,30 @@ static int right_only_column(const struct join *j, struct batch *b, int col, con
 	return rc;
 }
 
+/* Negative numbers are nulls. */
 static int number_column(struct batch *b, int col, const int64_t *v, struct err *e)
 {
-	struct builder builder;
-	int rc = builder_init(&builder, &b->schema->fields[col].type, e);
+	struct column *c = &b->cols[col];
+	int64_t nulls = 0;
+	uint8_t *valid = NULL;
 
-	for (int64_t i = 0; i < b->nrows && rc == 0; i++)
-		rc = v[i] < 0 ? builder_null(&builder, 1, e) : builder_fixed(&builder, &v[i], e);
-	if (rc == 0)
-		rc = builder_column(&builder, &b->arena, &b->cols[col], e);
-	builder_free(&builder);
-	return rc;
+	for (int64_t i = 0; i < b->nrows; i++)
+		nulls += v[i] < 0;
+	c->values = arena_dup(&b->arena, v, (size_t)b->nrows * sizeof *v);
+	if (!c->values || (nulls && !(valid = arena_calloc(&b->arena, bits_bytes(b->nrows), 1))))
+		return err_oom(e);
+	for (int64_t i = 0; i < b->nrows && nulls; i++)
+		bit_put(valid, i, v[i] >= 0);
+	c->valid = valid;
+	c->null_count = nulls;
+	return 0;
+}
+
+int join_tag_columns(struct batch *b, int col, const int64_t *l, const int64_t *r, struct err *e)
+{
+	int rc = number_column(b, col, l, e);
+
+	return rc < 0 ? rc : number_column(b, col + 1, r, e);
 }
 
 static void share_columns(struct batch *b, int at, const struct batch *from, int n)
@@ -258,9 +278,7 @@ static int fill(const struct join *j, struct batch *b, struct batch *left, struc
 		share_columns(b, j->nleft, payload, j->nright);
 		batch_keep(b, payload);
 	}
-	if (l && rc == 0 && (rc = number_column(b, j->nleft + j->nright, l, e)) == 0)
-		rc = number_column(b, j->nleft + j->nright + 1, r, e);
-	return rc;
+	return l && rc == 0 ? join_tag_columns(b, j->nleft + j->nright, l, r, e) : rc;
 }
 
 int join_compose(const struct join *j, struct batch *left, struct batch *payload, int64_t n, const int64_t *l, const int64_t *r,
@@ -289,7 +307,10 @@ int join_untag(const struct join *j, struct batch *b, int64_t n, struct batch **
 	out = batch_new(j->out, n);
 	if (!out)
 		return err_oom(e);
-	share_columns(out, 0, kept, out->schema->nfields);
+	if (j->lines.print)
+		batch_only_lines(out, join_lines_in(&kept->cols[0]));
+	else
+		share_columns(out, 0, kept, out->schema->nfields);
 	batch_keep(out, kept);
 	*ret = out;
 	return 0;

@@ -11,6 +11,7 @@ struct joiner {
 	struct source *from[2]; /* until they belong to a feed or to `result` */
 	struct feed feed[2];
 	struct build build;
+	struct line_form lines; /* the result may be lines of that form; print NULL: not asked for */
 	bool merge;             /* both inputs claim the order */
 	struct source *result;  /* NULL until the right side has been read */
 };
@@ -165,6 +166,8 @@ static int start(struct joiner *o, struct err *e)
 		o->from[LEFT] = o->from[RIGHT] = NULL;
 		return asof_open(j, left, right, &o->result, e);
 	}
+	if (o->lines.print && (rc = join_ask_for_lines(j, o->from[LEFT], o->from[RIGHT], &o->lines, e)) < 0)
+		return rc;
 	for (int i = 0; i < 2; i++) {
 		struct source *from = o->from[i];
 
@@ -185,6 +188,18 @@ static int joiner_next(struct source *s, struct batch **ret, struct err *e)
 	int rc = o->result ? 0 : start(o, e);
 
 	return rc < 0 ? rc : source_next(o->result, ret, e);
+}
+
+/* Rows that go out as text are moved as that. */
+static void joiner_want(struct source *s, const bool *cols, const struct line_form *lines)
+{
+	struct joiner *o = (struct joiner *)s;
+	bool some = !lines || o->merge || !join_lines_apply(&o->join, lines);
+
+	for (int i = 0; i < s->schema->nfields; i++)
+		some |= cols[i];
+	if (!some)
+		o->lines = *lines;
 }
 
 static int prepare(struct joiner *o, struct err *e)
@@ -211,7 +226,7 @@ int join_open(struct source *left, struct source *right, const struct join_opts 
 		source_close(right);
 		return err_oom(e);
 	}
-	o->source = (struct source){ NULL, joiner_next, joiner_close, NULL };
+	o->source = (struct source){ NULL, joiner_next, joiner_close, joiner_want };
 	o->from[LEFT] = left;
 	o->from[RIGHT] = right;
 	o->join.opts = *opts;

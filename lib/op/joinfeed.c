@@ -216,14 +216,16 @@ static int project(const struct schema *s, const int *cols, struct batch *b, str
 		p->cols[i].type = &s->fields[i].type;
 	}
 	p->origin.name = b->origin.name;
+	p->lines = b->lines;
 	batch_keep(p, b);
 	*ret = p;
 	return 0;
 }
 
+/* Of tagged rows. */
 static const struct schema *side_schema(const struct join *j, enum join_side side)
 {
-	return side == LEFT ? j->left : j->payload;
+	return side == RIGHT ? j->payload : j->lines.print ? j->line : j->left;
 }
 
 static int load_plain(struct feed *f, struct batch *b, struct err *e)
@@ -235,7 +237,7 @@ static int load_plain(struct feed *f, struct batch *b, struct err *e)
 	if (rc < 0)
 		return rc;
 	if (f->side == RIGHT)
-		return project(f->j->payload, f->j->payload_col, b, &f->batch, e);
+		return project(f->j->cells ? f->j->cells : f->j->payload, f->j->payload_col, b, &f->batch, e);
 	f->batch = batch_ref(b);
 	return 0;
 }
@@ -268,7 +270,9 @@ static int load_tagged(struct feed *f, struct batch *b, struct err *e)
 	if (f->j->opts.expect)
 		f->places = (const int64_t *)(const void *)tag->values;
 	f->n = b->nrows;
-	return rc < 0 ? rc : project(s, NULL, b, &f->batch, e);
+	if (rc == 0 && (rc = project(s, NULL, b, &f->batch, e)) == 0 && f->side == LEFT && f->j->lines.print)
+		f->batch->lines = join_lines_in(&f->batch->cols[0]);
+	return rc;
 }
 
 /* The first row out of order ends the batch. */

@@ -180,9 +180,9 @@ static int put_batch(struct parts *p, struct regroup *to, struct feed *f, int le
 {
 	cleanup_batch struct batch *b = NULL;
 	uint8_t *part = arena_alloc(&f->arena, (size_t)f->batch->nrows);
-	int rc = part ? feed_tag(f, p->tagged[f->side], &b, e) : err_oom(e);
+	int rc = part ? join_feed_lines(f, e) : err_oom(e);
 
-	if (rc < 0)
+	if (rc < 0 || (rc = feed_tag(f, p->tagged[f->side], &b, e)) < 0)
 		return rc;
 	place_rows(f, to->n, level, part);
 	return regroup_add(to, b, part, e);
@@ -394,7 +394,7 @@ static int join_all(struct parts *p, struct build *b, struct feed *right, struct
 	int rc;
 
 	for (int i = 0; i < 2; i++)
-		p->columns[i].col = j->nleft + j->nright + i;
+		p->columns[i].col = j->tagged_out->nfields - 2 + i;
 	p->order = (struct key){ .n = 2, .parts = p->columns };
 	if ((rc = feed_tagged_schema(j, LEFT, &p->tagged[LEFT], e)) < 0 || (rc = feed_tagged_schema(j, RIGHT, &p->tagged[RIGHT], e)) < 0)
 		return rc;

@@ -320,8 +320,14 @@ static int compose(struct probe *x, struct batch *left, bool payload, struct bat
 static int emit(struct probe *x, struct batch **ret, struct err *e)
 {
 	cleanup_batch struct batch *left = NULL;
-	int rc = join_rows(x->left.batch, x->idx, x->npairs, &left, e);
+	int64_t n = x->npairs;
+	int rc;
 
+	if (x->j->lines.print) {
+		x->npairs = 0;
+		return join_compose_lines(x->j, x->build, x->left.batch, x->idx, x->hits, n, x->o->tagged ? x->l : NULL, x->r, ret, e);
+	}
+	rc = join_rows(x->left.batch, x->idx, n, &left, e);
 	return rc < 0 ? rc : compose(x, left, !join_left_only(x->j), ret, e);
 }
 
@@ -330,7 +336,7 @@ static int64_t batch_rows(const struct probe *x)
 	const struct batch *b = x->left.batch;
 	int64_t right = x->build->n ? x->build->data / x->build->n : 0;
 
-	return rows_per_batch((b ? batch_bytes(b) / b->nrows : 0) + right, 1, x->o->batch_bytes ? x->o->batch_bytes : LARGEST_BATCH);
+	return rows_per_batch((b ? join_bytes(b) / b->nrows : 0) + right, 1, x->o->batch_bytes ? x->o->batch_bytes : LARGEST_BATCH);
 }
 
 static int look_up(struct probe *x, struct err *e)

@@ -26,9 +26,17 @@ static inline struct str key_of(const struct build *b, uint32_t row)
 	return row_key(build_row(b, row));
 }
 
-static inline uint32_t slot_after(const struct build_part *p, uint32_t i)
+static inline struct build_slot *slot_after(const struct build_part *p, struct build_slot *s)
 {
-	return i + 1 == p->n ? 0 : i + 1;
+	return s + 1 == p->slots + p->n ? p->slots : s + 1;
+}
+
+/* From s on, the first slot of that hash, or a free one. */
+static inline struct build_slot *next_slot(const struct build_part *p, struct build_slot *s, uint32_t hash)
+{
+	while (s->row && s->hash != hash)
+		s = slot_after(p, s);
+	return s;
 }
 
 /* Making it. */
@@ -44,15 +52,15 @@ static void put_row(struct part_job *o, struct build_slot new)
 {
 	const struct build *b = o->build;
 	const struct build_part *p = &b->parts[o->part];
-	uint32_t i = first_slot(p, new.hash), row;
+	struct build_slot *s = next_slot(p, &p->slots[first_slot(p, new.hash)], new.hash);
 
-	for (; (row = p->slots[i].row); i = slot_after(p, i))
-		if (p->slots[i].hash == new.hash && str_eq(key_of(b, row - 1), key_of(b, new.row))) {
-			*row_next(build_row(b, new.row)) = row - 1;
-			o->repeated = true;
-			break;
-		}
-	p->slots[i] = (struct build_slot){ new.hash, new.row + 1 };
+	while (s->row && !str_eq(key_of(b, s->row - 1), key_of(b, new.row)))
+		s = next_slot(p, slot_after(p, s), new.hash);
+	if (s->row) {
+		*row_next(build_row(b, new.row)) = s->row - 1;
+		o->repeated = true;
+	}
+	*s = (struct build_slot){ new.hash, new.row + 1 };
 }
 
 static uint32_t part_start(const struct build_piece *p, int part)
@@ -142,11 +150,11 @@ bool build_is_one_key(const struct build *b)
 struct probe_key {
 	struct str key;
 	const struct build_part *part;
-	const struct build_slot *slot;
+	struct build_slot *slot; /* the first of that hash, or a free one */
 	uint32_t hash;
 };
 
-/* Keys [from, from + n): their slots, then the rows found there, are asked for ahead. */
+/* Keys [from, from + n): where their slots begin, then the rows found there, are asked for ahead. */
 static void approach(const struct build *b, const struct keys *keys, int64_t from, int n, struct probe_key *p)
 {
 	for (int i = 0; i < n; i++) {
@@ -156,20 +164,20 @@ static void approach(const struct build *b, const struct keys *keys, int64_t fro
 		p[i].slot = &p[i].part->slots[first_slot(p[i].part, p[i].hash)];
 		__builtin_prefetch(p[i].slot);
 	}
-	for (int i = 0; i < n; i++)
-		if (p[i].slot->row && p[i].slot->hash == p[i].hash)
+	for (int i = 0; i < n; i++) {
+		p[i].slot = next_slot(p[i].part, p[i].slot, p[i].hash);
+		if (p[i].slot->row)
 			__builtin_prefetch(build_row(b, p[i].slot->row - 1));
+	}
 }
 
 static uint32_t find_row(const struct build *b, const struct probe_key *k)
 {
-	const struct build_part *p = k->part;
-	uint32_t i = (uint32_t)(k->slot - p->slots);
+	struct build_slot *s = k->slot;
 
-	for (; p->slots[i].row; i = slot_after(p, i))
-		if (p->slots[i].hash == k->hash && str_eq(key_of(b, p->slots[i].row - 1), k->key))
-			return p->slots[i].row - 1;
-	return NO_MATCH;
+	while (s->row && !str_eq(key_of(b, s->row - 1), k->key))
+		s = next_slot(k->part, slot_after(k->part, s), k->hash);
+	return s->row ? s->row - 1 : NO_MATCH;
 }
 
 void build_find(const struct build *b, const struct feed *left, int alt, uint32_t *found)

@@ -35,6 +35,10 @@ struct join {
 	const struct schema *left;  /* borrowed from the source */
 	struct schema *payload;     /* right columns that go out, then (for right-only rows) those of the key */
 	int *payload_col;           /* their indices in the right input */
+	struct line_form lines;     /* print: rows are moved as lines (joinlines.c), and then: */
+	struct str null_tail;       /* the tail of a left row without a match, and LINE_SLACK bytes */
+	struct schema *line;        /* a line or a tail */
+	struct schema *cells;       /* right columns that go out: what a tail is made of, if there are any; `payload` is `line` */
 	struct key on[2];           /* as-of: the keys and the time behind them */
 	int *rest_from;             /* right-only rows: left column i takes this payload column, or -1 */
 	struct schema *out;         /* the result's */
@@ -65,6 +69,9 @@ static inline bool join_left_only(const struct join *j)
 /* Columns (joincols.c). */
 int join_columns(struct join *j, const struct schema *left, const struct schema *right, struct err *e) nodiscard;
 void join_free(struct join *j);
+int join_add_tags(struct join *j, struct err *e) nodiscard; /* to the schema of tagged results */
+/* Columns col and col + 1 of a tagged result. */
+int join_tag_columns(struct batch *b, int col, const int64_t *l, const int64_t *r, struct err *e) nodiscard;
 
 /* Rows idx[0 .. n) of b, as cheaply as can be: itself, a slice, or gathered. */
 int join_rows(struct batch *b, const uint32_t *idx, int64_t n, struct batch **ret, struct err *e) nodiscard;
@@ -77,6 +84,33 @@ int join_compose(const struct join *j, struct batch *left, struct batch *payload
 /* Rows 0 .. n of a tagged result without its tags. */
 int join_untag(const struct join *j, struct batch *b, int64_t n, struct batch **ret, struct err *e) nodiscard;
 
+/* Lines (joinlines.c). */
+
+/* Can this join move its rows as lines of that form? Where it can, before the inputs are read: both are asked for them. */
+bool join_lines_apply(const struct join *j, const struct line_form *form);
+int join_ask_for_lines(struct join *j, struct source *left, struct source *right, const struct line_form *form, struct err *e) nodiscard;
+
+/* join_rows(), build_payload() and join_compose() in one, of lines. */
+struct build;
+int join_compose_lines(const struct join *j, const struct build *build, struct batch *left, const uint32_t *idx, const uint32_t *hits,
+		       int64_t n, const int64_t *l, const int64_t *r, struct batch **ret, struct err *e) nodiscard;
+
+static inline struct column join_line_column(const struct join *j, const struct text_lines *lines, int64_t n)
+{
+	return (struct column){ .type = &j->line->fields[0].type, .length = n, .values = lines->text,
+				.offsets = (const int32_t *)(const void *)lines->at };
+}
+
+static inline struct text_lines join_lines_in(const struct column *c)
+{
+	return (struct text_lines){ c->values, (const uint32_t *)c->offsets };
+}
+
+static inline int64_t join_bytes(const struct batch *b)
+{
+	return b->lines.at ? b->lines.at[b->nrows] - b->lines.at[0] : batch_bytes(b);
+}
+
 /* Notes that the error `e` comes instead of left row `row` and all after it. */
 void join_stop(struct join *j, int64_t row, const struct err *e);
 
@@ -87,7 +121,7 @@ struct feed {
 	bool tagged;
 	struct source *from;
 	struct batch *raw;      /* as it came */
-	struct batch *batch;    /* left: the input's columns; right: the payload's. NULL: at the end */
+	struct batch *batch;    /* left: the input's columns; right: the payload's, or `cells`. NULL: at the end */
 	struct arena arena;
 	struct keys *keys;      /* one an alternative */
 	const int64_t *numbers; /* tagged; else row i is base + i */
@@ -105,6 +139,8 @@ int feed_next(struct feed *f, struct err *e) nodiscard; /* the next batch that i
 /* The batch at hand, with all that belongs to it, as a feed without a source: for another thread. f keeps its failure. */
 int feed_take(struct feed *f, struct feed *ret, struct err *e) nodiscard;
 void feed_close(struct feed *f);
+/* Where rows are moved as lines, the batch at hand becomes one of lines, or of tails; by any thread. */
+int join_feed_lines(struct feed *f, struct err *e) nodiscard;
 
 static inline int64_t feed_row(const struct feed *f, int64_t i)
 {

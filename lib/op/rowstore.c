@@ -442,38 +442,21 @@ int rows_unpack(const struct entry *v, int64_t n, struct rows *to, struct err *e
 	return rc;
 }
 
-static const uint8_t *row_line(const uint8_t *row, uint32_t *n)
-{
-	struct str key = row_key(row);
-
-	return get_length((const uint8_t *)key.p + key.n, n);
-}
-
 static void copy_lines(const struct entry *v, int64_t n, uint32_t *ends, uint8_t *to)
 {
 	const uint8_t *start = to;
 
 	for (int64_t i = 0; i < n; i++) {
-		uint32_t size;
-		const uint8_t *line = row_line(v[i].row, &size);
+		struct str line = row_text(v[i].row);
 
 		if (i + AHEAD < n) {
 			__builtin_prefetch(v[i + AHEAD].row);
 			__builtin_prefetch(v[i + AHEAD].row + 64);
 		}
-		memcpy(to, line, size);
-		to += size;
+		memcpy(to, line.p, line.n);
+		to += line.n;
 		ends[i] = (uint32_t)(to - start);
 	}
-}
-
-/* Nobody looks at the columns: that there is nothing in them is the cheapest to say with nulls. */
-static void no_columns(struct batch *b)
-{
-	static const struct type null = { .id = T_NULL };
-
-	for (int i = 0; i < b->schema->nfields; i++)
-		b->cols[i].type = &null;
 }
 
 int rows_lines(const struct entry *v, int64_t n, const struct schema *schema, struct batch **ret, struct err *e)
@@ -491,8 +474,7 @@ int rows_lines(const struct entry *v, int64_t n, const struct schema *schema, st
 		return err_oom(e);
 	at[0] = 0;
 	copy_lines(v, n, at + 1, text);
-	no_columns(b);
-	b->lines = (struct text_lines){ text, at };
+	batch_only_lines(b, (struct text_lines){ text, at });
 	*ret = b;
 	b = NULL;
 	return 0;

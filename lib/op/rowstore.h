@@ -85,6 +85,20 @@ static inline struct str row_key(const uint8_t *row)
 	return (struct str){ (const char *)p, n };
 }
 
+/* The value of a row's first column: of text, and not null. */
+static inline struct str row_text(const uint8_t *row)
+{
+	struct str key = row_key(row);
+	const uint8_t *p = (const uint8_t *)key.p + key.n;
+	uint32_t n = *p++;
+
+	if (n >= 253) {
+		memcpy(&n, p, 4);
+		p += 4;
+	}
+	return (struct str){ (const char *)p, n };
+}
+
 /* The first 8 bytes of a row's key: a load, where ROW_PADDING bytes may be read behind it. */
 static inline uint64_t row_word(const uint8_t *row)
 {

@@ -86,6 +86,9 @@ int batch_gather(const struct batch *b, const uint32_t *idx, int64_t n, struct b
 /* The same columns under another schema of the same layout (renamed, other metadata). */
 int batch_rebind(struct batch *b, const struct schema *schema, struct batch **ret, struct err *e) nodiscard;
 
+/* Gives b its lines instead of columns. */
+void batch_only_lines(struct batch *b, struct text_lines lines);
+
 /* Completes an error about row `row` (from 0, in the batch) and column `col` (-1: none): input name, line, column, row, field. */
 int batch_err_at(const struct batch *b, int64_t row, int col, struct err *e);
 
