@@ -1,6 +1,6 @@
-/* The rows of the build side. A batch becomes a piece: a job packs its rows (rowstore.h) and hashes their keys. In the order of the
+/* The rows of the build side. A batch becomes a piece: a job packs its rows (rowstore.h). In the order of the
  * input the packed rows are then given their final place, one behind the other in extents, where a second job moves them. What is left
- * of the piece is the hash and place of each row, grouped by part of the table (jointable.c).
+ * of the piece is where that is.
  * Invariant: pieces [0, settled) have their place, in order, and are there when moved == npieces; the others are being packed. */
 #include "lib/base/hash.h"
 #include "lib/base/pages.h"
@@ -20,7 +20,7 @@
 void build_init(struct build *b, struct join *j, bool tagged)
 {
 	*b = (struct build){ .j = j, .seed = 0x3c79ac492ba7b653u };
-	b->head = j->opts.expect || join_wants_rest(j) ? 28 : tagged || j->opts.any ? 12 : 4;
+	b->head = j->opts.expect || join_wants_rest(j) ? 24 : tagged || j->opts.any ? 8 : 0;
 	if (getrandom(&b->seed, sizeof b->seed, GRND_NONBLOCK) < 0)
 		b->seed ^= (uint64_t)(uintptr_t)b; /* too early in boot: the address is what there is */
 }
@@ -29,7 +29,6 @@ static void piece_free(struct build_piece *p)
 {
 	rowstore_free(&p->store);
 	feed_close(&p->own);
-	free(p->rows);
 	free(p->moved);
 	free(p);
 }
@@ -81,60 +80,21 @@ static void fill_head(const struct build_piece *p, int64_t i, uint8_t *row)
 	}
 }
 
-/* Packed rows: their heads, and hash and place of those that can be found. *block: where the last one lay. */
-static void note_rows(struct build_piece *p, const uint32_t *idx, const struct entry *v, int64_t n, uint32_t *block)
-{
-	for (int64_t i = 0; i < n; i++) {
-		uint8_t *row = (uint8_t *)(uintptr_t)v[i].row, *start = row - p->build->head;
-		uint32_t hash;
-
-		while (start < p->store.blocks[*block].p || start >= p->store.blocks[*block].p + p->store.blocks[*block].n)
-			++*block;
-		fill_head(p, idx[i], row);
-		if (feed_null(p->feed, 0, idx[i]))
-			continue;
-		hash = build_hash(p->build, keys_at(&p->feed->keys[0], idx[i]));
-		p->end[part_of(hash)]++;
-		p->rows[p->listed++] = (struct build_slot){ hash, *block << PIECE_BITS | (uint32_t)((start - p->store.blocks[*block].p) / 8) };
-	}
-}
-
 /* Packs rows idx[0 .. n). */
 static int pack_rows(struct build_piece *p, const uint32_t *idx, int64_t n, struct err *e)
 {
-	uint32_t block = 0;
 	int rc = 0;
 
 	for (int64_t i = 0; i < n && rc == 0; i += STEP) {
 		struct entry v[STEP];
 		int64_t step = n - i < STEP ? n - i : STEP;
 
-		if ((rc = rowstore_add(&p->store, p->feed->batch, idx + i, step, &p->feed->keys[0], v, e)) == 0)
-			note_rows(p, idx + i, v, step, &block);
+		rc = rowstore_add(&p->store, p->feed->batch, idx + i, step, &p->feed->keys[0], v, e);
+		for (int64_t k = 0; k < step && rc == 0; k++)
+			fill_head(p, idx[i + k], (uint8_t *)(uintptr_t)v[k].row);
 	}
 	p->n = n;
-	if (rc == 0 && p->store.nblocks > 1u << (32 - PIECE_BITS))
-		rc = err_set(e, ST_OSERR, "a batch of more than 32 GiB");
 	return rc;
-}
-
-/* The list by part, its order kept within each; p->end: from sizes to ends. */
-static int group_list(struct build_piece *p, struct err *e)
-{
-	struct build_slot *to = malloc((size_t)(p->listed + 1) * sizeof *to);
-	uint32_t at[BUILD_PARTS], sum = 0;
-
-	if (!to)
-		return err_oom(e);
-	for (int k = 0; k < BUILD_PARTS; k++) {
-		at[k] = sum;
-		p->end[k] = sum += p->end[k];
-	}
-	for (int64_t i = 0; i < p->listed; i++)
-		to[at[part_of(p->rows[i].hash)]++] = p->rows[i];
-	free(p->rows);
-	p->rows = to;
-	return 0;
 }
 
 static int pack(struct build_piece *p, struct err *e)
@@ -143,13 +103,12 @@ static int pack(struct build_piece *p, struct err *e)
 	int64_t n = 0;
 	int rc;
 
-	p->rows = malloc((size_t)(p->to - p->from + 1) * sizeof *p->rows);
 	for (int64_t i = p->from; idx && i < p->to; i++)
 		if (is_wanted(p, i))
 			idx[n++] = (uint32_t)i;
-	rc = idx && p->rows ? pack_rows(p, idx, n, e) : err_oom(e);
+	rc = idx ? pack_rows(p, idx, n, e) : err_oom(e);
 	free(idx);
-	return rc < 0 ? rc : group_list(p, e);
+	return rc;
 }
 
 static void run_piece(struct job *job)
@@ -193,7 +152,7 @@ static int place_block(struct build *b, const struct store_block *block, struct 
 			return rc;
 		x = &b->extents[b->nextents - 1];
 	}
-	*ret = (struct piece_block){ x->p + x->n, (b->nextents - 1) << EXTENT_BITS | (uint32_t)(x->n / 8) };
+	*ret = (struct piece_block){ x->p + x->n, (b->nextents - 1) << EXTENT_BITS | (uint32_t)(x->n / 8), (uint32_t)block->n };
 	x->n = (x->n + block->n + 7) & ~(size_t)7;
 	b->bytes += (int64_t)block->n;
 	return 0;
@@ -215,6 +174,7 @@ static int place_rows(struct build *b, struct build_piece *p, struct err *e)
 	p->moved = malloc((p->store.nblocks + 1) * sizeof *p->moved);
 	if (!p->moved)
 		return err_oom(e);
+	p->nmoved = p->store.nblocks;
 	for (uint32_t i = 0; i < p->store.nblocks && rc == 0; i++)
 		rc = place_block(b, &p->store.blocks[i], &p->moved[i], e);
 	if (rc < 0)
@@ -238,7 +198,7 @@ static int settle_one(struct build *b, struct err *e)
 		return p->rc;
 	}
 	b->n += p->n;
-	b->bytes += (int64_t)sizeof *p + p->listed * (int64_t)(sizeof *p->rows + SLOTS_PER_ROW * sizeof *b->slots);
+	b->bytes += (int64_t)sizeof *p + p->n * (int64_t)(sizeof *b->buckets / BUCKET_LOAD + 1);
 	return place_rows(b, p, e);
 }
 
@@ -295,6 +255,7 @@ static int add_piece(struct build *b, struct feed *f, bool own, int64_t to, int6
 		return err_oom(e);
 	*p = (struct build_piece){ .job = { .run = run_piece }, .build = b, .feed = f, .from = f->at, .to = to, .data = data };
 	rowstore_init(&p->store, b->j->payload);
+	p->store.spread = true;
 	p->store.head = b->head;
 	if (own) {
 		if ((rc = feed_take(f, &p->own, e)) < 0) {
@@ -376,7 +337,7 @@ bool build_each(const struct build *b, struct build_at *at, uint32_t *row)
 	if (at->extent == b->nextents)
 		return false;
 	*row = at->extent << EXTENT_BITS | (uint32_t)(at->offset / 8);
-	at->offset = (at->offset + b->head + row_size(build_row(b, *row)) + 7) & ~(size_t)7;
+	at->offset += build_step(b, build_row(b, *row));
 	return true;
 }
 

@@ -143,6 +143,7 @@ static int start_hash(struct joiner *o, struct err *e)
 
 	if ((rc = pool_open(&j->pool, j->opts.threads, e)) < 0)
 		return rc;
+	j->bare = join_keys_are_bare(j, o->feed[LEFT].from->schema, o->feed[RIGHT].from->schema);
 	build_init(&o->build, j, false);
 	if ((rc = build_fill(&o->build, &o->feed[RIGHT], &full, e)) < 0)
 		return rc;

@@ -82,6 +82,36 @@ static int encode_one(struct feed *f, const struct batch *b, const struct key *k
 	return 0;
 }
 
+/* Keys that lie in a column. */
+static int view_keys(struct feed *f, const struct column *c, struct keys *ret, struct err *e)
+{
+	uint8_t *null = NULL;
+
+	*ret = (struct keys){ .n = c->length, .bytes = c->values, .offsets = (const uint32_t *)c->offsets };
+	if (!c->null_count)
+		return 0;
+	null = arena_alloc(&f->arena, (size_t)c->length);
+	if (!null)
+		return err_oom(e);
+	for (int64_t i = 0; i < c->length; i++)
+		null[i] = column_is_null(c, i);
+	ret->has_null = null;
+	return 0;
+}
+
+bool join_keys_are_bare(const struct join *j, const struct schema *left, const struct schema *right)
+{
+	bool bare = !j->opts.normalize && (j->opts.any || j->key[LEFT].n == 1);
+
+	for (int side = 0; side < 2; side++)
+		for (int i = 0; i < j->key[side].n; i++) {
+			const struct key_bound *p = &j->key[side].parts[i];
+
+			bare &= join_key_is_text(p, side ? right : left) && p->reading != KEY_NAT && p->reading != KEY_FOLD;
+		}
+	return bare;
+}
+
 static int encode(struct feed *f, struct batch *b, struct err *e)
 {
 	const struct join *j = f->j;
@@ -97,7 +127,7 @@ static int encode(struct feed *f, struct batch *b, struct err *e)
 	if (alternatives)
 		k.n = 1;
 	for (int a = 0; a < (alternatives ? j->nalts : 1) && rc == 0; a++, k.parts++)
-		rc = encode_one(f, compared, &k, &f->keys[a], e);
+		rc = j->bare ? view_keys(f, &b->cols[k.parts->col], &f->keys[a], e) : encode_one(f, compared, &k, &f->keys[a], e);
 	f->failed = f->bad.bad_row >= 0;
 	f->n = f->failed ? f->bad.bad_row : b->nrows;
 	return rc < 0 ? rc : bad_values_done(&f->bad, b, e);
@@ -239,22 +269,6 @@ static int load_plain(struct feed *f, struct batch *b, struct err *e)
 	if (f->side == RIGHT)
 		return project(f->j->cells ? f->j->cells : f->j->payload, f->j->payload_col, b, &f->batch, e);
 	f->batch = batch_ref(b);
-	return 0;
-}
-
-static int view_keys(struct feed *f, const struct column *c, struct keys *ret, struct err *e)
-{
-	uint8_t *null = NULL;
-
-	*ret = (struct keys){ .n = c->length, .bytes = c->values, .offsets = (const uint32_t *)c->offsets };
-	if (!c->null_count)
-		return 0;
-	null = arena_alloc(&f->arena, (size_t)c->length);
-	if (!null)
-		return err_oom(e);
-	for (int64_t i = 0; i < c->length; i++)
-		null[i] = column_is_null(c, i);
-	ret->has_null = null;
 	return 0;
 }
 

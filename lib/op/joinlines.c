@@ -3,7 +3,7 @@
  * Invariant: a tail ends as a line does; the line of a left row without a tail is a joined row, if the right has no fields. */
 #include "lib/op/joinwork.h"
 
-#define AHEAD 12 /* rows whose memory is asked for in advance */
+#define AHEAD 24 /* rows whose memory is asked for in advance */
 
 bool join_lines_apply(const struct join *j, const struct line_form *form)
 {

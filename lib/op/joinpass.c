@@ -8,7 +8,9 @@
 #include "lib/op/grow.h"
 
 #define LARGEST_BATCH (2 * BATCH_BYTES)
-#define MOST_OUT 8 /* batches that a probe makes before they are taken */
+#define STEP 4096   /* rows that are looked up, and then paired while what was found is in the processor's cache */
+#define LINES 16384 /* most rows of a batch of lines: they are put together from there too */
+#define MOST_OUT 8  /* batches that a probe makes before they are taken */
 
 struct probe {
 	struct job job;
@@ -19,7 +21,8 @@ struct probe {
 	struct feed left;       /* the batch */
 	struct arena arena;
 	int64_t *seen;          /* by row: place of the first match so far, 0: none; NULL: a single pass */
-	uint32_t *found;        /* first match of row i for alternative a: found[a * n + i]; NULL: not looked up yet */
+	uint32_t *found;        /* first match of row i for alternative a: found[a * n + i]; NULL: no room yet */
+	int64_t looked;         /* rows that have been looked up */
 	uint32_t *now;          /* the next match of each alternative */
 	bool started, done;
 	int64_t n, row;         /* rows to look at; the next one */
@@ -56,6 +59,7 @@ static void probe_clear(struct probe *x)
 		batch_unref(x->out[x->taken++]);
 	x->nout = x->taken = 0;
 	x->found = NULL;
+	x->looked = 0;
 	x->seen = NULL;
 	x->started = x->done = false;
 }
@@ -281,7 +285,7 @@ static void pair_simple(struct probe *x, int64_t max)
 	bool all = x->j->opts.kind == JOIN_LEFT;
 	int64_t k = x->npairs;
 
-	for (; x->row < x->n && k < max; x->row++) {
+	for (; x->row < x->looked && k < max; x->row++) {
 		x->idx[k] = (uint32_t)x->row;
 		x->hits[k] = x->found[x->row];
 		k += all || x->found[x->row] != NO_MATCH;
@@ -289,12 +293,23 @@ static void pair_simple(struct probe *x, int64_t max)
 	x->npairs = k;
 }
 
+static void look_up(struct probe *x)
+{
+	int64_t to = x->n - x->row < STEP ? x->n : x->row + STEP;
+
+	for (int a = 0; a < x->j->nalts; a++)
+		build_find(x->build, &x->left, a, x->row, to, x->found + a * x->left.n);
+	x->looked = to;
+}
+
 static void pair_rows(struct probe *x, int64_t max)
 {
-	if (is_simple(x))
-		pair_simple(x, max);
 	while (x->row < x->n && x->npairs < max) {
-		if (feed_skipped(&x->left, x->row))
+		if (x->row >= x->looked)
+			look_up(x);
+		if (is_simple(x))
+			pair_simple(x, max);
+		else if (feed_skipped(&x->left, x->row))
 			x->row++;
 		else if (is_stopped(x))
 			x->n = x->row;
@@ -335,25 +350,22 @@ static int64_t batch_rows(const struct probe *x)
 {
 	const struct batch *b = x->left.batch;
 	int64_t right = x->build->n ? x->build->data / x->build->n : 0;
+	int64_t n = rows_per_batch((b ? join_bytes(b) / b->nrows : 0) + right, 1, x->o->batch_bytes ? x->o->batch_bytes : LARGEST_BATCH);
 
-	return rows_per_batch((b ? join_bytes(b) / b->nrows : 0) + right, 1, x->o->batch_bytes ? x->o->batch_bytes : LARGEST_BATCH);
+	return x->j->lines.print && n > LINES ? LINES : n;
 }
 
-static int look_up(struct probe *x, struct err *e)
+static int make_found(struct probe *x, struct err *e)
 {
 	x->found = arena_alloc(&x->arena, (size_t)(x->left.n * x->j->nalts + 1) * sizeof *x->found);
-	if (!x->found)
-		return err_oom(e);
-	for (int a = 0; a < x->j->nalts; a++)
-		build_find(x->build, &x->left, a, x->found + a * x->left.n);
-	return 0;
+	return x->found ? 0 : err_oom(e);
 }
 
 /* The next batches of the probe, as many as it may make ahead. */
 static int make_batches(struct probe *x, struct err *e)
 {
 	int64_t max = batch_rows(x);
-	int rc = x->found ? 0 : look_up(x, e);
+	int rc = x->found ? 0 : make_found(x, e);
 
 	while (rc == 0 && !x->done && x->nout < x->most_out) {
 		pair_rows(x, max);

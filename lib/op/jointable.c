@@ -1,193 +1,300 @@
-/* The table of the build side: open addressing with linear probing, in parts by the first bits of the hash, each of which a job
- * fills by itself, inside the processor's cache (radix partitioning: Manegold, Boncz, Kersten 2000). A slot holds the hash and the
- * first row of a key; row_next() leads on in right order, for the last rows are put in first. A probe costs a slot and the row, both
- * asked for ahead in groups.
- * Invariant: a slot's row is the first of its key; each part has a free slot. */
+/* The table of the build side: buckets of a cache line, the next one taken when one is full, in parts by the first bits of the hash,
+ * each of which a job fills by itself, looking through all rows for its own: that costs less than lists of them would. A bucket has
+ * the first row of each key and a byte of its hash, so that most keys which are not there are told by it alone (as in F14: Bronson,
+ * Shi 2019). row_next() leads on in right order, for the last rows are put in first. A probe costs a bucket and the row, both asked for
+ * ahead in groups.
+ * Invariant: a bucket's row is the first of its key; its free places are the last; each part has one. */
 #include "lib/op/jointable.h"
 
 #include "lib/base/pages.h"
+#include "lib/base/swar.h"
 
 #define GROUP 32 /* keys looked up together */
+#define AHEAD 8  /* rows whose buckets are asked for in advance */
+#define MOST_PARTS 64
+#define PART_ROWS 16384 /* at least, where there are several parts */
 
 void build_drop_table(struct build *b)
 {
-	pages_free(b->slots, b->nslots * sizeof *b->slots);
-	b->slots = NULL;
-	b->nslots = 0;
+	pages_free(b->buckets, (size_t)b->nparts * b->part_size * sizeof *b->buckets);
+	b->buckets = NULL;
+	b->nparts = b->part_size = 0;
 }
 
-static inline uint32_t first_slot(const struct build_part *p, uint32_t hash)
+static inline uint32_t part_of(const struct build *b, uint32_t hash)
 {
-	return (uint32_t)((uint64_t)(uint32_t)(hash * BUILD_PARTS) * p->n >> 32);
+	return (uint32_t)((uint64_t)hash * b->nparts >> 32);
 }
 
-static inline struct str key_of(const struct build *b, uint32_t row)
+static inline uint8_t tag_of(uint32_t hash)
 {
-	return row_key(build_row(b, row));
+	return (uint8_t)(hash % 255 + 1);
 }
 
-static inline struct build_slot *slot_after(const struct build_part *p, struct build_slot *s)
+/* The bytes of v that are the tag, a bit each. */
+static inline uint32_t equal_bytes(uint64_t v, uint8_t tag)
 {
-	return s + 1 == p->slots + p->n ? p->slots : s + 1;
+	const uint64_t low = SWAR_BYTES(0x7fu);
+
+	v ^= SWAR_BYTES((uint64_t)tag);
+	v = ~(((v & low) + low) | v | low) >> 7; /* 1 for each byte that is 0 */
+	return (uint32_t)(v * 0x0102040810204080 >> 56);
 }
 
-/* From s on, the first slot of that hash, or a free one. */
-static inline struct build_slot *next_slot(const struct build_part *p, struct build_slot *s, uint32_t hash)
+/* A key on its way to its row. */
+struct probe_key {
+	struct str key;
+	struct build_bucket *part, *bucket;
+	uint32_t part_size;
+	uint32_t same; /* rows there that have its tag, and have not been looked at: a bit each */
+	uint8_t tag;
+};
+
+static inline struct probe_key probe_key(const struct build *b, uint32_t hash)
 {
-	while (s->row && s->hash != hash)
-		s = slot_after(p, s);
-	return s;
+	struct build_bucket *part = b->buckets + (size_t)part_of(b, hash) * b->part_size;
+
+	return (struct probe_key){ .part = part, .bucket = part + ((uint64_t)(hash * b->nparts) * b->part_size >> 32),
+				   .part_size = b->part_size, .tag = tag_of(hash) };
+}
+
+static inline void next_bucket(struct probe_key *k)
+{
+	k->bucket = k->bucket + 1 == k->part + k->part_size ? k->part : k->bucket + 1;
+}
+
+static inline void look_at_tags(struct probe_key *k)
+{
+	uint64_t first;
+	uint32_t more;
+
+	memcpy(&first, k->bucket->tags, 8);
+	memcpy(&more, k->bucket->tags + 8, 4);
+	k->same = equal_bytes(le64toh(first), k->tag) | equal_bytes(le32toh(more), k->tag) << 8;
+}
+
+/* To the first bucket from here on that has a row of the tag, or a free place. */
+static inline void approach_row(struct probe_key *k)
+{
+	for (look_at_tags(k); !k->same && k->bucket->n == BUCKET_ROWS; look_at_tags(k))
+		next_bucket(k);
+}
+
+static inline bool same_key(struct str a, struct str b)
+{
+	uint64_t x[2] = { 0 }, y[2] = { 0 };
+
+	if (a.n != b.n || a.n > 16)
+		return str_eq(a, b);
+	if (a.n >= 8) {
+		memcpy(x, a.p, 8);
+		memcpy(y, b.p, 8);
+		memcpy(x + 1, a.p + a.n - 8, 8);
+		memcpy(y + 1, b.p + a.n - 8, 8);
+	} else if (a.n >= 4) {
+		memcpy(x, a.p, 4);
+		memcpy(y, b.p, 4);
+		memcpy(x + 1, a.p + a.n - 4, 4);
+		memcpy(y + 1, b.p + a.n - 4, 4);
+	} else {
+		return str_eq(a, b);
+	}
+	return x[0] == y[0] && x[1] == y[1];
+}
+
+/* Where the row of this key is; NULL: there is none, and its bucket has a free place. */
+static uint32_t *find_slot(const struct build *b, struct probe_key *k)
+{
+	for (;;) {
+		for (; k->same; k->same &= k->same - 1) {
+			uint32_t *slot = &k->bucket->rows[__builtin_ctz(k->same)];
+
+			if (same_key(row_key(build_row(b, *slot)), k->key))
+				return slot;
+		}
+		if (k->bucket->n < BUCKET_ROWS)
+			return NULL;
+		next_bucket(k);
+		approach_row(k);
+	}
 }
 
 /* Making it. */
 
+struct hashed_row {
+	uint32_t hash, row;
+};
+
 struct part_job {
 	struct job job;
 	const struct build *build;
-	int part;
-	bool repeated; /* a key has two rows */
+	uint32_t part;
+	struct hashed_row *rows; /* of a block, that belong to the part */
+	bool repeated;           /* a key has two rows */
 };
 
-static void put_row(struct part_job *o, struct build_slot new)
+static void put_row(struct part_job *o, struct hashed_row new)
 {
 	const struct build *b = o->build;
-	const struct build_part *p = &b->parts[o->part];
-	struct build_slot *s = next_slot(p, &p->slots[first_slot(p, new.hash)], new.hash);
+	struct probe_key k = probe_key(b, new.hash);
+	uint32_t *slot = NULL;
 
-	while (s->row && !str_eq(key_of(b, s->row - 1), key_of(b, new.row)))
-		s = next_slot(p, slot_after(p, s), new.hash);
-	if (s->row) {
-		*row_next(build_row(b, new.row)) = s->row - 1;
-		o->repeated = true;
+	approach_row(&k);
+	if (k.same) {
+		k.key = row_key(build_row(b, new.row));
+		slot = find_slot(b, &k);
 	}
-	*s = (struct build_slot){ new.hash, new.row + 1 };
+	if (slot) {
+		__atomic_store_n(row_next(build_row(b, new.row)), *slot, __ATOMIC_RELAXED);
+		o->repeated = true;
+		*slot = new.row;
+		return;
+	}
+	k.bucket->tags[k.bucket->n] = k.tag;
+	k.bucket->rows[k.bucket->n++] = new.row;
 }
 
-static uint32_t part_start(const struct build_piece *p, int part)
+/* The block's rows of this part; returns how many. Other threads may be changing what follows them. */
+static uint32_t collect_rows(struct part_job *o, const struct piece_block *block)
 {
-	return part ? p->end[part - 1] : 0;
+	const struct build *b = o->build;
+	uint32_t n = 0;
+
+	for (size_t at = 0; at < block->bytes;) {
+		uint8_t *row = block->to + at + b->head;
+		uint32_t hash = build_hash(b, row_key(row));
+
+		o->rows[n] = (struct hashed_row){ hash, block->base + (uint32_t)(at / 8) };
+		n += part_of(b, hash) == o->part && __atomic_load_n(row_next(row), __ATOMIC_RELAXED) != BUILD_UNLISTED;
+		at += build_step(b, row);
+	}
+	return n;
+}
+
+static void put_block(struct part_job *o, const struct piece_block *block)
+{
+	for (uint32_t k = collect_rows(o, block); k-- > 0;) {
+		if (k >= AHEAD)
+			__builtin_prefetch(probe_key(o->build, o->rows[k - AHEAD].hash).bucket);
+		put_row(o, o->rows[k]);
+	}
 }
 
 static void run_part(struct job *job)
 {
 	struct part_job *o = (struct part_job *)job;
 
-	for (int64_t i = o->build->npieces - 1; i >= 0; i--) {
-		const struct build_piece *p = o->build->pieces[i];
-
-		for (uint32_t k = p->end[o->part], from = part_start(p, o->part); k-- > from;) {
-			uint32_t place = p->rows[k].row;
-
-			put_row(o, (struct build_slot){ p->rows[k].hash, p->moved[place >> PIECE_BITS].base + (place & ((1u << PIECE_BITS) - 1)) });
-		}
-	}
+	for (int64_t i = o->build->npieces - 1; i >= 0; i--)
+		for (uint32_t k = o->build->pieces[i]->nmoved; k-- > 0;)
+			put_block(o, &o->build->pieces[i]->moved[k]);
 }
 
-static int make_slots(struct build *b, struct err *e)
+/* Each of n parts has a free place: BUCKET_LOAD of BUCKET_ROWS are taken on average, and none has few rows. */
+static int make_buckets(struct build *b, uint32_t n, struct err *e)
 {
-	uint64_t n[BUILD_PARTS] = { 0 };
-	size_t at = 0;
+	size_t bytes;
+
+	b->part_size = (uint32_t)(b->n / n / BUCKET_LOAD) + 1;
+	bytes = (size_t)n * b->part_size * sizeof *b->buckets;
+	b->buckets = pages_resize(NULL, 0, bytes);
+	if (!b->buckets)
+		return err_oom(e);
+	b->nparts = n;
+	(void)madvise(b->buckets, bytes, MADV_HUGEPAGE);
+	return 0;
+}
+
+static size_t largest_block(const struct build *b)
+{
+	size_t most = 0;
 
 	for (int64_t i = 0; i < b->npieces; i++)
-		for (int k = 0; k < BUILD_PARTS; k++)
-			n[k] += b->pieces[i]->end[k] - part_start(b->pieces[i], k);
-	for (int k = 0; k < BUILD_PARTS; k++) {
-		b->parts[k].n = (uint32_t)((double)n[k] * SLOTS_PER_ROW) + 1;
-		b->nslots += b->parts[k].n;
-	}
-	b->slots = pages_resize(NULL, 0, b->nslots * sizeof *b->slots);
-	if (!b->slots) {
-		b->nslots = 0;
-		return err_oom(e);
-	}
-	(void)madvise(b->slots, b->nslots * sizeof *b->slots, MADV_HUGEPAGE);
-	for (int k = 0; k < BUILD_PARTS; at += b->parts[k++].n)
-		b->parts[k].slots = b->slots + at;
-	return 0;
+		for (uint32_t k = 0; k < b->pieces[i]->nmoved; k++)
+			most = b->pieces[i]->moved[k].bytes > most ? b->pieces[i]->moved[k].bytes : most;
+	return most;
 }
 
 int build_index(struct build *b, struct err *e)
 {
-	struct part_job jobs[BUILD_PARTS];
+	struct part_job jobs[MOST_PARTS];
+	uint32_t n = 1, given = 0;
+	size_t most = largest_block(b) / 8 + 1;
 	int rc;
 
-	if (b->nslots)
+	if (b->nparts)
 		return 0;
-	if ((rc = make_slots(b, e)) < 0)
-		return rc;
-	for (int k = 0; k < BUILD_PARTS; k++) {
-		jobs[k] = (struct part_job){ .job = { .run = run_part }, .build = b, .part = k };
-		pool_give(b->j->pool, &jobs[k].job);
+	while (n < MOST_PARTS && n < (uint32_t)b->j->opts.threads && b->n / n >= 2 * PART_ROWS)
+		n *= 2;
+	rc = make_buckets(b, n, e);
+	for (; given < n && rc == 0; given++) {
+		jobs[given] = (struct part_job){ .job = { .run = run_part }, .build = b, .part = given };
+		if (!(jobs[given].rows = malloc(most * sizeof *jobs->rows))) {
+			rc = err_oom(e);
+			break;
+		}
+		pool_give(b->j->pool, &jobs[given].job);
 	}
 	b->unique = true;
-	for (int k = 0; k < BUILD_PARTS; k++) {
+	for (uint32_t k = 0; k < given; k++) {
 		pool_wait(b->j->pool, &jobs[k].job);
+		free(jobs[k].rows);
 		b->unique &= !jobs[k].repeated;
 	}
-	for (int64_t i = 0; i < b->npieces; i++) {
-		free(b->pieces[i]->rows);
-		b->pieces[i]->rows = NULL;
-	}
-	return 0;
+	return rc;
+}
+
+static int64_t count_rows(const struct build *b, uint32_t row)
+{
+	int64_t n = 0;
+
+	for (; row != BUILD_END; row = *row_next(build_row(b, row)))
+		n++;
+	return n;
 }
 
 bool build_is_one_key(const struct build *b)
 {
 	int64_t most = 0;
 
-	for (size_t i = 0; i < b->nslots; i++) {
-		int64_t n = 0;
+	for (size_t i = 0; i < (size_t)b->nparts * b->part_size; i++)
+		for (uint32_t k = 0; k < b->buckets[i].n; k++) {
+			int64_t n = count_rows(b, b->buckets[i].rows[k]);
 
-		for (uint32_t row = b->slots[i].row - 1; row != BUILD_END; row = *row_next(build_row(b, row)))
-			n++;
-		most = n > most ? n : most;
-	}
+			most = n > most ? n : most;
+		}
 	return most > b->n / 2;
 }
 
 /* Looking up. */
 
-struct probe_key {
-	struct str key;
-	const struct build_part *part;
-	struct build_slot *slot; /* the first of that hash, or a free one */
-	uint32_t hash;
-};
-
-/* Keys [from, from + n): where their slots begin, then the rows found there, are asked for ahead. */
+/* Keys [from, from + n): their buckets, then the rows found there, are asked for ahead. */
 static void approach(const struct build *b, const struct keys *keys, int64_t from, int n, struct probe_key *p)
 {
 	for (int i = 0; i < n; i++) {
-		p[i].key = keys_at(keys, from + i);
-		p[i].hash = build_hash(b, p[i].key);
-		p[i].part = &b->parts[part_of(p[i].hash)];
-		p[i].slot = &p[i].part->slots[first_slot(p[i].part, p[i].hash)];
-		__builtin_prefetch(p[i].slot);
+		struct str key = keys_at(keys, from + i);
+
+		p[i] = probe_key(b, build_hash(b, key));
+		p[i].key = key;
+		__builtin_prefetch(p[i].bucket);
 	}
 	for (int i = 0; i < n; i++) {
-		p[i].slot = next_slot(p[i].part, p[i].slot, p[i].hash);
-		if (p[i].slot->row)
-			__builtin_prefetch(build_row(b, p[i].slot->row - 1));
+		approach_row(&p[i]);
+		if (p[i].same)
+			__builtin_prefetch(build_row(b, p[i].bucket->rows[__builtin_ctz(p[i].same)]));
 	}
 }
 
-static uint32_t find_row(const struct build *b, const struct probe_key *k)
+void build_find(const struct build *b, const struct feed *left, int alt, int64_t from, int64_t to, uint32_t *found)
 {
-	struct build_slot *s = k->slot;
-
-	while (s->row && !str_eq(key_of(b, s->row - 1), k->key))
-		s = next_slot(k->part, slot_after(k->part, s), k->hash);
-	return s->row ? s->row - 1 : NO_MATCH;
-}
-
-void build_find(const struct build *b, const struct feed *left, int alt, uint32_t *found)
-{
-	for (int64_t from = 0; from < left->n; from += GROUP) {
-		int n = left->n - from < GROUP ? (int)(left->n - from) : GROUP;
+	for (; from < to; from += GROUP) {
+		int n = to - from < GROUP ? (int)(to - from) : GROUP;
 		struct probe_key p[GROUP];
 
 		approach(b, &left->keys[alt], from, n, p);
-		for (int i = 0; i < n; i++)
-			found[from + i] = feed_null(left, alt, from + i) ? NO_MATCH : find_row(b, &p[i]);
+		for (int i = 0; i < n; i++) {
+			uint32_t *slot = feed_null(left, alt, from + i) ? NULL : find_slot(b, &p[i]);
+
+			found[from + i] = slot ? *slot : NO_MATCH;
+		}
 	}
 }

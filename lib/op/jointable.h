@@ -5,8 +5,7 @@
 #include "lib/base/hash.h"
 #include "lib/op/joinwork.h"
 
-#define PIECE_BITS 18 /* of a place in a piece, in units of 8 bytes: the rest is the block */
-#define SLOTS_PER_ROW 1.5
+#define BUCKET_LOAD 9 /* rows for which there is a bucket */
 
 /* Rows of a batch. Afterwards they lie in the extents, and this is what the table is made of. */
 struct build_piece {
@@ -18,11 +17,11 @@ struct build_piece {
 	struct rowstore store;    /* until its rows are moved: */
 	struct piece_block {
 		uint8_t *to;          /* where each of its blocks goes, */
-		uint32_t base;        /* and the place of that */
+		uint32_t base;        /* the place of that, */
+		uint32_t bytes;
 	} *moved;
-	struct build_slot *rows;  /* place in the piece, by part of the table; */
-	uint32_t end[BUILD_PARTS]; /* where each part ends */
-	int64_t n, listed;        /* rows; those with a key */
+	uint32_t nmoved;
+	int64_t n;                /* rows */
 	int rc;
 	struct err e;
 };
@@ -30,11 +29,6 @@ struct build_piece {
 static inline uint32_t build_hash(const struct build *b, struct str key)
 {
 	return (uint32_t)hash64(key.p, key.n, b->seed);
-}
-
-static inline uint32_t part_of(uint32_t hash)
-{
-	return hash / (uint32_t)(((uint64_t)1 << 32) / BUILD_PARTS);
 }
 
 void build_drop_table(struct build *b);

@@ -30,6 +30,7 @@ struct join {
 	struct join_opts opts;
 	struct arena arena;         /* of the bound keys, the maps and the names */
 	struct key key[2];
+	bool bare;                  /* keys are compared as the bytes of one text each */
 	int nalts;                  /* 1, or with `any` as many as the left key has parts */
 	int nleft, nright;          /* output columns of each side */
 	const struct schema *left;  /* borrowed from the source */
@@ -166,9 +167,10 @@ int feed_tag(struct feed *f, const struct schema *tagged, struct batch **ret, st
 int join_unexpected(const struct feed *left, int64_t row, int alt, enum join_side side, int64_t first, int64_t second, struct err *e);
 
 /* Build side (joinbuild.c: the rows, jointable.c: finding them). A row is named by 32 bits, where it lies; names ascend in right order.
- * In front of each packed row (rowstore.h) stand, as far as they are needed, from right to left: the next row of its key; its number
- * and whether it was matched; with opts.expect its place in the input and that of the first left row that matched it. */
-#define BUILD_PARTS 256 /* of the table, by the first bits of the hash */
+ * Where a packed row (rowstore.h) has its size, the next row of its key is noted; in front of it stand, as far as they are needed, from
+ * right to left: its number and whether it was matched; with opts.expect its place in the input and that of the first left row that
+ * matched it. */
+#define BUCKET_ROWS 12  /* with their tags a cache line */
 
 struct build {
 	struct join *j;
@@ -184,14 +186,12 @@ struct build {
 	int64_t n, bytes;         /* rows and memory of those settled */
 	int64_t data;             /* bytes of the payload, as columns: how large a row is */
 	uint64_t seed;
-	struct build_slot {
-		uint32_t hash, row; /* row + 1; 0: free */
-	} *slots;
-	size_t nslots;            /* of all parts; 0: no table yet */
-	struct build_part {
-		struct build_slot *slots;
+	struct build_bucket {
+		uint8_t tags[BUCKET_ROWS]; /* of the rows' hashes; 0: free */
 		uint32_t n;
-	} parts[BUILD_PARTS];
+		uint32_t rows[BUCKET_ROWS];
+	} *buckets;
+	uint32_t nparts, part_size; /* the table's parts, and the buckets of each; 0: no table yet */
 	bool unique;              /* no key has two rows */
 };
 
@@ -205,8 +205,8 @@ int build_fill(struct build *b, struct feed *f, bool *full, struct err *e) nodis
 /* Makes the table: before rows are looked up. */
 int build_index(struct build *b, struct err *e) nodiscard;
 
-/* found[i] = the first row with the key of row i of alternative `alt`, or NO_MATCH. */
-void build_find(const struct build *b, const struct feed *left, int alt, uint32_t *found);
+/* found[i] = the first row with the key of row i of alternative `alt`, or NO_MATCH; of rows [from, to). */
+void build_find(const struct build *b, const struct feed *left, int alt, int64_t from, int64_t to, uint32_t *found);
 
 /* Is most of what is there of one key? Then cutting by the hash of the key would not help. */
 bool build_is_one_key(const struct build *b);
@@ -234,11 +234,17 @@ static inline uint8_t *build_row(const struct build *b, uint32_t row)
 	return b->extents[row >> EXTENT_BITS].p + (size_t)(row & ((1u << EXTENT_BITS) - 1)) * 8 + b->head;
 }
 
-static inline uint32_t *row_next(uint8_t *row) { return (uint32_t *)(void *)(row - 4); }
+/* From one row to the next. */
+static inline size_t build_step(const struct build *b, const uint8_t *row)
+{
+	return (b->head + row_measure(row, b->j->payload) + 7) & ~(size_t)7;
+}
+
+static inline uint32_t *row_next(uint8_t *row) { return (uint32_t *)(void *)row; }
 
 /* With tagged rows, rows wanted for themselves, and `any`: */
 #define ROW_MATCHED INT64_MIN
-static inline int64_t *row_flagged(uint8_t *row) { return (int64_t *)(void *)(row - 12); }
+static inline int64_t *row_flagged(uint8_t *row) { return (int64_t *)(void *)(row - 8); }
 static inline int64_t row_number(uint8_t *row) { return __atomic_load_n(row_flagged(row), __ATOMIC_RELAXED) & ~ROW_MATCHED; }
 static inline bool row_matched(uint8_t *row) { return __atomic_load_n(row_flagged(row), __ATOMIC_RELAXED) & ROW_MATCHED; }
 
@@ -250,12 +256,12 @@ static inline void row_match(uint8_t *row)
 }
 
 /* With opts.expect: */
-static inline int64_t *row_place(uint8_t *row) { return (int64_t *)(void *)(row - 20); }
-static inline int64_t *row_left_place(uint8_t *row) { return (int64_t *)(void *)(row - 28); }
+static inline int64_t *row_place(uint8_t *row) { return (int64_t *)(void *)(row - 16); }
+static inline int64_t *row_left_place(uint8_t *row) { return (int64_t *)(void *)(row - 24); }
 
 static inline bool build_is_numbered(const struct build *b)
 {
-	return b->head >= 12;
+	return b->head > 0;
 }
 
 /* Passes (joinpass.c). Rows of the left that are seen again against another build carry the place of their first match, or 0. */
@@ -327,6 +333,9 @@ int asof_open(struct join *j, struct source *left, struct source *right, struct 
 
 /* Every left row with every right row (joincross.c). */
 int cross_open(struct join *j, struct feed *left, struct feed *right, struct source **ret, struct err *e) nodiscard;
+
+/* Are keys equal if and only if the bytes of one field are? */
+bool join_keys_are_bare(const struct join *j, const struct schema *left, const struct schema *right);
 
 /* Is this part of a key compared as text (which can be normalized), not as a number or a time? */
 static inline bool join_key_is_text(const struct key_bound *p, const struct schema *s)

@@ -252,14 +252,14 @@ static uint8_t *pack_row(const struct rowstore *s, const struct batch *b, int64_
 /* Where the next row of a block starts. */
 static uint8_t *next_row(const struct rowstore *s, const struct store_block *b)
 {
-	return b->p + (s->head ? ((b->n + 7) & ~(size_t)7) + s->head : b->n);
+	return b->p + (s->spread ? ((b->n + 7) & ~(size_t)7) + s->head : b->n);
 }
 
 /* Rows idx[0 .. n), n > 0, next to each other when idx is NULL (then from `from`). */
 static int add_strip(struct rowstore *s, const struct batch *b, const uint32_t *idx, int64_t from, int64_t n, const struct keys *k,
 		     struct entry *ret, struct err *e)
 {
-	size_t need = s->nested.n + (size_t)n * (s->head ? s->head + 7 : 0);
+	size_t need = s->nested.n + (size_t)n * (s->spread ? s->head + 7 : 0);
 	struct store_block *block;
 	int rc;
 
@@ -414,6 +414,25 @@ static int unpack_column(struct builder *b, const uint8_t **p, struct err *e)
 		return add_var(b, q, n, e);
 	rc = unpack_nested(b, &q, e);
 	return rc;
+}
+
+uint32_t row_measure(const uint8_t *row, const struct schema *s)
+{
+	struct str key = row_key(row);
+	const uint8_t *p = (const uint8_t *)key.p + key.n;
+	uint32_t n;
+
+	for (int c = 0; c < s->nfields; c++) {
+		const struct type *t = &s->fields[c].type;
+
+		n = *p == CODE_NULL ? 0 : t->layout == LAY_FIXED ? (uint32_t)t->width : 1;
+		if (*p == CODE_NULL || t->layout == LAY_FIXED || t->layout == LAY_BIT)
+			p++;
+		else
+			p = get_length(p, &n);
+		p += n;
+	}
+	return (uint32_t)(p - row);
 }
 
 static int unpack_row(const uint8_t *row, struct rows *to, struct err *e)

@@ -7,8 +7,8 @@
  *              253: u32 length, then so many bytes      254: null
  *     nested   their bytes are their elements, packed in the same way
  *
- * Rows follow each other without gaps inside a block, or, where each has a head, at multiples of 8. They start in the first ROW_BLOCK
- * bytes of it. Where rows lie, ROW_PADDING bytes behind the last one may be read. */
+ * Rows follow each other without gaps inside a block, or, where they are spread, at multiples of 8 and with a head before each. They
+ * start in the first ROW_BLOCK bytes of it. Where rows lie, ROW_PADDING bytes behind the last one may be read. */
 #ifndef STOOK_OP_ROWSTORE_H
 #define STOOK_OP_ROWSTORE_H
 
@@ -26,7 +26,8 @@ struct entry {
 
 struct rowstore {
 	const struct schema *schema; /* borrowed */
-	uint32_t head;               /* bytes before each row for the caller, not filled; set after rowstore_init() */
+	bool spread;                 /* set after rowstore_init(), as is: */
+	uint32_t head;               /* bytes before each row for the caller, a multiple of 8, not filled */
 	struct store_block {
 		uint8_t *p;
 		size_t n, cap;
@@ -84,6 +85,9 @@ static inline struct str row_key(const uint8_t *row)
 	}
 	return (struct str){ (const char *)p, n };
 }
+
+/* What row_size() says, where a caller who needs the room has written over it. */
+uint32_t row_measure(const uint8_t *row, const struct schema *s);
 
 /* The value of a row's first column: of text, and not null. */
 static inline struct str row_text(const uint8_t *row)
