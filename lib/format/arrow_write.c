@@ -276,6 +276,8 @@ static int begin(struct arrow_sink *s, struct err *e)
 	return s->collect ? 0 : out_flush(s->out, e);
 }
 
+#define SPILL_LEVEL (-3) /* LZ4's acceleration: what is read once more is to be written soon */
+
 /* Bodies inside compressed bytes stay plain. */
 static void choose_codec(struct arrow_sink *s, const struct write_opts *o)
 {
@@ -283,7 +285,7 @@ static void choose_codec(struct arrow_sink *s, const struct write_opts *o)
 	enum codec c = o->spill ? CODEC_LZ4 : o->bodies ? o->bodies->codec : plain ? CODEC_NONE : CODEC_ZSTD;
 
 	s->x.codec = c == CODEC_ZSTD ? BODY_ZSTD : c == CODEC_LZ4 ? BODY_LZ4 : BODY_PLAIN;
-	s->x.level = o->bodies ? o->bodies->level : 0;
+	s->x.level = o->bodies ? o->bodies->level : o->spill ? SPILL_LEVEL : 0;
 }
 
 static int sink_new(struct out *out, const struct schema *schema, const struct write_opts *o, bool file, struct sink **ret,

@@ -128,20 +128,15 @@ static int check_rest_types(const struct join *j, const struct schema *left, con
 	return 0;
 }
 
-int join_add_tags(struct join *j, struct err *e)
-{
-	int rc = schema_add(j->tagged_out, STR(":l"), &TYPE_INT64, true, e);
-
-	return rc < 0 ? rc : schema_add(j->tagged_out, STR(":r"), &TYPE_INT64, true, e);
-}
-
 static int tag_output(struct join *j, struct err *e)
 {
 	int rc = 0;
 
 	for (int i = 0; i < j->out->nfields && rc == 0; i++)
 		rc = schema_add_field(j->tagged_out, &j->out->fields[i], e);
-	return rc < 0 ? rc : join_add_tags(j, e);
+	if (rc == 0 && (rc = schema_add(j->tagged_out, STR(":l"), &TYPE_INT64, true, e)) == 0)
+		rc = schema_add(j->tagged_out, STR(":r"), &TYPE_INT64, true, e);
+	return rc;
 }
 
 int join_columns(struct join *j, const struct schema *left, const struct schema *right, struct err *e)
@@ -247,13 +242,6 @@ static int number_column(struct batch *b, int col, const int64_t *v, struct err 
 	return 0;
 }
 
-int join_tag_columns(struct batch *b, int col, const int64_t *l, const int64_t *r, struct err *e)
-{
-	int rc = number_column(b, col, l, e);
-
-	return rc < 0 ? rc : number_column(b, col + 1, r, e);
-}
-
 static void share_columns(struct batch *b, int at, const struct batch *from, int n)
 {
 	for (int i = 0; i < n; i++) {
@@ -278,7 +266,9 @@ static int fill(const struct join *j, struct batch *b, struct batch *left, struc
 		share_columns(b, j->nleft, payload, j->nright);
 		batch_keep(b, payload);
 	}
-	return l && rc == 0 ? join_tag_columns(b, j->nleft + j->nright, l, r, e) : rc;
+	if (l && rc == 0 && (rc = number_column(b, j->nleft + j->nright, l, e)) == 0)
+		rc = number_column(b, j->nleft + j->nright + 1, r, e);
+	return rc;
 }
 
 int join_compose(const struct join *j, struct batch *left, struct batch *payload, int64_t n, const int64_t *l, const int64_t *r,
@@ -307,10 +297,7 @@ int join_untag(const struct join *j, struct batch *b, int64_t n, struct batch **
 	out = batch_new(j->out, n);
 	if (!out)
 		return err_oom(e);
-	if (j->lines.print)
-		batch_only_lines(out, join_lines_in(&kept->cols[0]));
-	else
-		share_columns(out, 0, kept, out->schema->nfields);
+	share_columns(out, 0, kept, out->schema->nfields);
 	batch_keep(out, kept);
 	*ret = out;
 	return 0;

@@ -63,18 +63,13 @@ static int line_schema(struct schema **ret, struct err *e)
 
 static int line_schemas(struct join *j, struct err *e)
 {
-	struct schema *tagged;
 	int rc = line_schema(&j->line, e);
 
-	if (rc < 0 || (rc = line_schema(&tagged, e)) < 0)
-		return rc;
-	schema_unref(j->tagged_out);
-	j->tagged_out = tagged;
-	if (j->nright) {
+	if (rc == 0 && j->nright) {
 		j->cells = j->payload;
-		j->payload = (struct schema *)(uintptr_t)schema_ref(j->line);
+		j->payload = schema_ref(j->line);
 	}
-	return join_add_tags(j, e);
+	return rc;
 }
 
 int join_ask_for_lines(struct join *j, struct source *left, struct source *right, const struct line_form *form, struct err *e)
@@ -279,9 +274,9 @@ static int find_left(struct joined *o, struct batch *left, struct arena *a, stru
 }
 
 int join_compose_lines(const struct join *j, const struct build *build, struct batch *left, const uint32_t *idx, const uint32_t *hits,
-		       int64_t n, const int64_t *l, const int64_t *r, struct batch **ret, struct err *e)
+		       int64_t n, bool column, struct batch **ret, struct err *e)
 {
-	cleanup_batch struct batch *b = batch_new(l ? j->tagged_out : j->out, n);
+	cleanup_batch struct batch *b = batch_new(column ? j->line : j->out, n);
 	cleanup_arena struct arena scratch = { 0 };
 	struct joined o = { .j = j, .build = build, .idx = idx, .hits = hits, .n = n };
 	struct text_lines lines;
@@ -289,14 +284,10 @@ int join_compose_lines(const struct join *j, const struct build *build, struct b
 
 	if (rc < 0 || (rc = join_lines(&o, &b->arena, &lines, e)) < 0)
 		return rc;
-	if (l) {
+	if (column)
 		b->cols[0] = join_line_column(j, &lines, n);
-		rc = join_tag_columns(b, 1, l, r, e);
-	} else {
+	else
 		batch_only_lines(b, lines);
-	}
-	if (rc < 0)
-		return rc;
 	*ret = b;
 	b = NULL;
 	return 0;

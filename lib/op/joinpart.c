@@ -5,10 +5,19 @@
  * Every part's result is in order and tagged with row numbers; merging by them gives the order of the whole.
  * Invariant: a pair of rows comes out of exactly one pass. */
 #include "lib/base/hash.h"
+#include "lib/io/meter.h"
 #include "lib/op/joinwork.h"
-#include "lib/op/merger.h"
+#include "lib/op/rowmerge.h"
 
-#define MOST_OUTS 48     /* results merged at once, */
+#define MOST_OUTS 144    /* results merged at once; */
+#define USUAL_OUTS 48    /* where memory is little so many, */
+#define MUCH ((int64_t)64 << 20)
+#define MOST_PARTS 128   /* that are cut at once, one for each */
+#define PART_ROOM ((int64_t)1 << 20) /* of the memory, */
+#define FEWEST_PARTS 32  /* and never fewer at first */
+#define FLUSH_SHARE 16   /* of the memory for rows on their way to a part's file, */
+#define LEAST_FLUSH (32 << 10)
+#define MOST_FLUSH (128 << 10)
 #define FEW_OUTS 12      /* and never fewer than these while there are others to come */
 #define CURSOR 8         /* memory that merging takes for each, in batches (as in sorter.c) */
 #define MAX_LEVEL 6
@@ -18,11 +27,10 @@ struct parts {
 	struct source source;
 	struct join *j;
 	struct schema *tagged[2];
-	struct key order;        /* :l, :r */
-	struct key_bound columns[2];
-	struct source *outs[MOST_OUTS];
+	struct runfile *outs[MOST_OUTS];
 	int level[MOST_OUTS];    /* how often the rows of a result have been merged: never more than those of the one before */
 	int nouts;
+	int64_t rows, bytes;     /* of all results so far: how large a row is */
 	struct source *merged;
 };
 
@@ -31,7 +39,7 @@ static void parts_close(struct source *s)
 	struct parts *p = (struct parts *)s;
 
 	while (p->nouts)
-		source_close(p->outs[--p->nouts]);
+		runfile_free(p->outs[--p->nouts]);
 	source_close(p->merged);
 	schema_unref(p->tagged[LEFT]);
 	schema_unref(p->tagged[RIGHT]);
@@ -41,57 +49,91 @@ static void parts_close(struct source *s)
 
 /* Results. */
 
+static int most_outs(const struct parts *p)
+{
+	return p->j->opts.memory >= MUCH ? MOST_OUTS : USUAL_OUTS;
+}
+
 static int64_t out_batch_bytes(const struct parts *p)
 {
-	int64_t size = p->j->opts.memory / (CURSOR * MOST_OUTS);
+	int64_t size = p->j->opts.memory / (CURSOR * most_outs(p));
 
 	return size > BATCH_BYTES ? BATCH_BYTES : size ? size : 1;
 }
 
-/* Results [from, nouts) as one. */
-static int merge_outs(struct parts *p, int from, int64_t batch_bytes, struct source **ret, struct err *e)
+static struct row_form packed_form(const struct parts *p)
 {
-	struct merge_opts o = { .limit = -1, .batch_bytes = batch_bytes };
-	int n = p->nouts - from;
-
-	p->nouts = from;
-	return merge_open(p->outs + from, n, p->j->tagged_out, &p->order, &o, ret, e);
+	return (struct row_form){ .block_bytes = (size_t)out_batch_bytes(p), .pack = true };
 }
 
-static int add_out(struct parts *p, struct source *from, int level, struct err *e)
+static int64_t out_rows(const struct parts *p, int64_t size)
 {
-	int rc = spill_source(from, p->j->opts.tmpdir, &p->outs[p->nouts], e);
+	return rows_per_batch(p->bytes, p->rows, size);
+}
 
-	if (rc == 0)
-		p->level[p->nouts++] = level;
-	source_close(from);
+/* Results [from, nouts) as one, in pieces of about `rows` rows. */
+static int merge_outs(struct parts *p, int from, const struct row_form *form, int64_t rows, struct rowstream **ret, struct err *e)
+{
+	struct row_feed *feeds = calloc((size_t)(p->nouts - from), sizeof *feeds);
+	int n = 0, rc = feeds ? 0 : err_oom(e);
+
+	for (int i = from; i < p->nouts && rc == 0; i++) {
+		rc = runreader_open(p->outs[i], p->j->pool, &feeds[n].file, e);
+		n += rc == 0;
+		p->outs[i] = NULL;
+	}
+	if (rc == 0) {
+		p->nouts = from;
+		rc = rowmerge_open(feeds, n, UNIQUE_NONE, form, rows, p->j->pool, p->j->opts.threads + 1, ret, e);
+	} else {
+		for (int i = 0; i < n; i++)
+			runreader_close(feeds[i].file);
+	}
+	free(feeds);
 	return rc;
+}
+
+/* Takes `from`. */
+static int add_out(struct parts *p, struct rowstream *from, int level, struct err *e)
+{
+	struct runfile *f;
+	int rc = runfile_write(from, -1, p->j->opts.tmpdir, &f, e);
+
+	if (rc < 0)
+		return rc;
+	runfile_rows(f, &p->rows, &p->bytes);
+	meter_add(&meter.spills, 1);
+	meter_add(&meter.spilled, runfile_bytes(f));
+	p->level[p->nouts] = level;
+	p->outs[p->nouts++] = f;
+	return 0;
 }
 
 /* Too many results for one merge: those of the lowest levels become one of the next, so that a row is merged log(size) times. */
 static int collapse(struct parts *p, struct err *e)
 {
-	struct source *merged;
+	struct row_form form = packed_form(p);
+	struct rowstream *merged;
 	int from = p->nouts, level = 0, rc;
 
-	if (p->nouts < MOST_OUTS)
+	if (p->nouts < most_outs(p))
 		return 0;
 	while (p->nouts - from < FEW_OUTS)
 		for (level = p->level[from - 1]; from && p->level[from - 1] == level; from--)
 			;
-	rc = merge_outs(p, from, out_batch_bytes(p), &merged, e);
+	rc = merge_outs(p, from, &form, out_rows(p, out_batch_bytes(p)), &merged, e);
 	return rc < 0 ? rc : add_out(p, merged, level + 1, e);
 }
 
 /* One pass; its result is put away. */
 static int run_pass(struct parts *p, struct build *b, struct feed *left, struct pass_opts o, struct err *e)
 {
-	struct source *s;
+	struct rowstream *s;
 	int rc = collapse(p, e);
 
 	o.tagged = true;
 	o.batch_bytes = out_batch_bytes(p);
-	if (rc < 0 || (rc = pass_open(b, left, &o, &s, e)) < 0)
+	if (rc < 0 || (rc = pass_rows(b, left, &o, &s, e)) < 0)
 		return rc;
 	return add_out(p, s, 0, e);
 }
@@ -274,15 +316,25 @@ struct cut {
 	struct regroup side[2];
 };
 
+static int open_side(struct parts *p, struct regroup *r, enum join_side side, int n, struct err *e)
+{
+	int64_t share = p->j->opts.memory / FLUSH_SHARE / n;
+	int rc = regroup_open(r, p->tagged[side], n, p->j->opts.tmpdir, e);
+
+	r->pool = p->j->opts.threads > 1 ? p->j->pool : NULL;
+	r->flush_bytes = share < LEAST_FLUSH ? LEAST_FLUSH : share < MOST_FLUSH ? share : MOST_FLUSH;
+	return rc;
+}
+
 /* Cuts what is in the build, the rest of `right` and all of `left` into n parts, and joins them. */
 static int cut(struct parts *p, int level, int n, struct build *b, struct feed *right, struct feed *left, struct err *e)
 {
 	struct cut *c = calloc(1, sizeof *c);
-	int rc = c ? regroup_open(&c->side[RIGHT], p->tagged[RIGHT], n, p->j->opts.tmpdir, e) : err_oom(e);
+	int rc = c ? open_side(p, &c->side[RIGHT], RIGHT, n, e) : err_oom(e);
 
 	if (rc == 0 && (rc = put_build(p, &c->side[RIGHT], b, level, e)) == 0 &&
 	    (rc = put_all(p, &c->side[RIGHT], right, level, e)) == 0 &&
-	    (rc = regroup_open(&c->side[LEFT], p->tagged[LEFT], n, p->j->opts.tmpdir, e)) == 0)
+	    (rc = open_side(p, &c->side[LEFT], LEFT, n, e)) == 0)
 		rc = put_all(p, &c->side[LEFT], left, level, e);
 	for (int i = 0; i < n && rc == 0; i++)
 		rc = join_part(p, level, &c->side[RIGHT], &c->side[LEFT], i, e);
@@ -299,7 +351,15 @@ static int enough_parts(const struct build *b, int64_t rows)
 {
 	int64_t n = 2 * (rows / b->n) + 2;
 
-	return n < JOIN_PARTS ? (int)n : JOIN_PARTS;
+	return n < MOST_PARTS ? (int)n : MOST_PARTS;
+}
+
+/* At first, when nobody knows what is to come: as many as there is memory for. */
+static int first_parts(const struct parts *p)
+{
+	int64_t n = p->j->opts.memory / PART_ROOM;
+
+	return n < FEWEST_PARTS ? FEWEST_PARTS : n < MOST_PARTS ? (int)n : MOST_PARTS;
 }
 
 /* A part whose right side, of `rows` rows, does not fit: cut again, or block by block. */
@@ -360,9 +420,14 @@ static int in_blocks(struct parts *p, struct build *b, struct feed *right, struc
 /* Without the tags; *stop: from some row on an error comes instead. */
 static int without_tags(struct parts *p, struct batch *b, bool *stop, struct batch **ret, struct err *e)
 {
-	const struct column *l = &b->cols[p->columns[0].col];
+	const struct column *l = &b->cols[p->j->tagged_out->nfields - 2];
 	int64_t n = 0;
 
+	*stop = false;
+	if (p->j->lines.print) { /* nothing was read beyond the error */
+		*ret = batch_ref(b);
+		return 0;
+	}
 	while (n < b->nrows && !(p->j->stopped && (column_is_null(l, n) || column_i64(l, n) >= p->j->stop_row)))
 		n++;
 	*stop = n < b->nrows;
@@ -388,19 +453,28 @@ static int parts_next(struct source *s, struct batch **ret, struct err *e)
 	return -e->status;
 }
 
+/* All results, in the order of the join. */
+static int merge_all(struct parts *p, struct err *e)
+{
+	bool lines = p->j->lines.print;
+	const struct schema *s = lines ? p->j->out : p->j->tagged_out;
+	struct row_form form = { .schema = s, .lines = lines, .batch_rows = out_rows(p, 0) };
+	struct rowstream *merged;
+	int rc = merge_outs(p, 0, &form, form.batch_rows, &merged, e);
+
+	return rc < 0 ? rc : rowstream_source(merged, s, -1, &p->merged, e);
+}
+
 static int join_all(struct parts *p, struct build *b, struct feed *right, struct feed *left, struct err *e)
 {
 	const struct join *j = p->j;
 	int rc;
 
-	for (int i = 0; i < 2; i++)
-		p->columns[i].col = j->tagged_out->nfields - 2 + i;
-	p->order = (struct key){ .n = 2, .parts = p->columns };
 	if ((rc = feed_tagged_schema(j, LEFT, &p->tagged[LEFT], e)) < 0 || (rc = feed_tagged_schema(j, RIGHT, &p->tagged[RIGHT], e)) < 0)
 		return rc;
-	rc = j->opts.any ? in_blocks(p, b, right, left, e) : cut(p, 0, JOIN_PARTS, b, right, left, e);
+	rc = j->opts.any ? in_blocks(p, b, right, left, e) : cut(p, 0, first_parts(p), b, right, left, e);
 	build_free(b);
-	return rc == 0 && p->nouts ? merge_outs(p, 0, 0, &p->merged, e) : rc;
+	return rc == 0 && p->nouts ? merge_all(p, e) : rc;
 }
 
 int parts_open(struct join *j, struct build *b, struct feed *right, struct feed *left, struct source **ret, struct err *e)

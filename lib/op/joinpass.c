@@ -31,12 +31,17 @@ struct probe {
 	int64_t *l, *r;         /* their numbers, tagged */
 	struct batch *out[MOST_OUT];
 	int nout, taken;
+	struct rowstore store;  /* tagged: the batches packed, */
+	struct entry *packed;   /* their rows, */
+	int64_t npacked, room;
+	struct rowout blocks;   /* and blocks of those instead of batches */
 	int rc;                 /* of what comes behind them */
 	struct err e;
 };
 
 struct pass {
 	struct source source;
+	struct rowstream rows;
 	struct join *j;
 	struct build *build;
 	struct feed *left;
@@ -67,6 +72,9 @@ static void probe_clear(struct probe *x)
 static void probe_free(struct probe *x)
 {
 	probe_clear(x);
+	rowstore_free(&x->store);
+	rowout_free(&x->blocks);
+	free(x->packed);
 	arena_free(&x->arena);
 	free(x->idx);
 	free(x->hits);
@@ -87,6 +95,11 @@ static void pass_close(struct source *s)
 	schema_unref(p->seen_schema);
 	schema_unref(s->schema);
 	free(p);
+}
+
+static void rows_close(struct rowstream *s)
+{
+	source_close((struct source *)((char *)s - offsetof(struct pass, rows)));
 }
 
 /* What was found before. */
@@ -340,7 +353,7 @@ static int emit(struct probe *x, struct batch **ret, struct err *e)
 
 	if (x->j->lines.print) {
 		x->npairs = 0;
-		return join_compose_lines(x->j, x->build, x->left.batch, x->idx, x->hits, n, x->o->tagged ? x->l : NULL, x->r, ret, e);
+		return join_compose_lines(x->j, x->build, x->left.batch, x->idx, x->hits, n, x->o->tagged, ret, e);
 	}
 	rc = join_rows(x->left.batch, x->idx, n, &left, e);
 	return rc < 0 ? rc : compose(x, left, !join_left_only(x->j), ret, e);
@@ -361,20 +374,80 @@ static int make_found(struct probe *x, struct err *e)
 	return x->found ? 0 : err_oom(e);
 }
 
+/* Joined rows that leave memory. */
+
+/* Keys of n joined rows: the number of the left row, or behind all of them that of the right row. */
+static int order_keys(const struct probe *x, int64_t n, struct arena *a, struct keys *ret, struct err *e)
+{
+	uint8_t *bytes = arena_alloc(a, (size_t)n * 8 + 8);
+	uint32_t *offsets = arena_array(a, uint32_t, (size_t)n + 1);
+
+	if (!bytes || !offsets)
+		return err_oom(e);
+	for (int64_t i = 0; i < n; i++) {
+		uint64_t key = htobe64(x->l[i] >= 0 ? (uint64_t)x->l[i] : (uint64_t)1 << 63 | (uint64_t)x->r[i]);
+
+		memcpy(bytes + i * 8, &key, 8);
+		offsets[i + 1] = (uint32_t)(i + 1) * 8;
+	}
+	*ret = (struct keys){ .n = n, .bytes = bytes, .offsets = offsets, .fixed = 8 };
+	return 0;
+}
+
+static int pack(struct probe *x, const struct batch *b, struct err *e)
+{
+	cleanup_arena struct arena scratch = { 0 };
+	struct keys keys;
+	int rc = order_keys(x, b->nrows, &scratch, &keys, e);
+
+	if (rc == 0 && x->npacked + b->nrows > x->room) {
+		int64_t room = 2 * x->room + b->nrows;
+
+		if ((rc = GROW(x->packed, room, e)) == 0)
+			x->room = room;
+	}
+	if (rc < 0 || (rc = rowstore_add(&x->store, b, NULL, b->nrows, &keys, x->packed + x->npacked, e)) < 0)
+		return rc;
+	x->npacked += b->nrows;
+	return 0;
+}
+
+static int emit_packed(struct probe *x, struct err *e)
+{
+	cleanup_batch struct batch *b = NULL;
+	int rc = emit(x, &b, e);
+
+	return rc < 0 ? rc : pack(x, b, e);
+}
+
+/* What has been packed, as blocks. */
+static int make_blocks(struct probe *x, struct err *e)
+{
+	struct row_form form = { .block_bytes = (size_t)x->o->batch_bytes, .pack = true };
+	int rc = rowout_make(&x->blocks, &form, x->packed, x->npacked, e);
+
+	rowstore_free(&x->store);
+	rowstore_init(&x->store, join_run_schema(x->j));
+	x->npacked = 0;
+	return rc;
+}
+
 /* The next batches of the probe, as many as it may make ahead. */
 static int make_batches(struct probe *x, struct err *e)
 {
 	int64_t max = batch_rows(x);
 	int rc = x->found ? 0 : make_found(x, e);
 
-	while (rc == 0 && !x->done && x->nout < x->most_out) {
+	for (int n = 0; rc == 0 && !x->done && n < x->most_out; n++) {
 		pair_rows(x, max);
 		if (!x->npairs)
 			x->done = true;
+		else if (x->o->tagged)
+			rc = emit_packed(x, e);
 		else if ((rc = emit(x, &x->out[x->nout], e)) == 0)
 			x->nout++;
 	}
-	return rc;
+	return rc < 0 || !x->o->tagged ? rc : make_blocks(x, e);
 }
 
 static void run_probe(struct job *job)
@@ -450,18 +523,17 @@ static int end_probe(struct pass *p, struct err *e)
 	return rc;
 }
 
-/* The first probe's next batch; NULL: it has no more. */
-static int next_batch(struct pass *p, struct batch **ret, struct err *e)
+/* Makes the first probe have a batch or a block; *any = false: it has no more. */
+static int wait_output(struct pass *p, bool *any, struct err *e)
 {
 	struct probe *x = &p->ring[p->first];
 
 	for (;;) {
 		if (p->window > 1)
 			pool_wait(p->j->pool, &x->job);
-		if (x->taken < x->nout) {
-			*ret = x->out[x->taken++];
+		*any = x->taken < x->nout || x->blocks.at < x->blocks.n;
+		if (*any)
 			return 0;
-		}
 		if (x->rc < 0)
 			*e = x->e;
 		if (x->rc < 0 || x->done)
@@ -470,11 +542,15 @@ static int next_batch(struct pass *p, struct batch **ret, struct err *e)
 	}
 }
 
+/* Right rows without a match: a batch of them; NULL: no more. */
 static int next_rest(struct pass *p, struct batch **ret, struct err *e)
 {
 	struct probe *x = &p->ring[0];
 	int64_t max = batch_rows(x);
 	uint32_t place;
+
+	if (!join_wants_rest(p->j))
+		return 0;
 
 	while (x->npairs < max && build_each(p->build, &p->rest, &place)) {
 		uint8_t *row = build_row(p->build, place);
@@ -491,34 +567,72 @@ static int next_rest(struct pass *p, struct batch **ret, struct err *e)
 	return x->npairs ? compose(x, NULL, true, ret, e) : 0;
 }
 
-static int pass_next(struct source *s, struct batch **ret, struct err *e)
+/* The probe whose output is next; NULL: the left side is done. */
+static int next_probe(struct pass *p, struct probe **ret, struct err *e)
 {
-	struct pass *p = (struct pass *)s;
+	bool any;
 	int rc;
 
+	*ret = NULL;
 	for (;;) {
 		top_up(p);
 		if (!p->nprobes)
 			break;
-		if ((rc = next_batch(p, ret, e)) < 0 || *ret)
+		if ((rc = wait_output(p, &any, e)) < 0)
 			return rc;
+		if (any) {
+			*ret = &p->ring[p->first];
+			return 0;
+		}
 		if ((rc = end_probe(p, e)) < 0)
 			return rc;
 	}
-	if (p->rc < 0) {
-		*e = p->e;
-		return p->rc;
+	*e = p->e;
+	return p->rc;
+}
+
+static int pass_next(struct source *s, struct batch **ret, struct err *e)
+{
+	struct pass *p = (struct pass *)s;
+	struct probe *x;
+	int rc = next_probe(p, &x, e);
+
+	if (rc < 0)
+		return rc;
+	if (x) {
+		*ret = x->out[x->taken++];
+		return 0;
 	}
-	if (p->j->stopped && !p->o.tagged) {
+	if (p->j->stopped) {
 		*e = p->j->failure;
 		return -e->status;
 	}
-	return join_wants_rest(p->j) ? next_rest(p, ret, e) : 0;
+	return next_rest(p, ret, e);
+}
+
+/* The same as blocks. */
+static int rows_next(struct rowstream *s, struct rowout **ret, struct err *e)
+{
+	struct pass *p = (struct pass *)((char *)s - offsetof(struct pass, rows));
+	cleanup_batch struct batch *rest = NULL;
+	struct probe *x;
+	int rc = next_probe(p, &x, e);
+
+	*ret = NULL;
+	if (rc == 0 && !x) {
+		x = &p->ring[0];
+		if (x->blocks.at == x->blocks.n && (rc = next_rest(p, &rest, e)) == 0 && rest && (rc = pack(x, rest, e)) == 0)
+			rc = make_blocks(x, e);
+	}
+	if (rc == 0 && x->blocks.at < x->blocks.n)
+		*ret = &x->blocks;
+	return rc;
 }
 
 static int probe_init(struct pass *p, struct probe *x, struct err *e)
 {
 	*x = (struct probe){ .job = { .run = run_probe }, .j = p->j, .build = p->build, .o = &p->o, .most_out = p->most_out };
+	rowstore_init(&x->store, join_run_schema(p->j));
 	x->now = calloc((size_t)p->j->nalts, sizeof *x->now);
 	x->idx = malloc(BATCH_ROWS * sizeof *x->idx);
 	x->hits = malloc(BATCH_ROWS * sizeof *x->hits);
@@ -561,7 +675,8 @@ int pass_open(struct build *b, struct feed *left, const struct pass_opts *o, str
 
 	if (!p)
 		return err_oom(e);
-	p->source = (struct source){ schema_ref(o->tagged ? b->j->tagged_out : b->j->out), pass_next, pass_close, NULL };
+	p->source = (struct source){ schema_ref(b->j->out), pass_next, pass_close, NULL };
+	p->rows = (struct rowstream){ rows_next, rows_close };
 	p->j = b->j;
 	p->build = b;
 	p->left = left;
@@ -573,4 +688,14 @@ int pass_open(struct build *b, struct feed *left, const struct pass_opts *o, str
 	}
 	*ret = &p->source;
 	return 0;
+}
+
+int pass_rows(struct build *b, struct feed *left, const struct pass_opts *o, struct rowstream **ret, struct err *e)
+{
+	struct source *s;
+	int rc = pass_open(b, left, o, &s, e);
+
+	if (rc == 0)
+		*ret = &((struct pass *)s)->rows;
+	return rc;
 }

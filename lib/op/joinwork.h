@@ -8,7 +8,8 @@
  *
  * Rows that leave memory are tagged: behind their columns stand `:row`, the row's number in its input, `:key`, its encoded keys
  * (null: equals nothing), and `:place`, the line it came from when that is wanted. Joined rows that leave memory carry `:l` and
- * `:r`, the numbers of both rows (null: none): ordering by them is the defined order of a join. */
+ * `:r`, the numbers of both rows (null: none), where they are not lines, and are packed (rowstore.h) under the number of the left row, or
+ * behind all of those under that of the right row: this is the defined order of a join. */
 #ifndef STOOK_OP_JOINWORK_H
 #define STOOK_OP_JOINWORK_H
 
@@ -18,10 +19,9 @@
 #include "lib/op/order.h"
 #include "lib/op/pick.h"
 #include "lib/op/regroup.h"
-#include "lib/op/rowstore.h"
+#include "lib/op/rowout.h"
 
 #define NO_MATCH UINT32_MAX
-#define JOIN_PARTS 32
 #define JOIN_NAMES 256
 
 enum join_side { LEFT, RIGHT };
@@ -70,9 +70,6 @@ static inline bool join_left_only(const struct join *j)
 /* Columns (joincols.c). */
 int join_columns(struct join *j, const struct schema *left, const struct schema *right, struct err *e) nodiscard;
 void join_free(struct join *j);
-int join_add_tags(struct join *j, struct err *e) nodiscard; /* to the schema of tagged results */
-/* Columns col and col + 1 of a tagged result. */
-int join_tag_columns(struct batch *b, int col, const int64_t *l, const int64_t *r, struct err *e) nodiscard;
 
 /* Rows idx[0 .. n) of b, as cheaply as can be: itself, a slice, or gathered. */
 int join_rows(struct batch *b, const uint32_t *idx, int64_t n, struct batch **ret, struct err *e) nodiscard;
@@ -82,7 +79,7 @@ int join_rows(struct batch *b, const uint32_t *idx, int64_t n, struct batch **re
 int join_compose(const struct join *j, struct batch *left, struct batch *payload, int64_t n, const int64_t *l, const int64_t *r,
 		 struct batch **ret, struct err *e) nodiscard;
 
-/* Rows 0 .. n of a tagged result without its tags. */
+/* Rows 0 .. n of a tagged result without its tags. Not of lines. */
 int join_untag(const struct join *j, struct batch *b, int64_t n, struct batch **ret, struct err *e) nodiscard;
 
 /* Lines (joinlines.c). */
@@ -91,10 +88,16 @@ int join_untag(const struct join *j, struct batch *b, int64_t n, struct batch **
 bool join_lines_apply(const struct join *j, const struct line_form *form);
 int join_ask_for_lines(struct join *j, struct source *left, struct source *right, const struct line_form *form, struct err *e) nodiscard;
 
-/* join_rows(), build_payload() and join_compose() in one, of lines. */
+/* join_rows(), build_payload() and join_compose() in one, of lines; `column`: as the one column of `line`. */
 struct build;
 int join_compose_lines(const struct join *j, const struct build *build, struct batch *left, const uint32_t *idx, const uint32_t *hits,
-		       int64_t n, const int64_t *l, const int64_t *r, struct batch **ret, struct err *e) nodiscard;
+		       int64_t n, bool column, struct batch **ret, struct err *e) nodiscard;
+
+/* Of joined rows that leave memory. */
+static inline const struct schema *join_run_schema(const struct join *j)
+{
+	return j->lines.print ? j->line : j->tagged_out;
+}
 
 static inline struct column join_line_column(const struct join *j, const struct text_lines *lines, int64_t n)
 {
@@ -266,15 +269,17 @@ static inline bool build_is_numbered(const struct build *b)
 
 /* Passes (joinpass.c). Rows of the left that are seen again against another build carry the place of their first match, or 0. */
 struct pass_opts {
-	bool tagged;               /* joined rows get :l and :r */
+	bool tagged;               /* joined rows leave memory */
 	bool final;                /* the right side ends with this build: left rows that found nothing come out */
 	struct source *seen;       /* of the passes before; NULL: this is the first. Borrowed */
 	struct spill *to;          /* where to note it for the next pass; NULL: there is none */
-	int64_t batch_bytes;       /* 0: the usual */
+	int64_t batch_bytes;       /* 0: the usual; tagged: of the blocks */
 };
 
-/* Borrows build and feed. */
+/* Borrow build and feed. */
 int pass_open(struct build *b, struct feed *left, const struct pass_opts *o, struct source **ret, struct err *e) nodiscard;
+/* Tagged: blocks of packed rows, compressed. */
+int pass_rows(struct build *b, struct feed *left, const struct pass_opts *o, struct rowstream **ret, struct err *e) nodiscard;
 
 #define SEEN_RECORD 1 /* the place of a first match whose place is not kept */
 

@@ -41,7 +41,7 @@ static void run_aside(struct job *job)
 
 	for (int64_t i = 0; i < x->b->nrows; i++)
 		if ((x->part[i] & (ASIDES - 1)) != x->number)
-			x->part[i] = REGROUP_MOST;
+			x->part[i] = REGROUP_PARTS;
 	x->rc = regroup_add(&x->r->parts, x->b, x->part, &x->e);
 }
 
@@ -51,7 +51,7 @@ static void find_parts(const struct reducer *r, uint32_t from, uint32_t n, uint8
 	for (uint32_t i = 0; i < n; i++) {
 		struct str key = grouper_key(&r->grouper, from + i);
 
-		part[i] = hash64(key.p, key.n, (uint64_t)r->level + 1) % REGROUP_MOST;
+		part[i] = hash64(key.p, key.n, (uint64_t)r->level + 1) % REGROUP_PARTS;
 	}
 }
 
@@ -127,7 +127,7 @@ int reduce_set_aside(struct reducer *r, struct err *e)
 	if (n && reduce_memory(r) / n > r->a_group)
 		r->a_group = reduce_memory(r) / n;
 	if (rc == 0 && !r->parts.open && (rc = reduce_schema(r, true, FIRST_ROW, &r->states, e)) == 0)
-		rc = regroup_open(&r->parts, r->states, REGROUP_MOST, r->o.tmpdir, e);
+		rc = regroup_open(&r->parts, r->states, REGROUP_PARTS, r->o.tmpdir, e);
 	if (rc == 0 && (rc = grouper_seal(&r->grouper, e)) == 0)
 		rc = rows_init(&rows, r->states, e);
 	if (rc == 0 && n)
@@ -174,7 +174,7 @@ static int at_once(const struct reducer *r)
 {
 	int64_t most = 1, n;
 
-	for (int i = 0; i < REGROUP_MOST; i++)
+	for (int i = 0; i < REGROUP_PARTS; i++)
 		most = r->parts.parts[i].rows > most ? r->parts.parts[i].rows : most;
 	n = (int64_t)(room(r) / ((size_t)most * r->a_group + 1));
 	return n < 2 || r->o.threads < 2 ? 1 : n < r->o.threads ? (int)n : r->o.threads;
@@ -188,11 +188,11 @@ static int merge_all(struct reducer *r, struct part_job *jobs, struct err *e)
 
 	if ((rc = regroup_seal(&r->parts, e)) < 0 || (rc = pool_open(&pool, threads, e)) < 0)
 		return rc;
-	for (int i = 0; i < REGROUP_MOST; i++) {
+	for (int i = 0; i < REGROUP_PARTS; i++) {
 		jobs[i] = (struct part_job){ .job.run = run_part, .r = r, .part = i, .threads = threads };
 		pool_give(pool, &jobs[i].job);
 	}
-	for (int i = 0; i < REGROUP_MOST; i++) {
+	for (int i = 0; i < REGROUP_PARTS; i++) {
 		pool_wait(pool, &jobs[i].job);
 		if (jobs[i].rc < 0 && rc == 0) {
 			rc = jobs[i].rc;
@@ -224,14 +224,14 @@ static int bind_merge_key(struct reducer *r, struct err *e)
 
 int reduce_merge_parts(struct reducer *r, struct err *e)
 {
-	struct source *from[REGROUP_MOST];
-	struct part_job jobs[REGROUP_MOST] = { 0 };
+	struct source *from[REGROUP_PARTS];
+	struct part_job jobs[REGROUP_PARTS] = { 0 };
 	cleanup_schema struct schema *s = NULL;
 	int n = 0, rc = reduce_set_aside(r, e);
 
 	if (rc == 0 && (rc = bind_merge_key(r, e)) == 0 && (rc = reduce_schema(r, r->o.partial, FIRST_ROW, &s, e)) == 0)
 		rc = merge_all(r, jobs, e);
-	for (int i = 0; i < REGROUP_MOST; i++)
+	for (int i = 0; i < REGROUP_PARTS; i++)
 		if (jobs[i].result)
 			from[n++] = jobs[i].result;
 	if (rc == 0)

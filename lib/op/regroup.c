@@ -1,6 +1,8 @@
-/* Partitions on disk: see regroup.h. A partition's rows are collected to a decent size before they are compressed and written.
- */
+/* Partitions on disk: see regroup.h. A partition's rows are collected to a decent size before they are compressed and written, by a
+ * job where there is a pool: one a part at a time, so that they keep their order. */
 #include "lib/op/regroup.h"
+
+#include <stdlib.h>
 
 #define FLUSH_BYTES (4 << 20) /* of all partitions together */
 
@@ -8,7 +10,7 @@ int regroup_open(struct regroup *r, const struct schema *schema, int n, const ch
 {
 	int rc = 0;
 
-	*r = (struct regroup){ .schema = schema_ref(schema), .n = n, .open = true };
+	*r = (struct regroup){ .schema = schema_ref(schema), .n = n, .flush_bytes = FLUSH_BYTES / n, .open = true };
 	for (int i = 0; i < r->n; i++)
 		r->parts[i].fd = -1;
 	for (int i = 0; i < r->n && rc == 0; i++)
@@ -17,17 +19,57 @@ int regroup_open(struct regroup *r, const struct schema *schema, int n, const ch
 	return rc;
 }
 
+/* What was given of a part last is written. */
+static int settle(struct regroup *r, int part, struct err *e)
+{
+	struct regroup_write *w = r->writes ? &r->writes[part] : NULL;
+
+	if (!w || !w->given)
+		return 0;
+	pool_wait(r->pool, &w->job);
+	w->given = false;
+	if (w->rc < 0)
+		*e = w->e;
+	return w->rc;
+}
+
 void regroup_close(struct regroup *r)
 {
 	if (!r->open)
 		return;
 	for (int i = 0; i < r->n; i++) {
+		struct err e;
+
+		(void)!settle(r, i, &e);
 		if (r->rows[i].schema)
 			rows_free(&r->rows[i]);
 		spill_close(&r->parts[i]);
 	}
 	schema_unref(r->schema);
+	free(r->writes);
 	*r = (struct regroup){ 0 };
+}
+
+static void run_write(struct job *job)
+{
+	struct regroup_write *w = (struct regroup_write *)job;
+
+	w->rc = spill_write(w->to, w->b, &w->e);
+	batch_unref(w->b);
+	w->b = NULL;
+}
+
+static int write_later(struct regroup *r, int part, struct batch *b, struct err *e)
+{
+	int rc = settle(r, part, e);
+
+	if (rc < 0)
+		return rc;
+	if (!r->writes && !(r->writes = calloc((size_t)r->n, sizeof *r->writes)))
+		return err_oom(e);
+	r->writes[part] = (struct regroup_write){ .job = { .run = run_write }, .to = &r->parts[part], .b = batch_ref(b), .given = true };
+	pool_give(r->pool, &r->writes[part].job);
+	return 0;
 }
 
 static int flush(struct regroup *r, int part, struct err *e)
@@ -39,7 +81,7 @@ static int flush(struct regroup *r, int part, struct err *e)
 		return 0;
 	if ((rc = rows_take(&r->rows[part], &b, e)) < 0)
 		return rc;
-	return spill_write(&r->parts[part], b, e);
+	return r->pool ? write_later(r, part, b, e) : spill_write(&r->parts[part], b, e);
 }
 
 /* Rows by partition, in order within each: idx[from[k] .. from[k + 1]) are those of partition k. */
@@ -72,7 +114,7 @@ int regroup_add(struct regroup *r, const struct batch *b, const uint8_t *part, s
 		if (from[k] == from[k + 1])
 			continue; /* perhaps another thread's */
 		rc = rows_gather(&r->rows[k], b, idx + from[k], from[k + 1] - from[k], e);
-		if (rc == 0 && rows_bytes(&r->rows[k]) > FLUSH_BYTES / r->n)
+		if (rc == 0 && rows_bytes(&r->rows[k]) > r->flush_bytes)
 			rc = flush(r, k, e);
 	}
 	return rc;
@@ -83,7 +125,7 @@ int regroup_seal(struct regroup *r, struct err *e)
 	int rc = 0;
 
 	for (int i = 0; i < r->n && rc == 0; i++)
-		if ((rc = flush(r, i, e)) == 0 && (rc = spill_end(&r->parts[i], e)) == 0)
+		if ((rc = flush(r, i, e)) == 0 && (rc = settle(r, i, e)) == 0 && (rc = spill_end(&r->parts[i], e)) == 0)
 			rows_free(&r->rows[i]);
 	return rc;
 }
@@ -93,7 +135,7 @@ int regroup_read(struct regroup *r, int part, struct source **ret, struct err *e
 	int rc = r->rows[part].schema ? flush(r, part, e) : 0;
 
 	*ret = NULL;
-	if (rc < 0)
+	if (rc < 0 || (rc = settle(r, part, e)) < 0)
 		return rc;
 	if (r->rows[part].schema)
 		rows_free(&r->rows[part]);

@@ -4,13 +4,25 @@
 #ifndef STOOK_OP_REGROUP_H
 #define STOOK_OP_REGROUP_H
 
+#include "lib/base/pool.h"
 #include "lib/op/spill.h"
 
-#define REGROUP_MOST 64
+#define REGROUP_PARTS 64 /* the usual number */
+#define REGROUP_MOST 128
 
 struct regroup { /* zeroed is closed */
 	const struct schema *schema;
 	int n;
+	int64_t flush_bytes;            /* that are collected of a part before they are written; may be set after regroup_open() */
+	struct pool *pool;              /* its jobs write, if there is one; may be set after regroup_open(). Borrowed */
+	struct regroup_write {
+		struct job job;
+		struct spill *to;
+		struct batch *b;
+		bool given;
+		int rc;
+		struct err e;
+	} *writes;                      /* one a part, with a pool */
 	struct spill parts[REGROUP_MOST];
 	struct rows rows[REGROUP_MOST]; /* on their way to the file */
 	bool open;

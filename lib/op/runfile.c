@@ -33,6 +33,14 @@ int64_t runfile_bytes(const struct runfile *f)
 	return f->bytes;
 }
 
+void runfile_rows(const struct runfile *f, int64_t *rows, int64_t *bytes)
+{
+	for (int64_t i = 0; i < f->n; i++) {
+		*rows += f->blocks[i].rows;
+		*bytes += (int64_t)f->blocks[i].plain;
+	}
+}
+
 static int append(struct runfile *f, struct row_block *b, struct err *e)
 {
 	int rc;

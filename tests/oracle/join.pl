@@ -58,9 +58,12 @@ sub one_case {
 	my $want = run('sqlite3 -batch :memory: <q.sql');
 	$want =~ s/\r//g;
 	my $key = "k=kk$reading" . ($two ? ',g=gg' : '');
-	my $got = run("stook join --$kind -k $key l.csv r.csv --to csv --no-header-out");
-	same("join --$kind -k $key", $got, $want);
-	same("join --$kind -k $key, on disk", run("stook join -S 1 --$kind -k $key l.csv r.csv --to csv --no-header-out"), $want) unless rnd(2);
+	for my $memory ('', rnd(2) ? () : '-S 1', rnd(4) ? () : '-S 20k -j ' . pick(1, 2, 8)) {
+		(my $lines = run("stook join $memory --$kind -k $key l.csv r.csv --to csv")) =~ s/^.*\n//;
+		same("join $memory --$kind -k $key", $lines, $want);
+		same("join $memory --$kind -k $key, column by column", run("stook join $memory --$kind -k $key l.csv r.csv --to csv --no-header-out"), $want)
+			if rnd(2);
+	}
 	merge_case($kind, $key, $two, $reading) unless rnd(3);
 	expect_case($kind, $key, $two, \@l, \@r) unless $numeric || rnd(2);
 	return if $kind eq 'inner' || rnd(4);
