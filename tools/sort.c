@@ -1,4 +1,5 @@
 /* stook sort: order records by keys. */
+#include "lib/cli/bare.h"
 #include "lib/cli/cli.h"
 #include "lib/cli/keys.h"
 #include "lib/io/path.h"
@@ -170,7 +171,7 @@ static int run(void *args, struct err *e)
 		return run_check(a, &o, e);
 	if (a->merge)
 		rc = open_merge(a, &o, &s, e);
-	else if ((rc = cli_source(&a->common, 0, &s, e)) == 0)
+	else if ((rc = cli_source(&a->common, 0, &s, e)) == 0 && (rc = note_bare_keys(&a->common, &a->spec, s, &s, e)) == 0)
 		rc = sort_open(s, &o, &s, e);
 	return rc < 0 ? rc : cli_drain(&a->common, s, e);
 }
@@ -220,7 +221,8 @@ const struct tool tool_sort = {
 		"Writes the records of all inputs in the order of their keys. Text compares by its bytes, whatever the locale; numeric\n"
 		"columns and text read with :num compare by exact value, of any length. :nat orders file2 before file10, :fold ignores case,\n"
 		":time compares instants. Nulls come last, also with :desc, unless :nullsfirst. The sort is stable: records with equal keys\n"
-		"keep their order. Without -k, whole records are compared, field by field.\n"
+		"keep their order. Without -k, whole records are compared, field by field. On a terminal, a text key without a reading whose\n"
+		"first thousand values are all numbers earns a note, for 10 comes before 9.\n"
 		".Pp\n"
 		"-u keeps one record of each key: the first of the input, or with \\-u last the last. So duplicates leave without an\n"
 		"aggregate: equal records with no -k, the newest change of an id with -k id -u last when changes lie in their order, and with\n"

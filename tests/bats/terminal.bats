@@ -31,6 +31,20 @@ on_terminal() { # command; what its terminal saw is in ./seen; `line_seen` waits
 	cmp out.csv "$DATA/some.csv"
 }
 
+@test "on a terminal a bare key of numbers earns one note that names :num" {
+	cd "$BATS_TEST_TMPDIR"
+	{ echo n,s; seq 2000 | sed 's/$/,x/'; } >n.csv
+	on_terminal "stook sort -k s,n n.csv -o out.csv"
+	[ "$(grep -c ':num' seen)" = 1 ]
+	grep -q 'field "n" holds numbers and is sorted as text' seen
+	for args in '-k s' '-k n:num' '-k n:text' '-q -k n'; do
+		on_terminal "stook sort $args n.csv -o out.csv"
+		! grep -q ':num' seen
+	done
+	stook sort -k n n.csv -o out.csv 2>err
+	[ ! -s err ]
+}
+
 @test "--progress: a line a second where stderr is no terminal; -q hides it" {
 	cd "$BATS_TEST_TMPDIR"
 	slowly "$DATA/some.csv" wait_for grep -q rows err | stook cat --from csv --progress --to csv 2>err >out.csv
