@@ -85,16 +85,34 @@ void pool_close(struct pool *p)
 	free(p);
 }
 
-void pool_give(struct pool *p, struct job *j)
+static void start(struct pool *p)
 {
 	while (p->started < p->wanted && pthread_create(&p->threads[p->started], NULL, work, p) == 0)
 		p->started++;
 	p->wanted = p->started;
+}
+
+void pool_give(struct pool *p, struct job *j)
+{
+	start(p);
 	j->done = false;
 	j->next = NULL;
 	pthread_mutex_lock(&p->lock);
 	*p->end = j;
 	p->end = &j->next;
+	pthread_cond_signal(&p->given);
+	pthread_mutex_unlock(&p->lock);
+}
+
+void pool_give_first(struct pool *p, struct job *j)
+{
+	start(p);
+	j->done = false;
+	pthread_mutex_lock(&p->lock);
+	j->next = p->first;
+	if (!p->first)
+		p->end = &j->next;
+	p->first = j;
 	pthread_cond_signal(&p->given);
 	pthread_mutex_unlock(&p->lock);
 }

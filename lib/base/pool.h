@@ -29,6 +29,7 @@ int pool_open(struct pool **ret, int threads, struct err *e) nodiscard;
 void pool_close(struct pool *p);
 
 void pool_give(struct pool *p, struct job *j);
+void pool_give_first(struct pool *p, struct job *j); /* before all that nobody has begun: others need what it makes */
 /* Returns when j, which was given, has run. */
 void pool_wait(struct pool *p, struct job *j);
 

@@ -34,7 +34,7 @@ struct pen {
 	struct line_rows lines, going; /* collected instead of rows; those that going_out[0] is a view of */
 	int64_t bytes;       /* in rows or lines, about */
 	struct batch *going_out[2]; /* to the sink: what was collected, and what came behind it */
-	bool busy, ending;
+	bool busy, ending, borrows; /* borrows: going_out[1] belongs to who gave it */
 	pid_t pid;           /* of its command */
 	char *command;
 	int rc;
@@ -257,6 +257,7 @@ static int give(struct partset *p, struct pen *pen, struct batch *b, bool ending
 		return 0;
 	}
 	pen->going_out[1] = b ? batch_ref(b) : NULL;
+	pen->borrows = b != NULL;
 	pen->ending = ending;
 	pen->job.run = work;
 	pen->busy = true;
@@ -328,7 +329,7 @@ int partset_settle(struct partset *p, struct err *e)
 	int rc = 0;
 
 	for (uint32_t i = 0; i < p->n && rc == 0; i++)
-		if (p->v[i].pen)
+		if (p->v[i].pen && p->v[i].pen->borrows)
 			rc = settle(p, p->v[i].pen, e);
 	return rc;
 }

@@ -30,7 +30,7 @@ int partset_start(struct partset *p, uint32_t part, struct err *e) nodiscard; /*
 bool partset_lines(const struct partset *p, struct line_form *ret);
 /* All rows of b, which takes `bytes` or so; it may be borrowed until partset_settle(). */
 int partset_give(struct partset *p, uint32_t part, struct batch *b, int64_t bytes, struct err *e) nodiscard;
-/* Everything that has been given is in the hands of the system or copied. */
+/* Nothing is borrowed any more. */
 int partset_settle(struct partset *p, struct err *e) nodiscard;
 /* Rows idx[0 .. n) of b, which has no lines, `each` bytes or so. */
 int partset_write(struct partset *p, uint32_t part, const struct batch *b, const uint32_t *idx, int64_t n, int64_t each, struct err *e)

@@ -383,7 +383,7 @@ static int next_deal(struct splitter *s, struct source *from, struct deal **ret,
 		fill(s, from, deal_at(s, s->begun));
 		if (!deal_at(s, s->begun)->n)
 			break;
-		pool_give(s->pool, &deal_at(s, s->begun++)->job);
+		pool_give_first(s->pool, &deal_at(s, s->begun++)->job);
 	}
 	*ret = s->given < s->begun ? deal_at(s, s->given) : NULL;
 	if (*ret)
