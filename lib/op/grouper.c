@@ -37,7 +37,7 @@ int grouper_init(struct grouper *g, const struct key_spec *spec, const struct sc
 	*g = (struct grouper){ .fields = schema_new(), .seed = keyset_seed() };
 	if (!g->fields)
 		return err_oom(e);
-	while (1 << g->bits < nslices)
+	while (spec->n && 1 << g->bits < nslices)
 		g->bits++;
 	if (spec->n && (rc = key_bind(spec, s, &g->arena, &g->key, e)) < 0)
 		return rc;
@@ -155,22 +155,28 @@ static void one_group(int64_t n, const uint8_t *skip, uint32_t *ids)
 		ids[i] = skip && bit_get(skip, i) ? NO_GROUP : 0;
 }
 
-/* Rows by slice, in order within each. */
-static void sort_rows(struct grouper_rows *r, unsigned slices, const uint8_t *skip)
+/* The slice of each row; one too many for a row that does not count. */
+static inline unsigned slice_of(const struct grouper_rows *r, unsigned slices, const uint8_t *skip, int64_t i)
 {
-	int64_t at[GROUPER_SLICES] = { 0 };
+	return skip && bit_get(skip, i) ? slices : (unsigned)r->keys.hash[i] & (slices - 1);
+}
+
+/* Rows by slice, in order within each. Inlined for no `skip` and for one slice. */
+static inline __attribute__((always_inline)) void sort_rows(struct grouper_rows *r, unsigned slices, const uint8_t *skip)
+{
+	int64_t at[GROUPER_SLICES + 1] = { 0 };
 
 	for (int64_t i = 0; i < r->n; i++)
-		at[r->keys.hash[i] & (slices - 1)] += !(skip && bit_get(skip, i));
+		at[slice_of(r, slices, skip, i)]++;
 	for (unsigned k = 0; k < slices; k++) {
 		r->from[k + 1] = r->from[k] + at[k];
 		at[k] = r->from[k];
 	}
-	for (int64_t i = 0; i < r->n; i++)
-		if (skip && bit_get(skip, i))
-			r->ids[i] = NO_GROUP;
-		else
-			r->rows[at[r->keys.hash[i] & (slices - 1)]++] = (uint32_t)i;
+	at[slices] = r->from[slices];
+	for (int64_t i = 0; i < r->n; i++) {
+		r->ids[i] = NO_GROUP;
+		r->rows[at[slice_of(r, slices, skip, i)]++] = (uint32_t)i;
+	}
 }
 
 int grouper_cut(const struct grouper *g, int64_t n, const struct keys *keys, const uint8_t *skip, struct arena *a,
@@ -190,7 +196,12 @@ int grouper_cut(const struct grouper *g, int64_t n, const struct keys *keys, con
 	}
 	for (int64_t i = 0; i < n; i++)
 		hash[i] = hash64(keys->bytes + keys->offsets[i], keys->offsets[i + 1] - keys->offsets[i], g->seed);
-	sort_rows(ret, 1u << g->bits, skip);
+	if (skip)
+		sort_rows(ret, 1u << g->bits, skip);
+	else if (g->bits)
+		sort_rows(ret, 1u << g->bits, NULL);
+	else
+		sort_rows(ret, 1, NULL);
 	return 0;
 }
 
@@ -224,10 +235,10 @@ static int grow_numbers(uint32_t **p, size_t *cap, size_t n, struct err *e)
 	return 0;
 }
 
-/* Room for numbers of all keys that the slices have. */
-static int reserve(struct grouper *g, struct err *e)
+/* Room for numbers of all keys that the slices have, so many. */
+static int reserve(struct grouper *g, uint64_t *ret, struct err *e)
 {
-	size_t sum = 0;
+	uint64_t sum = 0;
 	int rc;
 
 	for (int k = 0; k < grouper_slices(g); k++) {
@@ -239,6 +250,7 @@ static int reserve(struct grouper *g, struct err *e)
 		if (g->bits && (rc = grow_numbers(&s->groups, &s->cap, s->set.n, e)) < 0)
 			return rc;
 	}
+	*ret = sum;
 	return g->bits ? grow_numbers(&g->where, &g->where_cap, sum, e) : 0;
 }
 
@@ -256,29 +268,52 @@ static uint32_t group_of(struct grouper *g, unsigned slice, uint32_t key)
 
 #define AHEAD 16 /* rows whose group is fetched early */
 
-int grouper_number(struct grouper *g, struct grouper_rows *r, struct err *e)
+/* The groups of rows whose ids are keys of their slices. `fresh`: some may be new. */
+static inline __attribute__((always_inline)) void number_rows(struct grouper *g, struct grouper_rows *r, bool fresh)
 {
 	unsigned mask = (1u << g->bits) - 1;
 	const uint64_t *hash = r->keys.hash;
-	int rc = reserve(g, e);
 
-	if (rc < 0)
-		return rc;
-	for (int64_t i = 0; i < r->n && g->key.n; i++) {
-		uint32_t id = r->ids[i], before = g->n;
+	for (int64_t i = 0; i < r->n; i++) {
+		uint32_t before = g->n;
 
-		if (id == NO_GROUP)
+		if (i + AHEAD < r->n && r->ids[i + AHEAD] != NO_GROUP)
+			__builtin_prefetch(g->slices[hash[i + AHEAD] & mask].groups + r->ids[i + AHEAD]);
+		if (r->ids[i] == NO_GROUP)
 			continue;
-		if (!mask)
-			g->n += id == before;
-		else {
-			if (i + AHEAD < r->n && r->ids[i + AHEAD] != NO_GROUP)
-				__builtin_prefetch(g->slices[hash[i + AHEAD] & mask].groups + r->ids[i + AHEAD]);
-			r->ids[i] = group_of(g, (unsigned)hash[i] & mask, id);
+		if (!fresh) {
+			r->ids[i] = g->slices[hash[i] & mask].groups[r->ids[i]];
+			continue;
 		}
+		r->ids[i] = group_of(g, (unsigned)hash[i] & mask, r->ids[i]);
 		r->fresh[r->nfresh] = (uint32_t)i;
 		r->nfresh += g->n > before;
 	}
+}
+
+/* The same where there is one slice: keys are groups. */
+static void find_fresh(struct grouper *g, struct grouper_rows *r)
+{
+	for (int64_t i = 0; i < r->n; i++)
+		if (r->ids[i] == g->n) {
+			r->fresh[r->nfresh++] = (uint32_t)i;
+			g->n++;
+		}
+}
+
+int grouper_number(struct grouper *g, struct grouper_rows *r, struct err *e)
+{
+	uint64_t keys = 0;
+	int rc = reserve(g, &keys, e);
+
+	if (rc < 0)
+		return rc;
+	if (g->bits && keys > g->n)
+		number_rows(g, r, true);
+	else if (g->bits)
+		number_rows(g, r, false);
+	else if (keys > g->n)
+		find_fresh(g, r);
 	r->ngroups = grouper_count(g);
 	return 0;
 }
