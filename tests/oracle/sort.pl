@@ -39,7 +39,7 @@ sub text_case {
 	same("sort $key $u $n", body(run("stook sort $key $u $n in.csv --to csv")), $want);
 	my $how = '-j ' . pick(1, 2, 3, 8) . ' -S ' . pick(1, '1K', '64K', '1M');
 	same("sort $key $u $n $how", body(run("stook sort $key $u $n $how in.csv --to csv")), $want) if @rows > 20;
-	my $status = system('sort -c ' . ($u ? '-u' : '') . " $gnu body 2>/dev/null") >> 8;
+	my $status = system('sort -cs ' . ($u ? '-u' : '') . " $gnu body 2>/dev/null") >> 8;
 	run("stook sort --check $key $u in.csv", $status);
 	merge_case($key, $gnu, $u, $n, $head, @rows);
 }
