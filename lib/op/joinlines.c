@@ -48,22 +48,9 @@ static int make_null_tail(struct join *j, struct err *e)
 	return 0;
 }
 
-static int line_schema(struct schema **ret, struct err *e)
-{
-	static const struct type bytes = TYPE_BINARY;
-	cleanup_schema struct schema *s = schema_new();
-	int rc = s ? schema_add(s, STR("line"), &bytes, false, e) : err_oom(e);
-
-	if (rc < 0)
-		return rc;
-	*ret = s;
-	s = NULL;
-	return 0;
-}
-
 static int line_schemas(struct join *j, struct err *e)
 {
-	int rc = line_schema(&j->line, e);
+	int rc = rows_line_schema(&j->line, e);
 
 	if (rc == 0 && j->nright) {
 		j->cells = j->payload;

@@ -478,6 +478,19 @@ static void copy_lines(const struct entry *v, int64_t n, uint32_t *ends, uint8_t
 	}
 }
 
+int rows_line_schema(struct schema **ret, struct err *e)
+{
+	static const struct type bytes = TYPE_BINARY;
+	cleanup_schema struct schema *s = schema_new();
+	int rc = s ? schema_add(s, STR("line"), &bytes, false, e) : err_oom(e);
+
+	if (rc < 0)
+		return rc;
+	*ret = s;
+	s = NULL;
+	return 0;
+}
+
 int rows_lines(const struct entry *v, int64_t n, const struct schema *schema, struct batch **ret, struct err *e)
 {
 	cleanup_batch struct batch *b = batch_new(schema, n);

@@ -48,6 +48,9 @@ int rowstore_add(struct rowstore *s, const struct batch *b, const uint32_t *idx,
 /* Unpacks the rows of v[0 .. n) into builders of the schema that they were packed with. */
 int rows_unpack(const struct entry *v, int64_t n, struct rows *to, struct err *e) nodiscard;
 
+/* The schema of rows that are packed as lines: one column of text. */
+int rows_line_schema(struct schema **ret, struct err *e) nodiscard;
+
 /* Rows v[0 .. n) that have one column of text, as the lines of a batch without columns. */
 int rows_lines(const struct entry *v, int64_t n, const struct schema *schema, struct batch **ret, struct err *e) nodiscard;
 

@@ -327,19 +327,6 @@ static void sorter_want(struct source *source, const bool *cols, const struct li
 		s->lines = *lines;
 }
 
-static int line_schema(struct schema **ret, struct err *e)
-{
-	static const struct type bytes = TYPE_BINARY;
-	cleanup_schema struct schema *s = schema_new();
-	int rc = s ? schema_add(s, STR("line"), &bytes, false, e) : err_oom(e);
-
-	if (rc < 0)
-		return rc;
-	*ret = s;
-	s = NULL;
-	return 0;
-}
-
 /* Says what of the input is needed. */
 static int choose_payload(struct sorter *s, struct err *e)
 {
@@ -354,7 +341,7 @@ static int choose_payload(struct sorter *s, struct err *e)
 	for (int i = 0; i < s->key.n; i++)
 		cols[s->key.parts[i].col] = true;
 	source_want_lines(s->from, cols, &s->lines);
-	return line_schema(&s->payload, e);
+	return rows_line_schema(&s->payload, e);
 }
 
 static int generate(struct sorter *s, struct err *e)
