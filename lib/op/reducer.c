@@ -441,12 +441,12 @@ static void reducer_close(struct source *s)
 {
 	struct reducer *r = (struct reducer *)s;
 
+	regroup_close(&r->parts);
 	pool_close(r->pool);
 	reduce_forget_batches(r);
 	for (int i = 0; r->aggs && i < r->specs.n; i++)
 		agg_free(&r->aggs[i]);
 	grouper_free(&r->grouper);
-	regroup_close(&r->parts);
 	reduce_forget_merged(r);
 	if (r->out.schema)
 		rows_free(&r->out);

@@ -22,29 +22,6 @@ bool reduce_is_full(const struct reducer *r)
 	       reduce_memory(r) > room(r);
 }
 
-/* Groups on their way to some of the partitions: those whose number has `number` in its low bits. */
-struct aside {
-	struct job job;
-	struct reducer *r;
-	const struct batch *b;
-	uint8_t part[CHUNK];
-	unsigned number;
-	int rc;
-	struct err e;
-};
-
-#define ASIDES 4 /* at once: a power of two */
-
-static void run_aside(struct job *job)
-{
-	struct aside *x = (struct aside *)job;
-
-	for (int64_t i = 0; i < x->b->nrows; i++)
-		if ((x->part[i] & (ASIDES - 1)) != x->number)
-			x->part[i] = REGROUP_PARTS;
-	x->rc = regroup_add(&x->r->parts, x->b, x->part, &x->e);
-}
-
 /* The partitions of groups [from, from + n): each level cuts by other bits. */
 static void find_parts(const struct reducer *r, uint32_t from, uint32_t n, uint8_t *part)
 {
@@ -55,36 +32,11 @@ static void find_parts(const struct reducer *r, uint32_t from, uint32_t n, uint8
 	}
 }
 
-/* Groups from `from` on, which are in b, to their partitions. */
-static int set_aside_batch(struct reducer *r, struct aside *asides, const struct batch *b, uint32_t from, struct err *e)
-{
-	int rc = 0;
-
-	find_parts(r, from, (uint32_t)b->nrows, asides[0].part);
-	for (unsigned i = 0; i < ASIDES; i++) {
-		asides[i].job.run = run_aside;
-		asides[i].r = r;
-		asides[i].b = b;
-		asides[i].number = i;
-		if (i)
-			memcpy(asides[i].part, asides[0].part, (size_t)b->nrows);
-	}
-	for (int i = 0; i < ASIDES; i++)
-		reduce_start(r, &asides[i].job);
-	for (int i = 0; i < ASIDES; i++) {
-		reduce_wait(r, &asides[i].job);
-		if (asides[i].rc < 0 && rc == 0) {
-			rc = asides[i].rc;
-			*e = asides[i].e;
-		}
-	}
-	return rc;
-}
-
 /* All groups; some are written to columns while those before them are on their way. */
-static int set_aside_all(struct reducer *r, struct rows *rows, struct aside *asides, struct err *e)
+static int set_aside_all(struct reducer *r, struct rows *rows, struct err *e)
 {
 	uint32_t count = grouper_count(&r->grouper), step = reduce_groups_in(r, ASIDE_BYTES, CHUNK), n;
+	uint8_t part[CHUNK];
 	int rc = reduce_start_emit(r, 0, count < step ? count : step, true, FIRST_ROW, rows, e);
 
 	for (uint32_t from = 0; from < count && rc == 0; from += n) {
@@ -96,7 +48,8 @@ static int set_aside_all(struct reducer *r, struct rows *rows, struct aside *asi
 		rc = reduce_finish_emit(r, rows, &b, e);
 		if (rc == 0 && left)
 			rc = reduce_start_emit(r, from + n, left < step ? left : step, true, FIRST_ROW, rows, e);
-		if (rc == 0 && (rc = set_aside_batch(r, asides, b, from, e)) < 0 && left)
+		find_parts(r, from, n, part);
+		if (rc == 0 && (rc = regroup_add(&r->parts, b, part, e)) < 0 && left)
 			(void)reduce_wait_tasks(r, r->specs.n + 1, &(struct err){ 0 });
 	}
 	return rc;
@@ -118,20 +71,19 @@ static int start_again(struct reducer *r, struct err *e)
 /* All groups to disk; the tables are empty again. */
 int reduce_set_aside(struct reducer *r, struct err *e)
 {
-	cleanup_arena struct arena a = { 0 };
-	struct aside *asides = arena_array(&a, struct aside, ASIDES);
 	struct rows rows = { 0 };
 	uint32_t n = grouper_count(&r->grouper);
-	int rc = asides ? 0 : err_oom(e);
+	int rc = 0;
 
 	if (n && reduce_memory(r) / n > r->a_group)
 		r->a_group = reduce_memory(r) / n;
-	if (rc == 0 && !r->parts.open && (rc = reduce_schema(r, true, FIRST_ROW, &r->states, e)) == 0)
+	if (!r->parts.open && (rc = reduce_schema(r, true, FIRST_ROW, &r->states, e)) == 0)
 		rc = regroup_open(&r->parts, r->states, REGROUP_PARTS, r->o.tmpdir, e);
+	r->parts.pool = r->pool;
 	if (rc == 0 && (rc = grouper_seal(&r->grouper, e)) == 0)
 		rc = rows_init(&rows, r->states, e);
 	if (rc == 0 && n)
-		rc = set_aside_all(r, &rows, asides, e);
+		rc = set_aside_all(r, &rows, e);
 	if (rows.schema)
 		rows_free(&rows);
 	return rc < 0 ? rc : start_again(r, e);

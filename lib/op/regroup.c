@@ -112,7 +112,7 @@ int regroup_add(struct regroup *r, const struct batch *b, const uint8_t *part, s
 	sort_rows(part, b->nrows, r->n, idx, from);
 	for (int k = 0; k < r->n && rc == 0; k++) {
 		if (from[k] == from[k + 1])
-			continue; /* perhaps another thread's */
+			continue;
 		rc = rows_gather(&r->rows[k], b, idx + from[k], from[k + 1] - from[k], e);
 		if (rc == 0 && rows_bytes(&r->rows[k]) > r->flush_bytes)
 			rc = flush(r, k, e);

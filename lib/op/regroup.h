@@ -30,8 +30,7 @@ struct regroup { /* zeroed is closed */
 
 /* n <= REGROUP_MOST partitions. */
 int regroup_open(struct regroup *r, const struct schema *schema, int n, const char *tmpdir, struct err *e) nodiscard;
-/* Row i of b goes to partition part[i]; to none if there is no such. Threads may do so at once with rows of partitions that are theirs
- * alone. */
+/* Row i of b goes to partition part[i]; to none if there is no such. */
 int regroup_add(struct regroup *r, const struct batch *b, const uint8_t *part, struct err *e) nodiscard;
 /* Partition `part` as a source; *ret = NULL: it is empty. Each once, after the last regroup_add(). */
 int regroup_read(struct regroup *r, int part, struct source **ret, struct err *e) nodiscard;
