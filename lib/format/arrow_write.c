@@ -21,6 +21,7 @@ struct arrow_sink {
 	struct encoder x;
 	uint64_t seq;
 	bool file;             /* with magic and footer */
+	bool spill;            /* one of many files: little memory stays in it */
 	bool collect;          /* rows are collected to whole batches */
 	bool whole;            /* batches cannot be cut: unions */
 	int64_t max_rows;
@@ -60,6 +61,8 @@ static int put_message(struct arrow_sink *s, bool last, struct err *e)
 	return put(s, v, (int)n + 2, e);
 }
 
+#define SPILL_SCRATCH ((size_t)512 << 10)
+
 static int put_batch(struct arrow_sink *s, const struct batch *b, struct err *e)
 {
 	struct block block;
@@ -72,6 +75,8 @@ static int put_batch(struct arrow_sink *s, const struct batch *b, struct err *e)
 		return err_oom(e);
 	if ((rc = put_message(s, false, e)) < 0 || s->collect)
 		return rc;
+	if (s->spill && s->x.scratch.total > SPILL_SCRATCH)
+		arena_free(&s->x.scratch);
 	return out_flush(s->out, e);
 }
 
@@ -302,6 +307,7 @@ static int sink_new(struct out *out, const struct schema *schema, const struct w
 	s->out = out;
 	s->schema = schema_ref(schema);
 	s->file = file;
+	s->spill = o->spill;
 	s->collect = !o->spill && (file || out_is_file(out));
 	s->max_rows = s->collect ? BATCH_ROWS : PIPE_ROWS;
 	choose_codec(s, o);

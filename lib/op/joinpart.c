@@ -19,7 +19,6 @@
 #define LEAST_FLUSH (32 << 10)
 #define MOST_FLUSH (128 << 10)
 #define FEW_OUTS 12      /* and never fewer than these while there are others to come */
-#define CURSOR 8         /* memory that merging takes for each, in batches (as in sorter.c) */
 #define MAX_LEVEL 6
 #define NO_PART 255
 
@@ -31,6 +30,7 @@ struct parts {
 	int level[MOST_OUTS];    /* how often the rows of a result have been merged: never more than those of the one before */
 	int nouts;
 	int64_t rows, bytes;     /* of all results so far: how large a row is */
+	size_t block;            /* the largest of their blocks */
 	struct source *merged;
 };
 
@@ -49,14 +49,19 @@ static void parts_close(struct source *s)
 
 /* Results. */
 
-static int most_outs(const struct parts *p)
+static int usual_outs(const struct parts *p)
 {
 	return p->j->opts.memory >= MUCH ? MOST_OUTS : USUAL_OUTS;
 }
 
+static int most_outs(const struct parts *p)
+{
+	return rowmerge_most(p->j->opts.memory, p->block ? p->block : 1, usual_outs(p));
+}
+
 static int64_t out_batch_bytes(const struct parts *p)
 {
-	int64_t size = p->j->opts.memory / (CURSOR * most_outs(p));
+	int64_t size = p->j->opts.memory / (2 * MERGE_BLOCKS * usual_outs(p));
 
 	return size > BATCH_BYTES ? BATCH_BYTES : size ? size : 1;
 }
@@ -102,6 +107,7 @@ static int add_out(struct parts *p, struct rowstream *from, int level, struct er
 	if (rc < 0)
 		return rc;
 	runfile_rows(f, &p->rows, &p->bytes);
+	p->block = runfile_block(f) > p->block ? runfile_block(f) : p->block;
 	meter_add(&meter.spills, 1);
 	meter_add(&meter.spilled, runfile_bytes(f));
 	p->level[p->nouts] = level;
@@ -109,27 +115,35 @@ static int add_out(struct parts *p, struct rowstream *from, int level, struct er
 	return 0;
 }
 
-/* Too many results for one merge: those of the lowest levels become one of the next, so that a row is merged log(size) times. */
-static int collapse(struct parts *p, struct err *e)
+/* Those of the lowest levels become one of the next, so that a row is merged log(size) times. */
+static int collapse_some(struct parts *p, struct err *e)
 {
 	struct row_form form = packed_form(p);
 	struct rowstream *merged;
-	int from = p->nouts, level = 0, rc;
+	int most = most_outs(p), few = FEW_OUTS < most ? FEW_OUTS : most, from = p->nouts, level = 0, rc;
 
-	if (p->nouts < most_outs(p))
-		return 0;
-	while (p->nouts - from < FEW_OUTS)
-		for (level = p->level[from - 1]; from && p->level[from - 1] == level; from--)
+	while (p->nouts - from < few)
+		for (level = p->level[from - 1]; from && p->level[from - 1] == level && p->nouts - from < most; from--)
 			;
 	rc = merge_outs(p, from, &form, out_rows(p, out_batch_bytes(p)), &merged, e);
 	return rc < 0 ? rc : add_out(p, merged, level + 1, e);
+}
+
+/* Until one merge can take what there is, and `more`. */
+static int collapse(struct parts *p, int more, struct err *e)
+{
+	int rc = 0;
+
+	while (rc == 0 && p->nouts + more > most_outs(p))
+		rc = collapse_some(p, e);
+	return rc;
 }
 
 /* One pass; its result is put away. */
 static int run_pass(struct parts *p, struct build *b, struct feed *left, struct pass_opts o, struct err *e)
 {
 	struct rowstream *s;
-	int rc = collapse(p, e);
+	int rc = collapse(p, 1, e);
 
 	o.tagged = true;
 	o.batch_bytes = out_batch_bytes(p);
@@ -460,8 +474,10 @@ static int merge_all(struct parts *p, struct err *e)
 	const struct schema *s = lines ? p->j->out : p->j->tagged_out;
 	struct row_form form = { .schema = s, .lines = lines, .batch_rows = out_rows(p, 0) };
 	struct rowstream *merged;
-	int rc = merge_outs(p, 0, &form, form.batch_rows, &merged, e);
+	int rc = collapse(p, 0, e);
 
+	if (rc == 0)
+		rc = merge_outs(p, 0, &form, form.batch_rows, &merged, e);
 	return rc < 0 ? rc : rowstream_source(merged, s, -1, &p->merged, e);
 }
 

@@ -72,15 +72,23 @@ static int write_later(struct regroup *r, int part, struct batch *b, struct err 
 	return 0;
 }
 
+/* Room for values that were unusually large is given back: there are many partitions. */
 static int flush(struct regroup *r, int part, struct err *e)
 {
 	cleanup_batch struct batch *b = NULL;
+	struct rows *rows = &r->rows[part];
+	bool large = rows_bytes(rows) > 2 * r->flush_bytes;
 	int rc;
 
-	if (!r->rows[part].n)
+	if (!rows->n)
 		return 0;
-	if ((rc = rows_take(&r->rows[part], &b, e)) < 0)
+	if ((rc = rows_take(rows, &b, e)) < 0)
 		return rc;
+	if (large) {
+		rows_free(rows);
+		if ((rc = rows_init(rows, r->schema, e)) < 0)
+			return rc;
+	}
 	return r->pool ? write_later(r, part, b, e) : spill_write(&r->parts[part], b, e);
 }
 

@@ -15,4 +15,14 @@ struct row_feed { /* one of the two */
 int rowmerge_open(const struct row_feed *feeds, int n, enum unique unique, const struct row_form *form, int64_t rows, struct pool *pool,
 		  int window, struct rowstream **ret, struct err *e) nodiscard;
 
+/* How many files can be merged at once in a half of the memory (0: `most`), at most `most`, when their largest block has `block` bytes: a
+ * row that is larger than a block is one. */
+#define MERGE_BLOCKS 4 /* that merging a file holds, read ahead and left behind */
+static inline int rowmerge_most(int64_t memory, size_t block, int most)
+{
+	int64_t n = memory / (2 * MERGE_BLOCKS * (int64_t)block);
+
+	return memory <= 0 || n > most ? most : n < 2 ? 2 : (int)n;
+}
+
 #endif

@@ -163,7 +163,7 @@ static int set_bound(struct run *r, struct entry last, struct err *e)
 	return 0;
 }
 
-static int shrink_to(struct run *r, struct entry *v, int64_t n, struct err *e)
+static int shrink_to(struct run *r, struct entry *v, int64_t n, int64_t most, struct err *e)
 {
 	struct sorted s;
 	int rc;
@@ -173,13 +173,17 @@ static int shrink_to(struct run *r, struct entry *v, int64_t n, struct err *e)
 		if (n && (rc = set_bound(r, v[n - 1], e)) < 0)
 			return rc;
 	}
+	for (int64_t i = 0; i < n && most >= 0; i++)
+		most -= row_size(v[i].row);
+	if (most < 0)
+		return 0;
 	if ((rc = sorted_make(v, n, &s, e)) < 0)
 		return rc;
 	replace_pieces(r, &s);
 	return 0;
 }
 
-int run_shrink(struct run *r, struct err *e)
+int run_shrink(struct run *r, int64_t most, struct err *e)
 {
 	struct entry *v;
 	int64_t n;
@@ -191,7 +195,7 @@ int run_shrink(struct run *r, struct err *e)
 	if (!v)
 		return err_oom(e);
 	n = entries_sort(v, r->n, r->rules.unique, e);
-	rc = n < 0 ? (int)n : shrink_to(r, v, n, e);
+	rc = n < 0 ? (int)n : shrink_to(r, v, n, most, e);
 	free(v);
 	return rc;
 }

@@ -16,6 +16,7 @@ struct runfile {
 	int fd;
 	struct row_block *blocks; /* their p is NULL */
 	int64_t n, cap, bytes;
+	size_t largest; /* block, plain */
 };
 
 void runfile_free(struct runfile *f)
@@ -31,6 +32,11 @@ void runfile_free(struct runfile *f)
 int64_t runfile_bytes(const struct runfile *f)
 {
 	return f->bytes;
+}
+
+size_t runfile_block(const struct runfile *f)
+{
+	return f->largest;
 }
 
 void runfile_rows(const struct runfile *f, int64_t *rows, int64_t *bytes)
@@ -57,6 +63,7 @@ static int append(struct runfile *f, struct row_block *b, struct err *e)
 	f->blocks[f->n] = *b;
 	f->blocks[f->n++].p = NULL;
 	f->bytes += (int64_t)b->stored;
+	f->largest = b->plain > f->largest ? b->plain : f->largest;
 	return 0;
 }
 

@@ -14,6 +14,7 @@ struct runfile;
 int runfile_write(struct rowstream *from, int64_t limit, const char *tmpdir, struct runfile **ret, struct err *e) nodiscard;
 void runfile_free(struct runfile *f); /* NULL is fine */
 int64_t runfile_bytes(const struct runfile *f); /* of the file */
+size_t runfile_block(const struct runfile *f);  /* of the largest block, plain */
 void runfile_rows(const struct runfile *f, int64_t *rows, int64_t *bytes); /* adds how many there are, and their bytes as they are packed */
 
 /* Reading it once, from front to back, blocks ahead by the pool's jobs. Takes the file, also when it fails. */

@@ -22,7 +22,6 @@
 #define MANY_RUNS 128      /* merged at once with much memory; with little: */
 #define FEW_RUNS 32
 #define MUCH ((int64_t)256 << 20)
-#define READ_AHEAD 4       /* blocks that a run being merged holds, and some more for those left behind */
 
 struct stored {
 	struct runfile *file;
@@ -41,6 +40,7 @@ struct sorter {
 	struct run *run;        /* being filled */
 	struct stored *runs;    /* put away */
 	int nruns, runs_cap;
+	size_t block;           /* the largest of them */
 	int64_t rows, data;     /* put away: how large a row is */
 	struct source *result;  /* NULL until the input has been read */
 };
@@ -101,6 +101,7 @@ static int fresh_run(struct sorter *s, struct err *e)
 
 static int add_run(struct sorter *s, struct runfile *file, int level, struct err *e)
 {
+	s->block = runfile_block(file) > s->block ? runfile_block(file) : s->block;
 	if (s->nruns == s->runs_cap) {
 		int cap = s->runs_cap ? s->runs_cap * 2 : 16, rc = GROW(s->runs, cap, e);
 
@@ -114,9 +115,14 @@ static int add_run(struct sorter *s, struct runfile *file, int level, struct err
 	return 0;
 }
 
-static int fan_in(const struct sorter *s)
+static int usual_fan_in(const struct sorter *s)
 {
 	return s->opts.memory >= MUCH ? MANY_RUNS : FEW_RUNS;
+}
+
+static int fan_in(const struct sorter *s)
+{
+	return rowmerge_most(s->opts.memory, s->block ? s->block : 1, usual_fan_in(s));
 }
 
 /* Rows of a batch that goes out. */
@@ -128,7 +134,7 @@ static int64_t batch_rows(const struct sorter *s, const struct run *r)
 /* Blocks of which all runs that are merged at once can have some. */
 static size_t block_bytes(const struct sorter *s)
 {
-	int64_t size = s->opts.memory > 0 ? s->opts.memory / (2 * READ_AHEAD * fan_in(s)) : LARGEST_BLOCK;
+	int64_t size = s->opts.memory > 0 ? s->opts.memory / (2 * MERGE_BLOCKS * usual_fan_in(s)) : LARGEST_BLOCK;
 
 	return (size_t)(size > LARGEST_BLOCK ? LARGEST_BLOCK : size);
 }
@@ -190,7 +196,7 @@ static int carry(struct sorter *s, struct err *e)
 			;
 		if (n < fan_in(s))
 			return 0;
-		if ((rc = collapse(s, n, e)) < 0)
+		if ((rc = collapse(s, fan_in(s), e)) < 0)
 			return rc;
 	}
 }
@@ -230,7 +236,7 @@ static int make_room(struct sorter *s, struct err *e)
 	int rc;
 
 	if (s->opts.unique || s->opts.limit >= 0) {
-		if ((rc = run_shrink(s->run, e)) < 0)
+		if ((rc = run_shrink(s->run, run_budget(s) / 2, e)) < 0)
 			return rc;
 		if (run_bytes(s->run) < run_budget(s) / 2)
 			return 0;
@@ -253,7 +259,7 @@ static int take_batch(struct sorter *s, struct batch *b, struct err *e)
 	if (rc < 0)
 		return rc;
 	if (s->opts.limit >= 0 && s->run->n >= enough_for_top(s))
-		return run_shrink(s->run, e);
+		return run_shrink(s->run, INT64_MAX, e);
 	return s->opts.memory > 0 && run_bytes(s->run) > run_budget(s) ? make_room(s, e) : 0;
 }
 
@@ -288,7 +294,8 @@ static int read_all(struct sorter *s, struct err *e)
 /* Is there room for the last run beside the blocks of the others? */
 static bool fits_beside(const struct sorter *s)
 {
-	int64_t blocks = (int64_t)s->nruns * READ_AHEAD * (int64_t)block_bytes(s);
+	size_t block = s->block > block_bytes(s) ? s->block : block_bytes(s);
+	int64_t blocks = (int64_t)s->nruns * MERGE_BLOCKS * (int64_t)block;
 
 	return s->nruns == 0 || s->opts.memory <= 0 || run_bytes(s->run) + blocks <= s->opts.memory / 4 * 3;
 }

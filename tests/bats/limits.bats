@@ -89,3 +89,25 @@ nasty() {
 		cmp sum.1 sum.8
 	done
 }
+
+@test "records of a MiB: the memory stays within its setting and 32 MiB" {
+	[ -x /usr/bin/time ] || skip "needs GNU time"
+	peak() { # MiB, command
+		/usr/bin/time -f %M -o peak "${@:2}"
+		[ "$(tail -n 1 peak)" -le $((($1 + 32) * 1024)) ] || { echo "${@:2}: $(cat peak)"; false; }
+	}
+	perl -e 'srand 3; print "id,k,t\n"; printf "%d,%d,%s\n", $_, rand 50, sprintf("%08d", rand 1e8) x 131072 for 1 .. 200' >in.csv
+	peak 64 stook sort -S 64M -j 2 -k t in.csv -o sorted.csv
+	{ head -n 1 in.csv && tail -n +2 in.csv | LC_ALL=C sort -t, -k3,3; } | cmp - sorted.csv
+	peak 64 stook sort -S 64M -j 2 -k t -u in.csv -o sorted.csv
+	{ head -n 1 in.csv && tail -n +2 in.csv | LC_ALL=C sort -t, -k3,3 -u; } | cmp - sorted.csv
+	peak 64 stook sort -S 64M -j 1 -k k:num:desc in.csv -o sorted.csv
+	{ head -n 1 in.csv && tail -n +2 in.csv | LC_ALL=C sort -s -t, -k2,2nr; } | cmp - sorted.csv
+	rm sorted.csv
+	peak 64 stook take -S 64M --sample 10 in.csv -o some.csv
+	[ "$(tail -n +2 some.csv | grep -cxFf - in.csv)" = 10 ]
+	[ "$(wc -l <some.csv)" = 11 ]
+	tail -n +2 in.csv | cut -d, -f 1,3 | tac | sed '1i id,u' >r.csv
+	peak 64 stook join -S 64M -j 2 -k id in.csv r.csv -o out.csv
+	{ echo id,k,t,u && tail -n +2 in.csv | awk -F, '{ print $0 "," $3 }'; } | cmp - out.csv
+}
