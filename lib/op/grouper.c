@@ -6,6 +6,7 @@
 
 #include "lib/base/hash.h"
 #include "lib/base/pages.h"
+#include "lib/op/repeats.h"
 
 #include <stdlib.h>
 
@@ -161,28 +162,55 @@ static inline unsigned slice_of(const struct grouper_rows *r, unsigned slices, c
 	return skip && bit_get(skip, i) ? slices : (unsigned)r->keys.hash[i] & (slices - 1);
 }
 
-/* Rows by slice, in order within each. Inlined for no `skip` and for one slice. */
-static inline __attribute__((always_inline)) void sort_rows(struct grouper_rows *r, unsigned slices, const uint8_t *skip)
+/* Rows by slice, in order within each: all, or those of a list. Inlined for what is usual. */
+static inline __attribute__((always_inline)) void sort_rows(struct grouper_rows *r, unsigned slices, const uint8_t *skip,
+							     const uint32_t *list, int64_t n)
 {
 	int64_t at[GROUPER_SLICES + 1] = { 0 };
 
-	for (int64_t i = 0; i < r->n; i++)
-		at[slice_of(r, slices, skip, i)]++;
+	for (int64_t i = 0; i < n; i++)
+		at[slice_of(r, slices, skip, list ? list[i] : i)]++;
 	for (unsigned k = 0; k < slices; k++) {
 		r->from[k + 1] = r->from[k] + at[k];
 		at[k] = r->from[k];
 	}
 	at[slices] = r->from[slices];
-	for (int64_t i = 0; i < r->n; i++) {
-		r->ids[i] = NO_GROUP;
-		r->rows[at[slice_of(r, slices, skip, i)]++] = (uint32_t)i;
+	for (int64_t i = 0; i < n; i++) {
+		int64_t row = list ? list[i] : i;
+
+		r->rows[at[slice_of(r, slices, skip, row)]++] = (uint32_t)row;
 	}
+}
+
+static void hash_keys(const struct keyset_rows *k, uint64_t seed, const uint32_t *list, int64_t n, uint64_t *hash)
+{
+	for (int64_t i = 0; i < n; i++) {
+		int64_t row = list ? list[i] : i;
+
+		hash[row] = hash64(k->bytes + k->offsets[row], k->offsets[row + 1] - k->offsets[row], seed);
+	}
+}
+
+/* The rows that are no repeats, to `list`. */
+static int64_t list_rows(const uint32_t *same, int64_t n, uint32_t *list)
+{
+	int64_t m = 0;
+
+	for (int64_t i = 0; i < n; i++) {
+		list[m] = (uint32_t)i;
+		m += same[i] == i;
+	}
+	return m;
 }
 
 int grouper_cut(const struct grouper *g, int64_t n, const struct keys *keys, const uint8_t *skip, struct arena *a,
 		struct grouper_rows *ret, struct err *e)
 {
 	uint64_t *hash = g->key.n ? arena_array(a, uint64_t, (size_t)n) : NULL;
+	unsigned slices = 1u << g->bits;
+	uint32_t *list = NULL;
+	int64_t m = n;
+	int rc;
 
 	*ret = (struct grouper_rows){ .n = n, .keys = { keys->bytes, keys->offsets, hash } };
 	ret->ids = arena_array(a, uint32_t, (size_t)n);
@@ -194,14 +222,20 @@ int grouper_cut(const struct grouper *g, int64_t n, const struct keys *keys, con
 		one_group(n, skip, ret->ids);
 		return 0;
 	}
-	for (int64_t i = 0; i < n; i++)
-		hash[i] = hash64(keys->bytes + keys->offsets[i], keys->offsets[i + 1] - keys->offsets[i], g->seed);
+	if (!skip && (rc = repeats_find(keys, a, &ret->same, e)) < 0)
+		return rc;
+	if (ret->same)
+		m = list_rows(ret->same, n, list = ret->fresh); /* which is free until rows get numbers */
+	hash_keys(&ret->keys, g->seed, list, m, hash);
+	memset(ret->ids, 0xff, (size_t)n * sizeof *ret->ids);
 	if (skip)
-		sort_rows(ret, 1u << g->bits, skip);
+		sort_rows(ret, slices, skip, NULL, n);
+	else if (list)
+		sort_rows(ret, slices, NULL, list, m);
 	else if (g->bits)
-		sort_rows(ret, 1u << g->bits, NULL);
+		sort_rows(ret, slices, NULL, NULL, n);
 	else
-		sort_rows(ret, 1, NULL);
+		sort_rows(ret, 1, NULL, NULL, n);
 	return 0;
 }
 
@@ -268,8 +302,8 @@ static uint32_t group_of(struct grouper *g, unsigned slice, uint32_t key)
 
 #define AHEAD 16 /* rows whose group is fetched early */
 
-/* The groups of rows whose ids are keys of their slices. `fresh`: some may be new. */
-static inline __attribute__((always_inline)) void number_rows(struct grouper *g, struct grouper_rows *r, bool fresh)
+/* The groups of rows whose ids are keys of their slices, some of them new. */
+static void number_rows(struct grouper *g, struct grouper_rows *r)
 {
 	unsigned mask = (1u << g->bits) - 1;
 	const uint64_t *hash = r->keys.hash;
@@ -281,13 +315,23 @@ static inline __attribute__((always_inline)) void number_rows(struct grouper *g,
 			__builtin_prefetch(g->slices[hash[i + AHEAD] & mask].groups + r->ids[i + AHEAD]);
 		if (r->ids[i] == NO_GROUP)
 			continue;
-		if (!fresh) {
-			r->ids[i] = g->slices[hash[i] & mask].groups[r->ids[i]];
-			continue;
-		}
 		r->ids[i] = group_of(g, (unsigned)hash[i] & mask, r->ids[i]);
 		r->fresh[r->nfresh] = (uint32_t)i;
 		r->nfresh += g->n > before;
+	}
+}
+
+/* The same where none is new. */
+static void rename_rows(const struct grouper *g, struct grouper_rows *r)
+{
+	for (int k = 0; k < grouper_slices(g); k++) {
+		const uint32_t *groups = g->slices[k].groups;
+
+		for (int64_t i = r->from[k], end = r->from[k + 1]; i < end; i++) {
+			if (i + AHEAD < end)
+				__builtin_prefetch(groups + r->ids[r->rows[i + AHEAD]]);
+			r->ids[r->rows[i]] = groups[r->ids[r->rows[i]]];
+		}
 	}
 }
 
@@ -309,11 +353,13 @@ int grouper_number(struct grouper *g, struct grouper_rows *r, struct err *e)
 	if (rc < 0)
 		return rc;
 	if (g->bits && keys > g->n)
-		number_rows(g, r, true);
+		number_rows(g, r);
 	else if (g->bits)
-		number_rows(g, r, false);
+		rename_rows(g, r);
 	else if (keys > g->n)
 		find_fresh(g, r);
+	for (int64_t i = 0; r->same && i < r->n; i++)
+		r->ids[i] = r->ids[r->same[i]];
 	r->ngroups = grouper_count(g);
 	return 0;
 }

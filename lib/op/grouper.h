@@ -47,7 +47,8 @@ struct grouper {
 struct grouper_rows {
 	int64_t n;
 	struct keyset_rows keys;
-	uint32_t *rows;  /* those that count, slice by slice */
+	uint32_t *same;  /* NULL, or by row an earlier one of its group that is looked up for it, or itself */
+	uint32_t *rows;  /* those that are looked up, slice by slice */
 	int64_t from[GROUPER_SLICES + 1]; /* slice k: rows[from[k] .. from[k + 1]) */
 	uint32_t *ids;   /* by row: its group, or NO_GROUP */
 	uint32_t *fresh; /* the rows that are the first of their groups: these are the groups [ngroups - nfresh, ngroups) */
