@@ -36,7 +36,7 @@ struct jsonl_node {
 	bool plain;                  /* the text of the key is the key */
 	struct jsonl_node *first;    /* the key that came first in this object last time */
 	struct jsonl_node *next;     /* the key that came after this one last time */
-	int64_t seen;                /* objects: number of the record that had it last */
+	int64_t seen;                /* objects, and columns that are not wanted: number of the record that had it last */
 	struct str value;            /* writer, members of _rest: the JSON text */
 };
 
@@ -62,6 +62,7 @@ int jsonl_infer(const char *text, size_t n, bool complete, const struct declared
 /* The record parser: lines into column builders, one pass. */
 struct jsonl_parser {
 	const struct schema *schema;
+	const bool *unwanted;        /* by column; NULL: none. Values are checked only, and given as empty; not for `spelled` ones */
 	struct arena arena;
 	struct jsonl_node *root;
 	struct rows rows;            /* rows.n: complete records; columns may be shorter until jsonl_parse() returns */

@@ -68,9 +68,14 @@ static bool ready(parser *x, node *n, const char *at)
 	return false;
 }
 
+static inline bool is_unwanted(const parser *x, const node *n)
+{
+	return x->unwanted && n->col >= 0 && x->unwanted[n->col];
+}
+
 static bool put_null(parser *x, node *n, const char *at)
 {
-	if (builder_null(n->column, 1, x->e) == 0)
+	if (is_unwanted(x, n) || builder_null(n->column, 1, x->e) == 0)
 		return true;
 	fatal(x, at);
 	return false;
@@ -290,6 +295,19 @@ static const char *put_bool(parser *x, node *n, const char *p)
 	return builder_bool(n->column, yes, x->e) < 0 ? fatal(x, p) : p + (yes ? 4 : 5);
 }
 
+static inline const char *skip_plain(const char *p)
+{
+#ifdef json_load
+	int n;
+
+	do {
+		n = json_first_special(json_load(p));
+		p += n;
+	} while (n == 16);
+#endif
+	return p;
+}
+
 static const char *put_json(parser *x, node *n, const char *p)
 {
 	struct json_fault f;
@@ -311,9 +329,37 @@ static inline bool starts_number(char c)
 	return c == '-' || (c >= '0' && c <= '9');
 }
 
+/* The value of a column that nobody wants is checked like any other. */
+static inline const char *pass_value(parser *x, node *n, const char *p)
+{
+	struct json_fault f;
+	const char *end;
+
+	if (n->seen == x->record) {
+		repeated(x, n);
+		return NULL;
+	}
+	n->seen = x->record;
+	if (*p == '"' && n->kind == KIND_TEXT) {
+		end = skip_plain(p + 1);
+		end = *end == '"' ? end + 1 : json_skip_string(p, &f);
+	} else if (n->kind == KIND_NUM && starts_number(*p)) {
+		end = json_number(p, &f);
+	} else if (memcmp(p, "null", 4) == 0) {
+		return p + 4;
+	} else if (n->kind == KIND_JSON) {
+		end = json_value_at(p, NULL, x->depth, &f);
+	} else {
+		return bad_value(x, n, p, NULL);
+	}
+	return end ? end : fault(x, &f);
+}
+
 /* The value of a column. */
 static inline const char *put_value(parser *x, node *n, const char *p)
 {
+	if (is_unwanted(x, n))
+		return pass_value(x, n, p);
 	if (n->column->n != x->rows.n && !ready(x, n, p))
 		return NULL;
 	if (*p == '"' && n->kind == KIND_TEXT)
@@ -580,6 +626,14 @@ static int bad_record(parser *x, const char *line, const char *end)
 	return -x->e->status;
 }
 
+static int fill_empty(struct builder *b, int64_t n, struct err *e)
+{
+	if (buf_zero(&b->offsets, (size_t)(n - b->n) * sizeof(int32_t)))
+		return err_oom(e);
+	b->n = n;
+	return 0;
+}
+
 static int fill(parser *x)
 {
 	int rc = 0;
@@ -587,8 +641,9 @@ static int fill(parser *x)
 	for (int i = 0; i < x->schema->nfields && rc == 0; i++) {
 		struct builder *b = &x->rows.cols[i];
 
-		if (b->n < x->rows.n)
-			rc = builder_null(b, x->rows.n - b->n, x->e);
+		if (b->n == x->rows.n)
+			continue;
+		rc = x->unwanted && x->unwanted[i] ? fill_empty(b, x->rows.n, x->e) : builder_null(b, x->rows.n - b->n, x->e);
 	}
 	return rc;
 }

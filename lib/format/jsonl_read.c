@@ -16,6 +16,7 @@ struct jsonl_source {
 	struct arena arena; /* what was declared */
 	struct declared types;
 	struct jsonl_parser parser;
+	bool *unwanted;     /* by column */
 	struct array array; /* of JSON that is one */
 };
 
@@ -74,7 +75,10 @@ static int find_schema(struct jsonl_source *s, const struct read_opts *o, struct
 		s->records.schema = schema_ref(o->like);
 	else
 		rc = o->schema ? fixed_schema(&all, &s->records.schema, e) : sampled_schema(s, o, &all, e);
-	return rc < 0 ? rc : jsonl_parser_init(&s->parser, s->records.schema, &s->types, e);
+	if (rc < 0 || (rc = jsonl_parser_init(&s->parser, s->records.schema, &s->types, e)) < 0)
+		return rc;
+	s->parser.unwanted = s->unwanted = arena_calloc(&s->arena, (size_t)s->records.schema->nfields + 1, sizeof *s->unwanted);
+	return s->unwanted ? 0 : err_oom(e);
 }
 
 static int parse(struct records *r, const char *text, size_t n, size_t *used, struct err *e)
@@ -139,8 +143,24 @@ static int twin(const struct records *r, struct records *t, struct err *e)
 {
 	struct jsonl_source *s = (struct jsonl_source *)t;
 
+	const struct jsonl_source *of = (const struct jsonl_source *)r;
+	int rc = jsonl_parser_init(&s->parser, t->schema, &of->types, e);
+
 	t->rows = &s->parser.rows;
-	return jsonl_parser_init(&s->parser, t->schema, &((const struct jsonl_source *)r)->types, e);
+	s->parser.unwanted = of->unwanted;
+	return rc;
+}
+
+/* Columns that are more than text are read all the same, for their values may be bad, and _rest, which is of many keys. */
+static void want(struct source *source, const bool *cols, const struct line_form *lines)
+{
+	struct jsonl_source *s = (struct jsonl_source *)source;
+
+	for (int i = 0; i < source->schema->nfields; i++) {
+		const struct field *f = &source->schema->fields[i];
+
+		s->unwanted[i] = !cols[i] && !lines && f->type.id == T_UTF8 && i != s->parser.rest.col && !declared_find(&s->types, f->name);
+	}
 }
 
 static int start(struct jsonl_source *s, const struct read_opts *o, struct err *e)
@@ -154,6 +174,7 @@ static int start(struct jsonl_source *s, const struct read_opts *o, struct err *
 	s->parser.array = s->records.lines.array;
 	s->parser.bad_one = bad_one;
 	s->parser.bad_context = &s->records;
+	s->records.source.want = want;
 	return records_start(&s->records, o, e);
 }
 
