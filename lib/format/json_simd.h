@@ -61,6 +61,32 @@ static inline int json_copy16(const char *p, char *to)
 #endif
 }
 
+/* Length of the number at p where it is digits, or digits, a point and digits, a minus sign perhaps before them, 15 bytes or fewer; else 0:
+ * to be looked at by bytes. Needs 17 accessible bytes. */
+static inline int json_plain_number(const char *p)
+{
+#ifdef __SSE2__
+	int sign = *p == '-', n, fraction;
+	__m128i v = _mm_sub_epi8(json_load(p + sign), _mm_set1_epi8('0'));
+	unsigned other = ~(unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_min_epu8(v, _mm_set1_epi8(9)), v)); /* bits of what is no digit */
+
+	p += sign;
+	n = __builtin_ctz(other);
+	if (n == 0 || n > 14 || (*p == '0' && n > 1))
+		return 0;
+	if (p[n] == '.') {
+		fraction = __builtin_ctz(other >> (n + 1));
+		n += fraction + 1;
+		if (fraction == 0 || n > 14)
+			return 0;
+	}
+	return (p[n] | 32) == 'e' ? 0 : sign + n;
+#else
+	(void)p;
+	return 0;
+#endif
+}
+
 /* Plain bytes at the beginning of p[0 .. n). */
 static inline size_t json_plain(const char *p, size_t n)
 {

@@ -316,11 +316,20 @@ static const char *put_json(parser *x, node *n, const char *p)
 	return end ? put_raw(x, n, p, end) : fault(x, &f);
 }
 
-static const char *put_number(parser *x, node *n, const char *p)
+static inline const char *put_number(parser *x, node *n, const char *p)
 {
+	struct buf *to = &n->column->values;
+	int length = json_plain_number(p);
 	struct json_fault f;
-	const char *end = json_number(p, &f);
+	const char *end;
 
+	if (length) {
+		if (buf_reserve(to, 16))
+			return oom(x, p);
+		memcpy(to->p + to->n, p, 16);
+		return end_value(n->column, to->n + (size_t)length) ? oom(x, p) : p + length;
+	}
+	end = json_number(p, &f);
 	return end ? put_raw(x, n, p, end) : fault(x, &f);
 }
 
@@ -344,7 +353,9 @@ static inline const char *pass_value(parser *x, node *n, const char *p)
 		end = skip_plain(p + 1);
 		end = *end == '"' ? end + 1 : json_skip_string(p, &f);
 	} else if (n->kind == KIND_NUM && starts_number(*p)) {
-		end = json_number(p, &f);
+		int length = json_plain_number(p);
+
+		end = length ? p + length : json_number(p, &f);
 	} else if (memcmp(p, "null", 4) == 0) {
 		return p + 4;
 	} else if (n->kind == KIND_JSON) {
