@@ -13,7 +13,7 @@
 #include "lib/format/format.h"
 
 #define LINES_BLOCK (1 << 20)
-#define LINES_PIECE (256 << 10) /* instead of LINES_BLOCK where many threads parse */
+#define LINES_PIECE (512 << 10) /* instead of LINES_BLOCK where many threads parse */
 #define LINES_PAD 32          /* zero bytes behind what lines_view() and lines_block() return, or further text */
 #define LINES_MAX (1 << 30)   /* bytes of one line, unless --max-field allows less */
 

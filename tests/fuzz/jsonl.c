@@ -1,7 +1,7 @@
 /* JSON Lines. The first byte chooses options, the rest is the input. Properties: the record parser takes a line exactly when
  * the scanner of JSON text does (but for repeated keys), and blames the same byte; what is parsed, written and parsed again
- * is written the same; rows do not depend on how the lines are divided into blocks; every row and field has a place inside
- * the text. */
+ * is written the same; rows do not depend on how the lines are divided into blocks, nor on which columns are wanted; every row and
+ * field has a place inside the text. */
 #include "lib/format/jsonl.h"
 
 #include <stdlib.h>
@@ -97,6 +97,33 @@ static bool same_builder(const struct builder *a, const struct builder *b)
 	       (!a->nulls || memcmp(a->valid.p, b->valid.p, bits_bytes(a->n) - (a->n % 8 != 0)) == 0);
 }
 
+/* `whole` is all of the text parsed, how it ended included; here every other column is not wanted. */
+static void check_wants(const char *text, size_t n, const struct jsonl_parser *whole, int rc, const struct err *e)
+{
+	const struct schema *s = whole->schema;
+	bool *unwanted = calloc((size_t)s->nfields + 1, sizeof *unwanted);
+	struct declared none = { 0 };
+	struct jsonl_parser x;
+	struct err e2;
+	size_t used;
+	int rc2 = 0;
+
+	check(unwanted && jsonl_parser_init(&x, s, &none, &e2) == 0);
+	for (int i = 0; i < s->nfields; i++)
+		unwanted[i] = (i ^ (int)n) & 1 && i != x.rest.col && s->fields[i].type.id == T_UTF8;
+	x.on_bad = whole->on_bad;
+	x.unwanted = unwanted;
+	for (size_t at = 0; at < n && rc2 == 0; at += used)
+		rc2 = jsonl_parse(&x, text + at, n - at, &used, &e2);
+	check(rc == rc2 && whole->rows.n == x.rows.n && whole->record == x.record && whole->bad == x.bad);
+	check(rc == 0 || (e->line == e2.line && e->column == e2.column && strcmp(e->msg, e2.msg) == 0));
+	for (int i = 0; i < s->nfields; i++)
+		check(unwanted[i] ? x.rows.cols[i].n == x.rows.n && !x.rows.cols[i].nulls && !x.rows.cols[i].values.n
+				  : same_builder(&whole->rows.cols[i], &x.rows.cols[i]));
+	jsonl_parser_free(&x);
+	free(unwanted);
+}
+
 /* Whole, and line by line. */
 static void check_pieces(const char *text, size_t n, const struct schema *s, enum on_bad on_bad)
 {
@@ -123,6 +150,7 @@ static void check_pieces(const char *text, size_t n, const struct schema *s, enu
 	check(rc == 0 || (e.column == e2.column && strcmp(e.msg, e2.msg) == 0));
 	for (int i = 0; i < s->nfields; i++)
 		check(same_builder(&whole.rows.cols[i], &parts.rows.cols[i]));
+	check_wants(text, n, &whole, rc, &e);
 	jsonl_parser_free(&whole);
 	jsonl_parser_free(&parts);
 }
