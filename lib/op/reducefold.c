@@ -92,6 +92,8 @@ static void intake_end(struct intake *x)
 		if (x->r->views[i].need == AGG_NUMBERS)
 			numbers_free(&x->views[i].nums);
 	x->views = NULL;
+	while (x->nrecords)
+		batch_unref(x->records[--x->nrecords]);
 	batch_unref(x->batch);
 	x->batch = NULL;
 	arena_reset(&x->scratch);
@@ -178,12 +180,11 @@ static void run_slice(struct job *job)
 		t->rc = grouper_look_up(&t->r->grouper, t->number, &w->in[t->at].rows, &t->e);
 }
 
-static int update(struct reducer *r, int i, const struct intake *x, struct err *e)
+int reduce_update(const struct reducer *r, int i, struct agg *a, const struct intake *x, uint32_t ngroups, struct err *e)
 {
 	const struct batch *b = x->batch;
-	struct agg *a = &r->aggs[i];
 	struct agg_batch ab = { .n = b->nrows, .ids = x->rows.ids, .batch = b };
-	int rc = agg_reserve(a, x->rows.ngroups, e);
+	int rc = agg_reserve(a, ngroups, e);
 
 	if (rc < 0)
 		return rc;
@@ -208,7 +209,8 @@ static void run_update(struct job *job)
 	for (t->at = 0; t->at < w->n; t->at++) {
 		const struct intake *x = &w->in[t->at];
 
-		t->rc = t->number < 0 ? grouper_keep(&r->grouper, x->batch, &x->rows, &t->e) : update(r, t->number, x, &t->e);
+		t->rc = t->number < 0 ? grouper_keep(&r->grouper, x->batch, &x->rows, &t->e) :
+					reduce_update(r, t->number, &r->aggs[t->number], x, x->rows.ngroups, &t->e);
 		if (t->rc < 0)
 			return;
 	}
@@ -245,20 +247,37 @@ static int number(struct reducer *r, struct window *w, struct err *e)
 static void start_folding(struct reducer *r, struct window *w)
 {
 	r->folding = w;
+	for (int i = 0; r->log && i < w->n; i++) {
+		w->in[i].job.run = reduce_run_log;
+		reduce_start(r, &w->in[i].job);
+	}
+	if (r->log)
+		return;
 	reduce_start_tasks(r, run_slice, 0, r->grouper.key.n ? grouper_slices(&r->grouper) : 0);
 }
 
-static int finish_folding(struct reducer *r, struct window *w, struct err *e)
+static int finish_groups(struct reducer *r, struct window *w, struct err *e)
 {
 	int n = r->specs.n + 1, rc = reduce_wait_tasks(r, r->grouper.key.n ? grouper_slices(&r->grouper) : 0, e);
 
 	if (rc < 0 || (rc = number(r, w, e)) < 0)
 		return rc;
 	reduce_start_tasks(r, run_update, -1, n);
-	if ((rc = reduce_wait_tasks(r, n, e)) < 0)
+	return reduce_wait_tasks(r, n, e);
+}
+
+static int finish_folding(struct reducer *r, struct window *w, struct err *e)
+{
+	int rc = r->log ? reduce_log_window(r, w, e) : finish_groups(r, w, e);
+
+	if (rc < 0)
 		return rc;
+	for (int i = 0; i < w->n; i++)
+		r->folded_rows += w->in[i].batch->nrows;
 	empty(w);
-	return w->rc < 0 || !reduce_is_full(r) ? 0 : reduce_set_aside(r, e);
+	if (w->rc < 0 || r->log || !reduce_is_full(r))
+		return 0;
+	return reduce_may_log(r) ? reduce_start_log(r, e) : reduce_set_aside(r, e);
 }
 
 /* Of the only group, which is there without rows. */

@@ -54,11 +54,18 @@ static void find_view(struct reducer *r, int i, int k)
 		r->views[r->nviews++] = (struct view){ .need = a->need[k], .col = a->cols[k], .reading = reading };
 }
 
+int reduce_bind_into(const struct reducer *r, int i, struct agg *ret, struct err *e)
+{
+	int rc = agg_bind(&r->specs.v[i], r->in->schema, &r->grouper.key, r->o.merge, ret, e);
+
+	ret->partial = to_partial(r) || r->o.memory;
+	return rc;
+}
+
 int reduce_bind_agg(struct reducer *r, int i, struct err *e)
 {
-	int rc = agg_bind(&r->specs.v[i], r->in->schema, &r->grouper.key, r->o.merge, &r->aggs[i], e);
+	int rc = reduce_bind_into(r, i, &r->aggs[i], e);
 
-	r->aggs[i].partial = to_partial(r) || r->o.memory;
 	r->aggs[i].threads = r->o.threads;
 	return rc;
 }
@@ -389,6 +396,8 @@ static int fold(struct reducer *r, struct err *e)
 	int rc = reduce_fold(r, e);
 
 	r->folded = true;
+	if (rc == 0 && r->log)
+		return reduce_merge_log(r, e);
 	if (rc == 0 && r->parts.open)
 		return reduce_merge_parts(r, e);
 	if (rc == 0)
@@ -441,13 +450,14 @@ static void reducer_close(struct source *s)
 {
 	struct reducer *r = (struct reducer *)s;
 
+	reduce_forget_merged(r);
+	reduce_forget_log(r);
 	regroup_close(&r->parts);
 	pool_close(r->pool);
 	reduce_forget_batches(r);
 	for (int i = 0; r->aggs && i < r->specs.n; i++)
 		agg_free(&r->aggs[i]);
 	grouper_free(&r->grouper);
-	reduce_forget_merged(r);
 	if (r->out.schema)
 		rows_free(&r->out);
 	buf_free(&r->first);

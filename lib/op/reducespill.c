@@ -2,7 +2,6 @@
  *
  * A part is merged by a reducer of its own, one level down, which may set aside in turn; it keeps the places of first rows as a column,
  * by which the parts' results are merged. */
-#include "lib/base/hash.h"
 #include "lib/op/reducework.h"
 
 #define CHUNK 8192 /* groups that are set aside at once, at most */
@@ -22,40 +21,44 @@ bool reduce_is_full(const struct reducer *r)
 	       reduce_memory(r) > room(r);
 }
 
-/* The partitions of groups [from, from + n): each level cuts by other bits. */
-static void find_parts(const struct reducer *r, uint32_t from, uint32_t n, uint8_t *part)
+/* To the partitions: each level cuts by other bits. */
+static int give_to_parts(struct reducer *r, struct batch *b, uint32_t from, struct err *e)
 {
-	for (uint32_t i = 0; i < n; i++) {
-		struct str key = grouper_key(&r->grouper, from + i);
+	uint8_t part[CHUNK];
 
-		part[i] = hash64(key.p, key.n, (uint64_t)r->level + 1) % REGROUP_PARTS;
-	}
+	for (uint32_t i = 0; i < b->nrows; i++)
+		part[i] = reduce_part_of(r, grouper_key(&r->grouper, from + i));
+	return regroup_add(&r->parts, b, part, e);
 }
 
-/* All groups; some are written to columns while those before them are on their way. */
-static int set_aside_all(struct reducer *r, struct rows *rows, struct err *e)
+/* Some are written to columns while those before them are on their way. */
+int reduce_give_states(struct reducer *r, int (*give)(struct reducer *r, struct batch *b, uint32_t from, struct err *e), struct err *e)
 {
 	uint32_t count = grouper_count(&r->grouper), step = reduce_groups_in(r, ASIDE_BYTES, CHUNK), n;
-	uint8_t part[CHUNK];
-	int rc = reduce_start_emit(r, 0, count < step ? count : step, true, FIRST_ROW, rows, e);
+	struct rows rows;
+	int rc = grouper_seal(&r->grouper, e);
 
+	if (rc < 0)
+		return rc;
+	if ((rc = rows_init(&rows, r->states, e)) == 0)
+		rc = reduce_start_emit(r, 0, count < step ? count : step, true, FIRST_ROW, &rows, e);
 	for (uint32_t from = 0; from < count && rc == 0; from += n) {
 		cleanup_batch struct batch *b = NULL;
 		uint32_t left;
 
 		n = count - from < step ? count - from : step;
 		left = count - from - n;
-		rc = reduce_finish_emit(r, rows, &b, e);
+		rc = reduce_finish_emit(r, &rows, &b, e);
 		if (rc == 0 && left)
-			rc = reduce_start_emit(r, from + n, left < step ? left : step, true, FIRST_ROW, rows, e);
-		find_parts(r, from, n, part);
-		if (rc == 0 && (rc = regroup_add(&r->parts, b, part, e)) < 0 && left)
+			rc = reduce_start_emit(r, from + n, left < step ? left : step, true, FIRST_ROW, &rows, e);
+		if (rc == 0 && (rc = give(r, b, from, e)) < 0 && left)
 			(void)reduce_wait_tasks(r, r->specs.n + 1, &(struct err){ 0 });
 	}
+	rows_free(&rows);
 	return rc;
 }
 
-static int start_again(struct reducer *r, struct err *e)
+int reduce_start_again(struct reducer *r, struct err *e)
 {
 	int rc;
 
@@ -68,25 +71,31 @@ static int start_again(struct reducer *r, struct err *e)
 	return rc;
 }
 
-/* All groups to disk; the tables are empty again. */
-int reduce_set_aside(struct reducer *r, struct err *e)
+int reduce_open_states(struct reducer *r, struct err *e)
 {
-	struct rows rows = { 0 };
 	uint32_t n = grouper_count(&r->grouper);
-	int rc = 0;
 
 	if (n && reduce_memory(r) / n > r->a_group)
 		r->a_group = reduce_memory(r) / n;
-	if (!r->parts.open && (rc = reduce_schema(r, true, FIRST_ROW, &r->states, e)) == 0)
-		rc = regroup_open(&r->parts, r->states, REGROUP_PARTS, r->o.tmpdir, e);
+	return r->states ? 0 : reduce_schema(r, true, FIRST_ROW, &r->states, e);
+}
+
+int reduce_open_parts(struct reducer *r, struct err *e)
+{
+	int rc = r->parts.open ? 0 : regroup_open(&r->parts, r->states, REGROUP_PARTS, r->o.tmpdir, e);
+
 	r->parts.pool = r->pool;
-	if (rc == 0 && (rc = grouper_seal(&r->grouper, e)) == 0)
-		rc = rows_init(&rows, r->states, e);
-	if (rc == 0 && n)
-		rc = set_aside_all(r, &rows, e);
-	if (rows.schema)
-		rows_free(&rows);
-	return rc < 0 ? rc : start_again(r, e);
+	return rc;
+}
+
+/* All groups to disk; the tables are empty again. */
+int reduce_set_aside(struct reducer *r, struct err *e)
+{
+	int rc = reduce_open_states(r, e);
+
+	if (rc == 0 && (rc = reduce_open_parts(r, e)) == 0 && grouper_count(&r->grouper))
+		rc = reduce_give_states(r, give_to_parts, e);
+	return rc < 0 ? rc : reduce_start_again(r, e);
 }
 
 /* One part, to be merged and again on disk, in the order in which parts are merged; any thread may do it. */
@@ -156,7 +165,7 @@ static int merge_all(struct reducer *r, struct part_job *jobs, struct err *e)
 }
 
 /* By place, or by the group's key. */
-static int bind_merge_key(struct reducer *r, struct err *e)
+int reduce_bind_merge_key(struct reducer *r, struct err *e)
 {
 	int nkeys = reduce_nkeys(r, FIRST_ROW), n = r->o.sorted && !r->o.partial ? nkeys : 0;
 
@@ -181,7 +190,7 @@ int reduce_merge_parts(struct reducer *r, struct err *e)
 	cleanup_schema struct schema *s = NULL;
 	int n = 0, rc = reduce_set_aside(r, e);
 
-	if (rc == 0 && (rc = bind_merge_key(r, e)) == 0 && (rc = reduce_schema(r, r->o.partial, FIRST_ROW, &s, e)) == 0)
+	if (rc == 0 && (rc = reduce_bind_merge_key(r, e)) == 0 && (rc = reduce_schema(r, r->o.partial, FIRST_ROW, &s, e)) == 0)
 		rc = merge_all(r, jobs, e);
 	for (int i = 0; i < REGROUP_PARTS; i++)
 		if (jobs[i].result)
@@ -302,6 +311,8 @@ int reduce_next_merged(struct reducer *r, struct batch **ret, struct err *e)
 
 void reduce_forget_merged(struct reducer *r)
 {
+	if (r->dressing.r)
+		reduce_wait(r, &r->dressing.job);
 	batch_unref(r->dressing.from);
 	batch_unref(r->dressing.to);
 	source_close(r->merged);

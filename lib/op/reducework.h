@@ -1,5 +1,5 @@
 /* The parts of a reducer: reducer.c binds and gives the groups, reducefold.c reads batches and folds them in, reducespill.c sets groups
- * aside and merges them again.
+ * aside and merges them again, reducelog.c does the same where nearly every row is a group of its own.
  *
  * Three kinds of jobs run on the reducer's pool: an intake reads what key and aggregates need of one batch; a slice of the grouper looks
  * up its rows of some batches; an aggregate folds some batches in, or gives its columns of some groups. Batches are always taken in the
@@ -7,10 +7,13 @@
 #ifndef STOOK_OP_REDUCEWORK_H
 #define STOOK_OP_REDUCEWORK_H
 
+#include "lib/base/hash.h"
 #include "lib/base/pool.h"
+#include "lib/op/lanes.h"
 #include "lib/op/merger.h"
 #include "lib/op/reducer.h"
 #include "lib/op/regroup.h"
+#include "lib/op/twins.h"
 #include "lib/table/partial.h"
 
 #define WINDOW_MOST 16 /* batches that are folded in at a time, at most */
@@ -37,6 +40,8 @@ struct intake {
 	struct arena scratch;
 	struct grouper_rows rows;
 	struct view_data *views;
+	struct batch **records; /* for the log: nrecords of them */
+	int nrecords;
 	struct bad_values bad;
 	int64_t bad_row;     /* the first bad row of several readings is the one to report */
 	int rc;
@@ -61,6 +66,14 @@ struct task {
 	int at; /* the batch that failed */
 	int rc;
 	struct err e;
+};
+
+/* Where nearly every row is a group of its own: rows and groups in their order, as states with places, and what tells which of them share
+ * their key with others. */
+struct reduce_log {
+	struct lanes records;
+	struct twins twins;
+	uint8_t *shared; /* bit i: record i does; NULL: none */
 };
 
 /* A merged batch that gets the columns of the result. */
@@ -95,6 +108,7 @@ struct reducer {
 	int most;          /* batches a window */
 	bool drained;
 	int64_t batches, rows; /* that came */
+	int64_t folded_rows;   /* that have been folded in */
 	struct task *tasks; /* as many as there are slices, or aggregates and the key */
 
 	int level;             /* > 0: merges what level - 1 has set aside */
@@ -102,6 +116,7 @@ struct reducer {
 	struct buf first;      /* int64 a group: the place of its first row */
 	struct schema *states; /* of what is set aside */
 	struct regroup parts;
+	struct reduce_log *log; /* NULL: not in use */
 	struct source *merged; /* the parts' results */
 	struct dressing dressing;
 	struct key merge_key;
@@ -114,6 +129,7 @@ enum place { NO_PLACE, ORDINAL, FIRST_ROW };
 enum place reduce_place(const struct reducer *r);
 int reduce_schema(struct reducer *r, bool states, enum place place, struct schema **ret, struct err *e) nodiscard;
 int reduce_bind_agg(struct reducer *r, int i, struct err *e) nodiscard;
+int reduce_bind_into(const struct reducer *r, int i, struct agg *ret, struct err *e) nodiscard;
 /* What `above` (NULL: nobody) has set aside. */
 int reduce_level(struct source *in, const struct reduce_opts *o, const struct reducer *above, struct source **ret, struct err *e)
 	nodiscard;
@@ -132,13 +148,35 @@ uint32_t reduce_groups_in(const struct reducer *r, size_t bytes, uint32_t most);
 /* Reads all of r->in. */
 int reduce_fold(struct reducer *r, struct err *e) nodiscard;
 void reduce_forget_batches(struct reducer *r);
+/* Folds a batch's rows into an aggregate of r->specs; x->rows.ids are below ngroups. */
+int reduce_update(const struct reducer *r, int i, struct agg *a, const struct intake *x, uint32_t ngroups, struct err *e) nodiscard;
 
 /* When groups outgrow the memory: to disk, and the tables are empty again; in the end all parts together are r->merged. */
 bool reduce_is_full(const struct reducer *r);
 int reduce_set_aside(struct reducer *r, struct err *e) nodiscard;
+int reduce_open_states(struct reducer *r, struct err *e) nodiscard; /* r->states and r->a_group, for the groups that there are */
+int reduce_open_parts(struct reducer *r, struct err *e) nodiscard;
+int reduce_start_again(struct reducer *r, struct err *e) nodiscard; /* the tables are empty */
+int reduce_bind_merge_key(struct reducer *r, struct err *e) nodiscard;
+static inline uint8_t reduce_part_of(const struct reducer *r, struct str key)
+{
+	return hash64(key.p, key.n, (uint64_t)r->level + 1) % REGROUP_PARTS;
+}
+/* All groups, in batches of r->states, to `give`: batch b has those from `from` on. */
+int reduce_give_states(struct reducer *r, int (*give)(struct reducer *r, struct batch *b, uint32_t from, struct err *e), struct err *e)
+	nodiscard;
 int reduce_merge_parts(struct reducer *r, struct err *e) nodiscard;
 int reduce_next_merged(struct reducer *r, struct batch **ret, struct err *e) nodiscard;
 void reduce_forget_merged(struct reducer *r);
+
+/* The log. From the first time that the memory is full, as long as it is worth it, the rows of each window become records in it; in the end,
+ * records that are alone with their key are results as they are, others are merged a level down: together they are r->merged. */
+bool reduce_may_log(const struct reducer *r);
+int reduce_start_log(struct reducer *r, struct err *e) nodiscard;
+void reduce_run_log(struct job *job); /* of an intake: makes its records */
+int reduce_log_window(struct reducer *r, struct window *w, struct err *e) nodiscard;
+int reduce_merge_log(struct reducer *r, struct err *e) nodiscard;
+void reduce_forget_log(struct reducer *r);
 
 /* Runs j on some thread; before the second batch at once, for small inputs are not worth another thread. */
 static inline void reduce_start(struct reducer *r, struct job *j)

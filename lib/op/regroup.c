@@ -72,6 +72,11 @@ static int write_later(struct regroup *r, int part, struct batch *b, struct err 
 	return 0;
 }
 
+int regroup_write(struct regroup *r, int part, struct batch *b, struct err *e)
+{
+	return r->pool ? write_later(r, part, b, e) : spill_write(&r->parts[part], b, e);
+}
+
 /* Room for values that were unusually large is given back: there are many partitions. */
 static int flush(struct regroup *r, int part, struct err *e)
 {
@@ -89,7 +94,7 @@ static int flush(struct regroup *r, int part, struct err *e)
 		if ((rc = rows_init(rows, r->schema, e)) < 0)
 			return rc;
 	}
-	return r->pool ? write_later(r, part, b, e) : spill_write(&r->parts[part], b, e);
+	return regroup_write(r, part, b, e);
 }
 
 /* Rows by partition, in order within each: idx[from[k] .. from[k + 1]) are those of partition k. */

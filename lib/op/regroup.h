@@ -32,6 +32,8 @@ struct regroup { /* zeroed is closed */
 int regroup_open(struct regroup *r, const struct schema *schema, int n, const char *tmpdir, struct err *e) nodiscard;
 /* Row i of b goes to partition part[i]; to none if there is no such. */
 int regroup_add(struct regroup *r, const struct batch *b, const uint8_t *part, struct err *e) nodiscard;
+/* b as it is behind what was written of partition `part`: not together with regroup_add(). A reference is taken. */
+int regroup_write(struct regroup *r, int part, struct batch *b, struct err *e) nodiscard;
 /* Partition `part` as a source; *ret = NULL: it is empty. Each once, after the last regroup_add(). */
 int regroup_read(struct regroup *r, int part, struct source **ret, struct err *e) nodiscard;
 /* Writes what is on its way: after the last regroup_add(), to give the memory back before the partitions are read. */
