@@ -94,6 +94,64 @@ many_groups() {
 	done
 }
 
+# Nearly all keys are new; by mode, none comes again, or a few do, or later one all the time or all of them. Counted by perl.
+mostly_new() {
+	perl -e '
+		my $mode = shift;
+		srand 5;
+		open my $in, ">", "in.csv"; open my $want, ">", "want.csv";
+		print $in "a,b,v\n"; print $want "a,b,n,s,f\n";
+		for my $i (1 .. 120000) {
+			my $j = $i > 10 && ($mode eq "none" ? 0 : $mode eq "few" ? rand() < 0.01 ? 1 + int rand $i : 0 : $i <= 40000 ? 0 : $mode eq "one" ? rand() < 0.9 && 7 : $i - 39999)
+				|| $i;
+			my $k = "key$j," . ("", "x", "\"a,b\"")[$j % 3];
+			my $v = int(rand 1e6);
+			print $in "$k,$v.5\n";
+			push @order, $k unless $n{$k}++;
+			$s{$k} += 2 * $v + 1; $f{$k} //= $v;
+		}
+		print $want "$_,$n{$_},", sprintf("%d.%d", $s{$_} >> 1, 5 * ($s{$_} & 1)), ",$f{$_}.5\n" for @order;
+	' $1
+}
+
+@test "reduce: rows that are nearly all groups of their own, and their repetitions" {
+	cd "$BATS_TEST_TMPDIR"
+	for mode in none few one all; do
+		mostly_new $mode
+		for j in 1 2 8; do
+			for s in 1M 4M; do
+				stook reduce -j $j -S $s -g a,b -a n=count,s=sum:v,f=first:v in.csv -o got.csv --stats stats.json
+				cmp want.csv got.csv
+				! grep -q '"spills": 0' stats.json
+			done
+			stook reduce -j $j -S 1M -g a,b -a n=count,s=sum:v,f=first:v --partial in.csv | stook reduce --merge -o got.csv
+			cmp want.csv got.csv
+		done
+	done
+}
+
+@test "reduce: a failed allocation beyond the memory limit is an error, never a wrong result" {
+	[ -e "$STOOK_BIN/../faults.so" ] || skip "make units builds the shim"
+	cd "$BATS_TEST_TMPDIR"
+	mostly_new few
+	for n in 150 300 500 700 900 1100 1300 1500 2000 2500 3000 4000 5000 7000; do
+		FAULT=malloc:$n LD_PRELOAD=$STOOK_BIN/../faults.so stook-reduce -j 2 -S 2M -g a,b -a n=count,s=sum:v,f=first:v in.csv -o got.csv 2>err &&
+			status=0 || status=$?
+		[ $status = 0 ] && cmp want.csv got.csv || [ $status = 71 ]
+		rm -f got.csv
+	done
+}
+
+@test "reduce: a full temporary folder is exit 74, and no file" {
+	cd "$BATS_TEST_TMPDIR"
+	mkdir small
+	mount -t tmpfs -o size=1m none small 2>/dev/null || skip "cannot mount"
+	mostly_new few
+	stook reduce -S 1M -T small -g a,b -a n=count,s=sum:v in.csv -o got.csv 2>err && status=0 || status=$?
+	umount small
+	[ $status = 74 ] && [ ! -e got.csv ]
+}
+
 @test "reduce: errors and bad records are the same for any number of threads" {
 	cd "$BATS_TEST_TMPDIR"
 	perl -e 'srand 3; print "k,v\n"; for (1 .. 300000) { print "k", int(rand 1000), ",", (rand() < 0.0001 ? "x" : int(rand 100)), rand() < 0.0001 ? ",more\n" : "\n" }' >in.csv
