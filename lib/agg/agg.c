@@ -307,10 +307,28 @@ int agg_bind(const struct agg_spec *spec, const struct schema *s, const struct k
 	return rc;
 }
 
-void agg_free(struct agg *a)
+static void drop(struct agg *a)
 {
 	if (a->family && a->family->drop && (a->more || !a->family->more))
 		a->family->drop(a);
+	a->family = NULL;
+}
+
+void agg_replace(struct agg *to, struct agg *from)
+{
+	drop(from);
+	if (from->size == to->size && from->cap) {
+		memset(from->groups, 0, from->ngroups * from->size);
+		to->groups = from->groups;
+		to->cap = from->cap;
+		from->cap = 0;
+	}
+	agg_free(from);
+}
+
+void agg_free(struct agg *a)
+{
+	drop(a);
 	pages_free(a->groups, a->cap * a->size);
 	free(a->more);
 	arena_free(&a->arena);

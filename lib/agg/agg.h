@@ -116,6 +116,8 @@ struct agg_family {
 int agg_bind(const struct agg_spec *spec, const struct schema *s, const struct key *group, bool merge, struct agg *ret,
 	     struct err *e) nodiscard;
 void agg_free(struct agg *a);
+/* Frees `from` (zeroed is fine), and `to`, just bound, has its memory for groups instead of new one. */
+void agg_replace(struct agg *to, struct agg *from);
 
 /* Bytes held for all groups, about. */
 size_t agg_memory(const struct agg *a);

@@ -109,8 +109,10 @@ void reduce_forget_batches(struct reducer *r)
 {
 	for (int k = 0; k < 2; k++) {
 		empty(&r->windows[k]);
-		for (int i = 0; i < WINDOW_MOST; i++)
+		for (int i = 0; i < WINDOW_MOST; i++) {
 			arena_free(&r->windows[k].in[i].scratch);
+			reduce_free_aggs(r, &r->windows[k].in[i].states);
+		}
 	}
 }
 
@@ -119,7 +121,7 @@ static void take_in(struct reducer *r, struct window *w, struct batch *b)
 	struct intake *x = &w->in[w->n++];
 
 	*x = (struct intake){ .job.run = run_intake, .r = r, .batch = b, .row = r->rows, .scratch = x->scratch, .bad_row = -1,
-			      .bad = { .policy = r->o.merge ? BAD_FAIL : r->o.on_bad, .bad_row = -1 } };
+			      .states = x->states, .bad = { .policy = r->o.merge ? BAD_FAIL : r->o.on_bad, .bad_row = -1 } };
 	r->rows += b->nrows;
 	r->batches++;
 	reduce_start(r, &x->job);

@@ -30,6 +30,28 @@ void reduce_forget_log(struct reducer *r)
 	r->log = NULL;
 }
 
+/* Aggregate i again, empty, in the memory that it had: fresh pages cost more than what is done in them. */
+static int renew(const struct reducer *r, int i, struct agg **aggs, struct err *e)
+{
+	struct agg a;
+	int rc;
+
+	if (!*aggs && !(*aggs = calloc((size_t)r->specs.n, sizeof **aggs)))
+		return err_oom(e);
+	rc = reduce_bind_into(r, i, &a, e);
+	agg_replace(&a, &(*aggs)[i]);
+	(*aggs)[i] = a;
+	return rc;
+}
+
+void reduce_free_aggs(const struct reducer *r, struct agg **aggs)
+{
+	for (int i = 0; *aggs && i < r->specs.n; i++)
+		agg_free(&(*aggs)[i]);
+	free(*aggs);
+	*aggs = NULL;
+}
+
 /* ---- writing ---- */
 
 static int64_t *places_of(const struct batch *b)
@@ -90,9 +112,14 @@ static uint32_t *list_rows(struct intake *x, int64_t *n, struct err *e)
 
 static int add_keys(struct intake *x, const uint32_t *rows, int64_t n, struct builder *out, struct err *e)
 {
+	static const struct type binary = TYPE_BINARY;
 	const struct keyset_rows *k = &x->rows.keys;
-	struct str *v = arena_array(&x->scratch, struct str, (size_t)n);
+	struct column all = { .type = &binary, .length = x->batch->nrows, .values = k->bytes, .offsets = (const int32_t *)k->offsets };
+	struct str *v;
 
+	if (!x->bad.skip && k->offsets[x->batch->nrows] <= INT32_MAX)
+		return builder_rows(out, &all, rows[0], n, e);
+	v = arena_array(&x->scratch, struct str, (size_t)n);
 	if (!v)
 		return err_oom(e);
 	for (int64_t i = 0; i < n; i++)
@@ -116,16 +143,16 @@ static int add_places(const struct intake *x, const uint32_t *rows, int64_t n, s
 /* The states of groups that have one row each. */
 static int add_states(struct intake *x, int i, const uint32_t *rows, int64_t n, struct builder *out, struct err *e)
 {
-	struct agg a = { 0 };
-	int rc = reduce_bind_into(x->r, i, &a, e);
+	int rc = renew(x->r, i, &x->states, e);
+	struct agg *a;
 
 	for (int64_t k = 0; k < n; k++)
 		x->rows.ids[rows[k]] = (uint32_t)k;
-	if (rc == 0 && (rc = reduce_update(x->r, i, &a, x, (uint32_t)n, e)) == 0)
-		rc = a.family->dump(&a, 0, (uint32_t)n, out, e);
+	a = rc == 0 ? &x->states[i] : NULL;
+	if (rc == 0 && (rc = reduce_update(x->r, i, a, x, (uint32_t)n, e)) == 0)
+		rc = a->family->dump(a, 0, (uint32_t)n, out, e);
 	for (int64_t k = 0; k < n; k++)
 		x->rows.ids[rows[k]] = NO_GROUP;
-	agg_free(&a);
 	return rc;
 }
 
@@ -331,6 +358,7 @@ static int choose(struct reducer *r, bool want, struct source **ret, struct err 
 struct single {
 	struct job job;
 	const struct reducer *u;
+	struct agg *aggs; /* kept for their memory */
 	struct batch *from, *to;
 	bool given;
 	int rc;
@@ -348,15 +376,14 @@ struct singles {
 	struct err e;
 };
 
-static int finish_agg(const struct reducer *u, int i, const struct batch *from, const uint32_t *ids, struct builder *out, struct err *e)
+static int finish_agg(struct single *x, int i, const uint32_t *ids, struct builder *out, struct err *e)
 {
-	struct agg a = { 0 };
-	uint32_t n = (uint32_t)from->nrows;
-	int rc = reduce_bind_into(u, i, &a, e);
+	uint32_t n = (uint32_t)x->from->nrows;
+	int rc = renew(x->u, i, &x->aggs, e);
+	struct agg *a = rc == 0 ? &x->aggs[i] : NULL;
 
-	if (rc == 0 && (rc = agg_reserve(&a, n, e)) == 0 && (rc = a.family->load(&a, from, ids, e)) == 0)
-		rc = (u->o.partial ? a.family->dump : a.family->finish)(&a, 0, n, out, e);
-	agg_free(&a);
+	if (rc == 0 && (rc = agg_reserve(a, n, e)) == 0 && (rc = a->family->load(a, x->from, ids, e)) == 0)
+		rc = (x->u->o.partial ? a->family->dump : a->family->finish)(a, 0, n, out, e);
 	return rc;
 }
 
@@ -367,13 +394,14 @@ static void share_column(struct batch *to, struct batch *from, int i)
 	to->cols[i].type = &to->schema->fields[i].type;
 }
 
-static int finish_aggs(const struct reducer *u, const struct batch *from, const uint32_t *ids, struct batch *to, struct err *e)
+static int finish_aggs(struct single *x, const uint32_t *ids, struct batch *to, struct err *e)
 {
+	const struct reducer *u = x->u;
 	struct rows out;
 	int rc = rows_init(&out, u->schema, e), col = 2;
 
 	for (int i = 0; i < u->specs.n && rc == 0; i++) {
-		rc = finish_agg(u, i, from, ids, &out.cols[col], e);
+		rc = finish_agg(x, i, ids, &out.cols[col], e);
 		col += u->o.partial ? u->aggs[i].nstate : u->aggs[i].nresult;
 	}
 	for (int i = 2; i < u->schema->nfields && rc == 0; i++)
@@ -383,23 +411,23 @@ static int finish_aggs(const struct reducer *u, const struct batch *from, const 
 	return rc;
 }
 
-static int finish_records(const struct reducer *u, struct batch *from, struct batch **ret, struct err *e)
+static int finish_records(struct single *x, struct err *e)
 {
-	cleanup_batch struct batch *to = batch_new(u->schema, from->nrows);
-	uint32_t *ids = malloc((size_t)from->nrows * sizeof *ids);
+	cleanup_batch struct batch *to = batch_new(x->u->schema, x->from->nrows);
+	uint32_t *ids = malloc((size_t)x->from->nrows * sizeof *ids);
 	int rc = to && ids ? 0 : err_oom(e);
 
-	for (int64_t i = 0; rc == 0 && i < from->nrows; i++)
+	for (int64_t i = 0; rc == 0 && i < x->from->nrows; i++)
 		ids[i] = (uint32_t)i;
 	if (rc == 0)
-		rc = finish_aggs(u, from, ids, to, e);
+		rc = finish_aggs(x, ids, to, e);
 	free(ids);
 	if (rc < 0)
 		return rc;
-	share_column(to, from, 0);
-	share_column(to, from, 1);
-	batch_keep(to, from);
-	*ret = to;
+	share_column(to, x->from, 0);
+	share_column(to, x->from, 1);
+	batch_keep(to, x->from);
+	x->to = to;
 	to = NULL;
 	return 0;
 }
@@ -408,7 +436,7 @@ static void run_single(struct job *job)
 {
 	struct single *x = (struct single *)job;
 
-	x->rc = finish_records(x->u, x->from, &x->to, &x->e);
+	x->rc = finish_records(x, &x->e);
 	batch_unref(x->from);
 	x->from = NULL;
 }
@@ -468,6 +496,7 @@ static void singles_close(struct source *source)
 		settle_single(s, &s->ring[i]);
 		batch_unref(s->ring[i].from);
 		batch_unref(s->ring[i].to);
+		reduce_free_aggs(s->u, &s->ring[i].aggs);
 	}
 	source_close(&s->u->source);
 	free(s);
