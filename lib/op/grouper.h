@@ -55,6 +55,12 @@ struct grouper_rows {
 	uint32_t nfresh, ngroups;
 };
 
+/* The hash of row i's key. */
+static inline uint64_t grouper_hash(const struct grouper_rows *r, int64_t i)
+{
+	return r->keys.hash[r->same ? r->same[i] : i];
+}
+
 /* Binds key parts (borrowed only during the call; names live in the schema). nslices: a power of two. */
 int grouper_init(struct grouper *g, const struct key_spec *spec, const struct schema *s, int nslices, struct err *e) nodiscard;
 void grouper_free(struct grouper *g);

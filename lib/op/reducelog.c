@@ -208,7 +208,7 @@ static int note_hashes(struct reducer *r, const struct intake *x, struct err *e)
 
 	for (int64_t i = 0; i < x->batch->nrows && rc == 0; i++)
 		if (!x->bad.skip || !bit_get(x->bad.skip, i))
-			rc = twins_add(&r->log->twins, x->rows.keys.hash[i], e);
+			rc = twins_add(&r->log->twins, grouper_hash(&x->rows, i), e);
 	return rc;
 }
 

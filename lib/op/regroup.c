@@ -82,11 +82,12 @@ static int flush(struct regroup *r, int part, struct err *e)
 {
 	cleanup_batch struct batch *b = NULL;
 	struct rows *rows = &r->rows[part];
-	bool large = rows_bytes(rows) > 2 * r->flush_bytes;
+	bool large;
 	int rc;
 
 	if (!rows->n)
 		return 0;
+	large = rows_bytes(rows) > 2 * r->flush_bytes;
 	if ((rc = rows_take(rows, &b, e)) < 0)
 		return rc;
 	if (large) {
