@@ -89,7 +89,7 @@ static int merge_outs(struct parts *p, int from, const struct row_form *form, in
 	}
 	if (rc == 0) {
 		p->nouts = from;
-		rc = rowmerge_open(feeds, n, UNIQUE_NONE, form, rows, p->j->pool, p->j->opts.threads + 1, ret, e);
+		rc = rowmerge_open(feeds, n, UNIQUE_NONE, form, rows, p->j->pool, rowmerge_window(p->j->opts.threads, p->block), ret, e);
 	} else {
 		for (int i = 0; i < n; i++)
 			runreader_close(feeds[i].file);

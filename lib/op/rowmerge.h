@@ -25,4 +25,10 @@ static inline int rowmerge_most(int64_t memory, size_t block, int most)
 	return memory <= 0 || n > most ? most : n < 2 ? 2 : (int)n;
 }
 
+/* And the jobs that make its output. */
+static inline int rowmerge_window(int threads, size_t block)
+{
+	return block > LARGE_BLOCK ? 1 : threads + 1;
+}
+
 #endif

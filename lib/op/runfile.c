@@ -10,7 +10,7 @@
 #include <lz4.h>
 #include <unistd.h>
 
-#define DEPTH 2
+#define DEPTH 2 /* blocks on their way; large ones come when they are asked for: */
 
 struct runfile {
 	int fd;
@@ -116,7 +116,7 @@ struct runreader {
 	struct runfile *file;
 	struct pool *pool;
 	struct load loads[DEPTH];
-	int head;
+	int depth, head;
 	int64_t asked;            /* blocks asked for */
 	off_t at;
 };
@@ -185,7 +185,8 @@ int runreader_open(struct runfile *f, struct pool *pool, struct runreader **ret,
 	}
 	r->file = f;
 	r->pool = pool;
-	for (int i = 0; i < DEPTH; i++) {
+	r->depth = f->largest > LARGE_BLOCK ? 1 : DEPTH;
+	for (int i = 0; i < r->depth; i++) {
 		r->loads[i].job.run = load_run;
 		r->loads[i].of = r;
 		ask(r, &r->loads[i]);
@@ -209,7 +210,7 @@ int runreader_next(struct runreader *r, struct row_block *ret, struct err *e)
 	*ret = l->block;
 	l->block.p = NULL;
 	ask(r, l);
-	r->head = (r->head + 1) % DEPTH;
+	r->head = (r->head + 1) % r->depth;
 	return 0;
 }
 
@@ -217,7 +218,7 @@ void runreader_close(struct runreader *r)
 {
 	if (!r)
 		return;
-	for (int i = 0; i < DEPTH; i++)
+	for (int i = 0; i < r->depth; i++)
 		if (r->loads[i].given) {
 			pool_wait(r->pool, &r->loads[i].job);
 			free(r->loads[i].block.p);

@@ -10,6 +10,8 @@
 
 struct runfile;
 
+#define LARGE_BLOCK ((size_t)4 << 20) /* a block that is larger is one long row: fewer are held at once */
+
 /* Writes all of `from` (form: packed blocks; closed in any case); at most `limit` rows if that is not negative. */
 int runfile_write(struct rowstream *from, int64_t limit, const char *tmpdir, struct runfile **ret, struct err *e) nodiscard;
 void runfile_free(struct runfile *f); /* NULL is fine */

@@ -164,7 +164,7 @@ static int merge_runs(struct sorter *s, int from, struct rowstream *last, const 
 		if (last)
 			feeds[n++].memory = last;
 		s->nruns = from;
-		rc = rowmerge_open(feeds, n, s->opts.unique, form, rows, s->pool, s->opts.threads + 1, ret, e);
+		rc = rowmerge_open(feeds, n, s->opts.unique, form, rows, s->pool, rowmerge_window(s->opts.threads, s->block), ret, e);
 	}
 	free(feeds);
 	return rc;

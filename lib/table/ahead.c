@@ -17,6 +17,13 @@ struct queue {
 	struct err e;
 };
 
+#define LARGE_BATCH ((size_t)4 << 20) /* has the queue to itself */
+
+static size_t batch_memory(const struct batch *b)
+{
+	return b->arena.total + (b->keep[0] ? b->keep[0]->arena.total : 0);
+}
+
 static void queue_init(struct queue *q)
 {
 	*q = (struct queue){ .rc = 0 };
@@ -38,7 +45,7 @@ static bool queue_give(struct queue *q, struct batch *b)
 	bool open;
 
 	pthread_mutex_lock(&q->lock);
-	while (q->n == AHEAD_DEPTH && !q->stopped)
+	while (q->n >= (batch_memory(b) > LARGE_BATCH ? 1 : AHEAD_DEPTH) && !q->stopped)
 		pthread_cond_wait(&q->changed, &q->lock);
 	open = !q->stopped;
 	if (open) {
