@@ -340,15 +340,36 @@ static bool consecutive(const uint32_t *idx, int64_t n)
 	return true;
 }
 
+/* Rows [at, at + n) of text without nulls, copied once. */
+static int copy_texts(struct output *o, const struct column *from, uint32_t at, struct column *c, struct err *e)
+{
+	int32_t first = from->offsets[at];
+	size_t bytes = (size_t)(from->offsets[at + o->n] - first);
+	uint8_t *values = arena_alloc(o->a, bytes + 64);
+	int32_t *offsets = arena_alloc(o->a, (size_t)(o->n + 1) * 4 + 64);
+
+	if (!values || !offsets)
+		return err_oom(e);
+	if (bytes)
+		memcpy(values, from->values + first, bytes);
+	for (int64_t i = 0; i <= o->n; i++)
+		offsets[i] = from->offsets[at + i] - first;
+	*c = (struct column){ .type = c->type, .length = o->n, .values = values, .offsets = offsets };
+	return 0;
+}
+
 static int copy_column(struct output *o, const struct column *from, const uint32_t *idx, struct column *c, struct err *e)
 {
+	bool range = !idx || consecutive(idx, o->n);
+	uint32_t at = idx ? idx[0] : 0;
 	struct builder b;
-	int rc = builder_init(&b, c->type, e);
+	int rc;
 
-	if (rc == 0 && !idx)
-		rc = builder_rows(&b, from, 0, o->n, e);
-	else if (rc == 0 && consecutive(idx, o->n))
-		rc = builder_rows(&b, from, idx[0], o->n, e);
+	if (range && from->type->layout == LAY_VAR && !from->valid)
+		return copy_texts(o, from, at, c, e);
+	rc = builder_init(&b, c->type, e);
+	if (rc == 0 && range)
+		rc = builder_rows(&b, from, at, o->n, e);
 	else if (rc == 0)
 		rc = builder_gather(&b, from, idx, o->n, e);
 	if (rc == 0)

@@ -140,48 +140,71 @@ static inline uint32_t word_bits(__m128i v)
 	return (uint32_t)_mm_movemask_epi8(letter);
 }
 
-/* Appends s[from, to); words are short, so 16 bytes are copied wherever s has them. The room behind the items allows it. */
-static inline void add_word(struct items *it, struct str s, size_t from, size_t to)
+/* A text with its last bytes once more where 16 can be loaded from each of them: zeros follow. */
+struct padded {
+	struct str s;
+	size_t tail_at; /* of the text, where the copy begins */
+	char tail[32];
+};
+
+static inline __m128i load_at(const struct padded *t, size_t at)
+{
+	const char *p = at + 16 <= t->s.n ? t->s.p + at : t->tail + (at - t->tail_at);
+
+	return _mm_loadu_si128((const __m128i *)(const void *)p);
+}
+
+/* Appends bytes [from, to); words are short, so 16 bytes are copied. The room behind the items allows it. */
+static inline void add_word(struct items *it, const struct padded *t, size_t from, size_t to)
 {
 	size_t n = to - from;
 	char *dst = it->values + it->bytes;
 
-	if (n <= 16 && from + 16 <= s.n)
-		_mm_storeu_si128((__m128i *)(void *)dst, _mm_loadu_si128((const __m128i *)(const void *)(s.p + from)));
+	if (n <= 16)
+		_mm_storeu_si128((__m128i *)(void *)dst, load_at(t, from));
 	else
-		memcpy(dst, s.p + from, n);
+		memcpy(dst, t->s.p + from, n);
 	items_end(it, n);
 }
 
-/* Sixteen bytes at a time: where the bits of neighbours differ a word begins or ends. False, with nothing done, when s is
- * not ASCII. */
+/* The bits of 64 bytes, beyond the end zeros. */
+static inline uint64_t word_bits64(const struct padded *t, size_t at)
+{
+	uint64_t bits = 0;
+
+	for (unsigned k = 0; k < 64 && at + k < t->s.n; k += 16)
+		bits |= (uint64_t)word_bits(load_at(t, at + k)) << k;
+	return bits;
+}
+
+/* 64 bytes at a time: where the bits of neighbours differ a word begins or ends. False, with nothing done, when s is not ASCII. */
 static bool words_ascii(struct items *it, struct str s)
 {
-	uint32_t inside = 0;
+	struct padded t = { .s = s, .tail_at = s.n < 16 ? 0 : s.n - 16 };
+	bool inside = false;
 	size_t start = 0;
 
 	if (!text_is_ascii(s))
 		return false;
-	for (size_t at = 0; at < s.n; at += 16) {
-		char tail[16] = { 0 };
-		const char *p = s.p + at;
-		uint32_t bits, edges;
+	if (s.n)
+		memcpy(t.tail, s.p + t.tail_at, s.n - t.tail_at);
+	for (size_t at = 0; at < s.n; at += 64) {
+		uint64_t bits = word_bits64(&t, at), before = bits << 1 | inside;
+		uint64_t starts = bits & ~before, ends = before & ~bits;
 
-		if (s.n - at < 16)
-			p = memcpy(tail, p, s.n - at);
-		bits = word_bits(_mm_loadu_si128((const __m128i *)(const void *)p));
-		for (edges = (bits ^ (bits << 1 | inside)) & 0xffff; edges; edges &= edges - 1) {
-			size_t k = at + (size_t)__builtin_ctz(edges);
-
-			if (inside)
-				add_word(it, s, start, k);
-			else
-				start = k;
-			inside ^= 1;
+		for (; ends; ends &= ends - 1, inside = false) {
+			if (!inside) {
+				start = at + (size_t)__builtin_ctzll(starts);
+				starts &= starts - 1;
+			}
+			add_word(it, &t, start, at + (size_t)__builtin_ctzll(ends));
 		}
+		if (starts)
+			start = at + (size_t)__builtin_ctzll(starts);
+		inside |= starts != 0;
 	}
 	if (inside)
-		add_word(it, s, start, s.n);
+		add_word(it, &t, start, s.n);
 	return true;
 }
 #else
