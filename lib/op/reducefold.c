@@ -109,10 +109,8 @@ void reduce_forget_batches(struct reducer *r)
 {
 	for (int k = 0; k < 2; k++) {
 		empty(&r->windows[k]);
-		for (int i = 0; i < WINDOW_MOST; i++) {
+		for (int i = 0; i < WINDOW_MOST; i++)
 			arena_free(&r->windows[k].in[i].scratch);
-			reduce_free_aggs(r, &r->windows[k].in[i].states);
-		}
 	}
 }
 

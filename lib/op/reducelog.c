@@ -7,6 +7,7 @@
  * Invariant: in the log a group's records lie in the order of the input, and the place of the first is the group's. */
 #include "lib/op/reducework.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 
 #define RECORD_BYTES (2 << 20) /* of groups, about, that become a batch; less in little memory */
@@ -17,6 +18,21 @@ bool reduce_may_log(const struct reducer *r)
 {
 	return !r->level && r->encoded && !r->parts.open && (!r->o.sorted || r->o.partial) &&
 	       grouper_count(&r->grouper) > r->folded_rows / 8 * 7;
+}
+
+static void free_aggs(const struct reducer *r, struct agg **aggs)
+{
+	for (int i = 0; *aggs && i < r->specs.n; i++)
+		agg_free(&(*aggs)[i]);
+	free(*aggs);
+	*aggs = NULL;
+}
+
+void reduce_forget_states(struct reducer *r)
+{
+	for (int k = 0; k < 2; k++)
+		for (int i = 0; i < WINDOW_MOST; i++)
+			free_aggs(r, &r->windows[k].in[i].states);
 }
 
 void reduce_forget_log(struct reducer *r)
@@ -42,14 +58,6 @@ static int renew(const struct reducer *r, int i, struct agg **aggs, struct err *
 	agg_replace(&a, &(*aggs)[i]);
 	(*aggs)[i] = a;
 	return rc;
-}
-
-void reduce_free_aggs(const struct reducer *r, struct agg **aggs)
-{
-	for (int i = 0; *aggs && i < r->specs.n; i++)
-		agg_free(&(*aggs)[i]);
-	free(*aggs);
-	*aggs = NULL;
 }
 
 /* ---- writing ---- */
@@ -281,9 +289,11 @@ static int leave_log(struct reducer *r, struct err *e)
 
 	if (rc < 0 || (rc = lanes_read(&r->log->records, &from, e)) < 0)
 		return rc;
+	reduce_forget_states(r);
 	rc = records_to_parts(r, from, e);
 	source_close(from);
 	reduce_forget_log(r);
+	malloc_trim(0); /* the tables come back, and what batches took does not fit them */
 	return rc;
 }
 
@@ -496,7 +506,7 @@ static void singles_close(struct source *source)
 		settle_single(s, &s->ring[i]);
 		batch_unref(s->ring[i].from);
 		batch_unref(s->ring[i].to);
-		reduce_free_aggs(s->u, &s->ring[i].aggs);
+		free_aggs(s->u, &s->ring[i].aggs);
 	}
 	source_close(&s->u->source);
 	free(s);
@@ -568,6 +578,9 @@ int reduce_merge_log(struct reducer *r, struct err *e)
 
 	if (rc < 0)
 		return rc;
+	reduce_forget_states(r);
 	twins_close(&r->log->twins);
+	if (r->log->shared)
+		malloc_trim(0);
 	return r->log->shared ? merge_both(r, e) : open_singles(r, &r->merged, e);
 }

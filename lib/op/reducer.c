@@ -455,6 +455,7 @@ static void reducer_close(struct source *s)
 	regroup_close(&r->parts);
 	pool_close(r->pool);
 	reduce_forget_batches(r);
+	reduce_forget_states(r);
 	for (int i = 0; r->aggs && i < r->specs.n; i++)
 		agg_free(&r->aggs[i]);
 	grouper_free(&r->grouper);

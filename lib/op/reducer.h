@@ -12,7 +12,8 @@
  *
  * Any number of groups fits: when the states outgrow `memory` they are set aside by the hash of their key, as partial states
  * with the place of the group's first row, and each part is merged by itself in the end; first-seen order comes back by merging
- * on that place. One group's own state (the values of an exact quantile, say) must fit.
+ * on that place. Where nearly every row is a group of its own, rows go to disk in their order instead, and only those whose key may have come
+ * twice are merged so (reducelog.c). One group's own state (the values of an exact quantile, say) must fit.
  *
  * Merging folds records in the order in which they arrive: for any contiguous cut of the input and any order-preserving tree of
  * merges the result is that of the whole, first-seen order included. Sources own what they were made from. */

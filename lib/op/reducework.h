@@ -178,7 +178,7 @@ void reduce_run_log(struct job *job); /* of an intake: makes its records */
 int reduce_log_window(struct reducer *r, struct window *w, struct err *e) nodiscard;
 int reduce_merge_log(struct reducer *r, struct err *e) nodiscard;
 void reduce_forget_log(struct reducer *r);
-void reduce_free_aggs(const struct reducer *r, struct agg **aggs); /* *aggs: malloc'ed, one a spec; NULL is fine */
+void reduce_forget_states(struct reducer *r); /* what the making of records took; no job of a window runs */
 
 /* Runs j on some thread; before the second batch at once, for small inputs are not worth another thread. */
 static inline void reduce_start(struct reducer *r, struct job *j)
