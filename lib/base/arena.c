@@ -24,6 +24,7 @@
 
 #define FIRST_CHUNK 4096u
 #define LARGEST_DOUBLING (4u << 20)
+#define OWN_CHUNK (1u << 20) /* what is larger has a chunk to itself, and small things go on where they were */
 
 struct arena_chunk {
 	_Alignas(64) struct arena_chunk *next;
@@ -32,28 +33,34 @@ struct arena_chunk {
 	_Alignas(64) unsigned char data[];
 };
 
-static struct arena_chunk *new_chunk(struct arena *a, size_t need)
+/* A chunk of its own at *at. */
+static struct arena_chunk *add_chunk(struct arena *a, struct arena_chunk **at, size_t size)
 {
-	size_t size = a->head ? a->head->size * 2 : FIRST_CHUNK;
 	struct arena_chunk *c;
-	void *block;
+	void *block = malloc(sizeof *c + size + 63);
 
-	if (size > LARGEST_DOUBLING)
-		size = LARGEST_DOUBLING;
-	if (size < need)
-		size = need;
-	block = malloc(sizeof *c + size + 63);
 	if (!block)
 		return NULL;
 	c = (struct arena_chunk *)(((uintptr_t)block + 63) & ~(uintptr_t)63);
 	c->block = block;
 	c->size = size;
-	c->next = a->head;
-	a->head = c;
-	a->used = 0;
+	c->next = *at;
+	*at = c;
 	a->total += sizeof *c + size;
 	ASAN_POISON_MEMORY_REGION(c->data, c->size);
 	return c;
+}
+
+static bool new_head(struct arena *a, size_t need)
+{
+	size_t size = a->head ? a->head->size * 2 : FIRST_CHUNK;
+
+	if (size > LARGEST_DOUBLING)
+		size = LARGEST_DOUBLING;
+	if (!add_chunk(a, &a->head, size < need ? need : size))
+		return false;
+	a->used = 0;
+	return true;
 }
 
 void *arena_alloc(struct arena *a, size_t n)
@@ -65,7 +72,14 @@ void *arena_alloc(struct arena *a, size_t n)
 	if (n > PTRDIFF_MAX / 2)
 		return NULL;
 	if (!a->head || at > a->head->size || a->head->size - at < n + REDZONE) {
-		if (!new_chunk(a, n + REDZONE))
+		if (a->head && n > OWN_CHUNK) {
+			struct arena_chunk *c = add_chunk(a, &a->head->next, n + REDZONE);
+
+			if (c)
+				ASAN_UNPOISON_MEMORY_REGION(c->data, n);
+			return c ? c->data : NULL;
+		}
+		if (!new_head(a, n + REDZONE))
 			return NULL;
 		at = 0;
 	}

@@ -6,8 +6,9 @@
 
 #define CHUNK 8192 /* groups that are set aside at once, at most */
 #define ASIDE_BYTES (1 << 20)
-#define FEW_GROUPS 1024 /* so few are never set aside: it would not help */
+#define FEW_GROUPS 16 /* so few are never set aside: it would not help */
 #define MAX_LEVEL 8
+#define MERGE_COPIES 3
 
 /* Well below the limit: tables double when they grow, and the input has its own buffers. */
 static size_t room(const struct reducer *r)
@@ -183,6 +184,36 @@ int reduce_bind_merge_key(struct reducer *r, struct err *e)
 	return 0;
 }
 
+/* How many results can be merged at once: of each there are some groups, one at least, as they came and unpacked. */
+static int merge_most(const struct reducer *r)
+{
+	size_t n = (size_t)r->o.memory / 2 / (MERGE_COPIES * (r->a_group + 1));
+
+	return n < 2 ? 2 : n < REGROUP_PARTS ? (int)n : REGROUP_PARTS;
+}
+
+/* Where groups are large: results from[0 .. *n) become fewer. */
+static int merge_before(struct reducer *r, struct source **from, int *n, const struct schema *s, struct err *e)
+{
+	int most = merge_most(r), rc = 0;
+
+	while (*n > most && rc == 0) {
+		int last = *n - most;
+		struct source *merged;
+
+		*n = last;
+		if ((rc = merge_open(from + last, most, s, &r->merge_key, &(struct merge_opts){ .limit = -1 }, &merged, e)) < 0)
+			break;
+		memmove(from + 1, from, (size_t)last * sizeof *from);
+		if ((rc = spill_source(merged, r->o.tmpdir, &from[0], e)) == 0)
+			++*n;
+		else
+			memmove(from, from + 1, (size_t)last * sizeof *from);
+		source_close(merged);
+	}
+	return rc;
+}
+
 int reduce_merge_parts(struct reducer *r, struct err *e)
 {
 	struct source *from[REGROUP_PARTS];
@@ -195,7 +226,7 @@ int reduce_merge_parts(struct reducer *r, struct err *e)
 	for (int i = 0; i < REGROUP_PARTS; i++)
 		if (jobs[i].result)
 			from[n++] = jobs[i].result;
-	if (rc == 0)
+	if (rc == 0 && (rc = merge_before(r, from, &n, s, e)) == 0)
 		return merge_open(from, n, s, &r->merge_key, &(struct merge_opts){ .limit = -1 }, &r->merged, e);
 	while (n)
 		source_close(from[--n]);

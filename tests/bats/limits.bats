@@ -110,4 +110,8 @@ nasty() {
 	tail -n +2 in.csv | cut -d, -f 1,3 | tac | sed '1i id,u' >r.csv
 	peak 64 stook join -S 64M -j 2 -k id in.csv r.csv -o out.csv
 	{ echo id,k,t,u && tail -n +2 in.csv | awk -F, '{ print $0 "," $3 }'; } | cmp - out.csv
+	rm r.csv out.csv
+	cat in.csv <(tail -n +2 in.csv) >twice.csv
+	peak 64 stook reduce -S 64M -j 2 -g t -a n=count,last:id twice.csv -o out.csv
+	{ echo t,n,last_id && tail -n +2 in.csv | awk -F, '{ print $3 ",2," $1 }'; } | cmp - out.csv
 }
