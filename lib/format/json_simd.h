@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 
 static inline bool json_is_plain(char c)
@@ -19,12 +20,17 @@ typedef __m128i json_bytes;
 #define json_load(p) _mm_loadu_si128((const __m128i *)(const void *)(p))
 #define json_store(p, v) _mm_storeu_si128((__m128i *)(void *)(p), v)
 
-static inline int json_first_special(json_bytes v)
+static inline unsigned json_special_bits(json_bytes v)
 {
 	json_bytes special = _mm_or_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8('"')), _mm_cmpeq_epi8(v, _mm_set1_epi8('\\')));
 
 	special = _mm_or_si128(special, _mm_cmplt_epi8(v, _mm_set1_epi8(' ')));
-	return __builtin_ctz((unsigned)_mm_movemask_epi8(special) | 0x10000u);
+	return (unsigned)_mm_movemask_epi8(special);
+}
+
+static inline int json_first_special(json_bytes v)
+{
+	return __builtin_ctz(json_special_bits(v) | 0x10000u);
 }
 #elif defined(__aarch64__)
 #include <arm_neon.h>
@@ -58,6 +64,19 @@ static inline int json_copy16(const char *p, char *to)
 	while (n < 16 && json_is_plain(p[n]))
 		n++;
 	return n;
+#endif
+}
+
+/* How many of the 32 bytes at p are plain before the first that is not; 0 also where nothing looks at so many. */
+static inline int json_plain32(const char *p)
+{
+#ifdef __SSE2__
+	uint64_t second = json_special_bits(json_load(p + 16));
+
+	return __builtin_ctzll(json_special_bits(json_load(p)) | second << 16 | UINT64_C(1) << 32);
+#else
+	(void)p;
+	return 0;
 #endif
 }
 

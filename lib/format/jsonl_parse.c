@@ -297,14 +297,12 @@ static const char *put_bool(parser *x, node *n, const char *p)
 
 static inline const char *skip_plain(const char *p)
 {
-#ifdef json_load
 	int n;
 
 	do {
-		n = json_first_special(json_load(p));
+		n = json_plain32(p);
 		p += n;
-	} while (n == 16);
-#endif
+	} while (n == 32);
 	return p;
 }
 
