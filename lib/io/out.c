@@ -23,6 +23,8 @@
 #define EARLY ((int64_t)1 << 20)
 #define BLOCK ((size_t)256 << 10)
 #define LARGE ((size_t)64 << 10)
+/* Writes to a file end at multiples of this, for the system to keep it in large pages and to come to none of them twice. */
+#define ALIGN ((size_t)64 << 10)
 #define PIECES 64
 
 struct out {
@@ -220,28 +222,58 @@ static int put_block(struct out *o, struct err *e)
 	return v.iov_len ? put(o, &v, 1, e) : 0;
 }
 
+/* What follows the last multiple of ALIGN, if it is in the last piece. */
+static size_t cut_end(const struct out *o, struct iovec *v, int n)
+{
+	size_t end = (size_t)o->written, rest;
+
+	for (int i = 0; i < n; i++)
+		end += v[i].iov_len;
+	rest = end % ALIGN;
+	if (!o->atomic || rest > v[n - 1].iov_len)
+		return 0;
+	v[n - 1].iov_len -= rest;
+	return rest;
+}
+
+/* The block and what comes behind it go out in one call; the end of it is the next block. */
+static int put_large(struct out *o, const struct iovec *v, int n, struct err *e)
+{
+	struct iovec all[PIECES + 1] = { { o->block.p, o->block.n } };
+	const uint8_t *end;
+	size_t rest;
+	int rc;
+
+	for (int i = 0; i < n; i++)
+		all[i + 1] = v[i];
+	rest = cut_end(o, all, n + 1);
+	end = (const uint8_t *)all[n].iov_base + all[n].iov_len;
+	o->block.n = 0;
+	if ((rc = put(o, all, n + 1, e)) < 0)
+		return rc;
+	memmove(o->block.p, end, rest);
+	o->block.n = rest;
+	return 0;
+}
+
 static int encode(struct out *o, const void *p, size_t n, bool end, struct err *e)
 {
 	if (o->codec->encode(o->encoder, p, n, end, &o->block))
 		return fail(o, ENOMEM, e);
-	return o->block.n >= BLOCK ? put_block(o, e) : 0;
+	return o->block.n >= BLOCK ? put_large(o, NULL, 0, e) : 0;
 }
 
-/* What is too large to be worth a copy goes out with the block before it, in one call. */
-static int put_large(struct out *o, const struct iovec *v, int n, struct err *e)
+/* What is too large to be worth a copy. */
+static bool is_large(const struct out *o, size_t total)
 {
-	struct iovec all[PIECES + 1] = { { o->block.p, o->block.n } };
-
-	memcpy(all + 1, v, (size_t)n * sizeof *v);
-	o->block.n = 0;
-	return put(o, all, n + 1, e);
+	return o->atomic ? o->block.n + total >= BLOCK : total >= LARGE;
 }
 
 static int write_pieces(struct out *o, const struct iovec *v, int n, size_t total, struct err *e)
 {
 	int rc;
 
-	if (total >= LARGE)
+	if (is_large(o, total))
 		return put_large(o, v, n, e);
 	if (o->block.n + total > BLOCK && (rc = put_block(o, e)) < 0)
 		return rc;
