@@ -152,12 +152,16 @@ static int start_targets(struct target *t, const struct fields *f, const bool *u
 	int ncols = b->schema->nfields;
 	size_t guess = f->used / (size_t)ncols + f->used / (size_t)ncols / 4 + 64;
 
+	int32_t *none = NULL; /* of all that are not wanted */
+
 	for (int i = 0; i < ncols; i++) {
 		t[i].unwanted = unwanted && unwanted[i] && !f->suspect; /* bad bytes are to be found */
-		t[i].offsets = arena_alloc(&b->arena, ((size_t)f->nrows + 1) * sizeof *t[i].offsets);
+		if (t[i].unwanted && !none && !(none = arena_calloc(&b->arena, (size_t)f->nrows + 1, sizeof *none)))
+			return -1;
+		t[i].offsets = t[i].unwanted ? none : arena_alloc(&b->arena, ((size_t)f->nrows + 1) * sizeof *t[i].offsets);
 		if (!t[i].offsets || !reserve(&t[i], t[i].unwanted ? 0 : guess, &b->arena))
 			return -1;
-		memset(t[i].offsets, 0, t[i].unwanted ? ((size_t)f->nrows + 1) * sizeof *t[i].offsets : sizeof *t[i].offsets);
+		t[i].offsets[0] = 0;
 	}
 	return 0;
 }

@@ -170,16 +170,24 @@ static inline void apply_quotes(struct masks *m, struct carry *c)
 	m->cr &= ~inside;
 }
 
+static inline uint64_t put_two(uint32_t *to, uint64_t m, uint32_t base)
+{
+	to[0] = base + (uint32_t)__builtin_ctzll(m | 1ull << 63);
+	m &= m - 1;
+	to[1] = base + (uint32_t)__builtin_ctzll(m | 1ull << 63);
+	return m & (m - 1);
+}
+
+/* Eight at a time, without a loop for them: beyond the last one values that are overwritten. */
 static inline uint32_t *put_positions(uint32_t *to, uint64_t m, uint32_t base)
 {
 	uint32_t *end = to + __builtin_popcountll(m);
 
-	while (m) {
-		for (int i = 0; i < 8; i++) { /* beyond the last one: values that are overwritten */
-			to[i] = base + (uint32_t)__builtin_ctzll(m | 1ull << 63);
-			m &= m - 1;
-		}
-		to += 8;
+	for (; m; to += 8) {
+		m = put_two(to, m, base);
+		m = put_two(to + 2, m, base);
+		m = put_two(to + 4, m, base);
+		m = put_two(to + 6, m, base);
 	}
 	return end;
 }
