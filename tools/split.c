@@ -1,4 +1,5 @@
 /* stook split: one stream into many files. */
+#include "lib/base/pool.h"
 #include "lib/cli/cli.h"
 #include "lib/cli/keys.h"
 #include "lib/op/splitter.h"
@@ -151,14 +152,8 @@ static int judge(const void *common, struct err *e)
 	return bad_judge(common, e);
 }
 
-static int run(void *args, struct err *e)
+static int split_from(struct split_args *a, struct source *s, struct err *e)
 {
-	struct split_args *a = args;
-	struct source *s;
-	int rc = cli_source(&a->common, 0, &s, e);
-
-	if (rc < 0)
-		return rc;
 	a->opts.on_bad = a->common.read.on_bad;
 	a->opts.memory = a->common.memory;
 	a->opts.tmpdir = a->common.tmpdir;
@@ -166,8 +161,22 @@ static int run(void *args, struct err *e)
 	a->opts.judge = judge;
 	a->opts.judge_arg = &a->common;
 	a->common.state->draining = true;
-	rc = split_all(s, &a->opts, e);
+	return split_all(s, &a->opts, e);
+}
+
+/* Parsing, dealing and writing share one pool: a thread that waits for one of them does another. */
+static int run(void *args, struct err *e)
+{
+	struct split_args *a = args;
+	struct source *s = NULL;
+	int rc = pool_open(&a->opts.pool, cli_threads(&a->common), e);
+
+	if (rc < 0)
+		return rc;
+	if ((rc = cli_source_in(a->opts.pool, &a->common, 0, &s, e)) == 0)
+		rc = split_from(a, s, e);
 	source_close(s);
+	pool_close(a->opts.pool);
 	return rc;
 }
 

@@ -33,7 +33,7 @@ static void run(struct pool *p, struct job *j)
 	j->run(j);
 	pthread_mutex_lock(&p->lock);
 	j->done = true;
-	pthread_cond_signal(&p->done);
+	pthread_cond_broadcast(&p->done);
 }
 
 static void *work(void *arg)
@@ -85,6 +85,7 @@ void pool_close(struct pool *p)
 	free(p);
 }
 
+/* With the lock. */
 static void start(struct pool *p)
 {
 	while (p->started < p->wanted && pthread_create(&p->threads[p->started], NULL, work, p) == 0)
@@ -94,10 +95,10 @@ static void start(struct pool *p)
 
 void pool_give(struct pool *p, struct job *j)
 {
-	start(p);
 	j->done = false;
 	j->next = NULL;
 	pthread_mutex_lock(&p->lock);
+	start(p);
 	*p->end = j;
 	p->end = &j->next;
 	pthread_cond_signal(&p->given);
@@ -106,9 +107,9 @@ void pool_give(struct pool *p, struct job *j)
 
 void pool_give_first(struct pool *p, struct job *j)
 {
-	start(p);
 	j->done = false;
 	pthread_mutex_lock(&p->lock);
+	start(p);
 	j->next = p->first;
 	if (!p->first)
 		p->end = &j->next;

@@ -8,7 +8,7 @@
  *
  * Who waits works too: a pool of n threads starts n - 1, the first time a job is given. Where no thread can be started, the one
  * that waits does everything. Jobs belong to the caller, who bounds how many there are; run() must not touch what another
- * thread may use. One thread gives and waits. */
+ * thread may use. Any thread may give and wait. */
 #ifndef STOOK_BASE_POOL_H
 #define STOOK_BASE_POOL_H
 

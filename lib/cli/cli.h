@@ -43,6 +43,8 @@ void cli_note(const void *common, const struct err *note);
 
 /* The file operands from `skip` on as one source (none: stdin). */
 int cli_source(const struct common *c, int skip, struct source **ret, struct err *e) nodiscard;
+/* The same; what can be parsed by jobs is by jobs of this pool, which the tool has for its own too, and closes after the source. */
+int cli_source_in(struct pool *pool, const struct common *c, int skip, struct source **ret, struct err *e) nodiscard;
 
 /* Threads to use: -j, else the processors this process may use. */
 int cli_threads(const struct common *c);

@@ -98,10 +98,19 @@ int cli_threads(const struct common *c)
 
 int cli_source(const struct common *c, int skip, struct source **ret, struct err *e)
 {
-	struct source *s;
-	int rc = inputs_open(c->noperands - skip, c->operands + skip, &c->read, &s, e);
+	return cli_source_in(NULL, c, skip, ret, e);
+}
 
-	if (rc == 0 && cli_threads(c) > 1)
+int cli_source_in(struct pool *pool, const struct common *c, int skip, struct source **ret, struct err *e)
+{
+	struct read_opts o = c->read;
+	struct source *s;
+	int rc;
+
+	o.pool = pool;
+	o.pooled = &c->state->pooled;
+	rc = inputs_open(c->noperands - skip, c->operands + skip, &o, &s, e);
+	if (rc == 0 && cli_threads(c) > 1 && !c->state->pooled)
 		rc = source_ahead(s, &s, e);
 	return rc < 0 ? rc : cli_count_in(c, s, ret, e);
 }

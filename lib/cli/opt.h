@@ -63,6 +63,7 @@ struct run_state {
 	struct progress *progress;
 	atomic_int inputs, ended; /* inputs opened, and those of them that were read to their end, each on a thread of its own */
 	atomic_bool draining;  /* cli_drain(), or the tool itself, judges at the end */
+	bool pooled;           /* inputs are parsed by jobs of the tool's pool: reading ahead on another thread gains nothing */
 	struct bad_log *bad;   /* NULL: bad records are errors */
 };
 

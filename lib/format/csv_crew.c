@@ -24,7 +24,7 @@ struct piece {
 };
 
 struct crew {
-	struct pool *pool;
+	struct pool *pool, *own; /* own: not borrowed */
 	struct piece *ring;
 	int slots, first, n; /* in flight: n from `first` on */
 	bool ended;          /* the input; `broken` says whether properly */
@@ -279,21 +279,22 @@ ssize_t csv_crew_text(struct crew *c, uint8_t *to, size_t n, struct err *e)
 	return (ssize_t)n;
 }
 
-int csv_crew_open(struct reader *r, int threads, struct err *e)
+int csv_crew_open(struct reader *r, const struct read_opts *o, struct err *e)
 {
 	struct crew *c = calloc(1, sizeof *c);
-	int rc;
+	int threads = o->threads < CREW_MAX ? o->threads : CREW_MAX, rc;
 
 	if (!c)
 		return err_oom(e);
 	r->crew = c;
-	if (threads > CREW_MAX)
-		threads = CREW_MAX;
 	c->slots = threads + 2;
 	if (!(c->ring = calloc((size_t)c->slots, sizeof *c->ring)))
 		return err_oom(e);
-	if ((rc = pool_open(&c->pool, threads, e)) < 0)
+	if (!o->pool && (rc = pool_open(&c->own, threads, e)) < 0)
 		return rc;
+	c->pool = o->pool ? o->pool : c->own;
+	if (o->pool)
+		*o->pooled = true;
 	for (int i = 0; i < c->slots; i++)
 		c->ring[i].reader = (struct reader){ .source.schema = r->source.schema, .in = r->in, .d = r->d, .on_bad = BAD_FAIL,
 			.binary = r->binary, .wants = r->wants, .plain = r->plain, .none = r->none, .eol = r->eol,
@@ -305,7 +306,9 @@ void csv_crew_close(struct crew *c)
 {
 	if (!c)
 		return;
-	pool_close(c->pool);
+	for (; !c->own && c->n; next_piece(c))
+		pool_wait(c->pool, &piece_at(c, 0)->job);
+	pool_close(c->own);
 	for (int i = 0; c->ring && i < c->slots; i++) {
 		empty_piece(&c->ring[i].reader);
 		fields_free(&c->ring[i].reader.fields);

@@ -339,7 +339,7 @@ int csv_open_source(struct in *in, const struct read_opts *o, char delimiter, st
 	r->source.next = csv_next;
 	r->source.want = csv_want;
 	r->source.close = csv_close;
-	if ((rc = start(r, o, delimiter, e)) < 0 || (o->threads > 1 && (rc = csv_crew_open(r, o->threads, e)) < 0)) {
+	if ((rc = start(r, o, delimiter, e)) < 0 || (o->threads > 1 && (rc = csv_crew_open(r, o, e)) < 0)) {
 		csv_close(&r->source);
 		return rc;
 	}

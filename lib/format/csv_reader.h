@@ -61,8 +61,8 @@ bool csv_text_is_due(const struct reader *r);
 /* Scans text[at .. n) and steps over its records. 1: there is a batch or a fault; 0: it takes more text. */
 int csv_scan_text(struct reader *r, struct err *e) nodiscard;
 
-/* Parsing ahead on `threads` threads. */
-int csv_crew_open(struct reader *r, int threads, struct err *e) nodiscard;
+/* Parsing ahead on o->threads threads. */
+int csv_crew_open(struct reader *r, const struct read_opts *o, struct err *e) nodiscard;
 void csv_crew_close(struct crew *c); /* NULL is fine */
 /* Whether the crew can go on where r stands. */
 bool csv_crew_fits(const struct reader *r);

@@ -31,6 +31,8 @@ struct read_opts {
 	int64_t max_field;         /* --max-field SIZE; 0 = 1 GiB */
 	int64_t chunk;             /* bytes read at a time; 0 = the format's own choice (the result does not depend on it) */
 	int threads;               /* -j: how many may parse (the result does not depend on it); 0, 1: only the caller's */
+	struct pool *pool;         /* parsing may be jobs of this one; borrowed, closed after the source. NULL: of one of the source's own */
+	bool *pooled;              /* with pool: is set when they are */
 	bool latency;              /* emit what there is within 100 ms when the input is slow (default on) */
 };
 

@@ -33,7 +33,6 @@ struct splitter {
 	struct chosen chosen;  /* SPLIT_SAMPLE */
 	struct measure measure; /* SPLIT_BYTES */
 	int64_t seen;          /* records */
-	struct pool *pool;
 	struct deal deals[DEALS]; /* a ring of `depth`: from `given` on they are computed; the one before may be being written */
 	int64_t given, begun, emptied;
 	int depth;
@@ -341,7 +340,7 @@ static int distribute(struct splitter *s, const struct deal *d, const struct sch
 /* The ring of deals. */
 
 /* One is ready to be written while another is being; others are computed meanwhile. */
-static int open_deals(struct splitter *s, struct err *e)
+static void open_deals(struct splitter *s)
 {
 	int64_t share = s->opts->memory / 8 / DEALS;
 
@@ -349,7 +348,6 @@ static int open_deals(struct splitter *s, struct err *e)
 	s->rule.bytes = s->opts->memory > 0 && share < DEAL_BYTES ? share : DEAL_BYTES;
 	for (int i = 0; i < s->depth; i++)
 		s->deals[i] = (struct deal){ .job.run = deal_run, .rule = &s->rule };
-	return pool_open(&s->pool, s->opts->threads, e);
 }
 
 static struct deal *deal_at(struct splitter *s, int64_t i)
@@ -383,11 +381,11 @@ static int next_deal(struct splitter *s, struct source *from, struct deal **ret,
 		fill(s, from, deal_at(s, s->begun));
 		if (!deal_at(s, s->begun)->n)
 			break;
-		pool_give_first(s->pool, &deal_at(s, s->begun++)->job);
+		pool_give_first(s->opts->pool, &deal_at(s, s->begun++)->job);
 	}
 	*ret = s->given < s->begun ? deal_at(s, s->given) : NULL;
 	if (*ret)
-		pool_wait(s->pool, &(*ret)->job);
+		pool_wait(s->opts->pool, &(*ret)->job);
 	else if (s->rc < 0)
 		*e = s->why;
 	return *ret ? 0 : s->rc;
@@ -410,7 +408,8 @@ static int give(struct splitter *s, struct deal *d, const struct schema *with, s
 
 static void close_deals(struct splitter *s)
 {
-	pool_close(s->pool);
+	for (; s->given < s->begun; s->given++)
+		pool_wait(s->opts->pool, &deal_at(s, s->given)->job);
 	for (int i = 0; i < s->depth; i++)
 		deal_free(&s->deals[i]);
 	batch_unref(s->held);
@@ -570,7 +569,7 @@ static int open_parts(struct splitter *s, struct err *e)
 {
 	const struct split_opts *o = s->opts;
 	struct partset_opts p = { .pattern = o->pattern, .commands = o->commands, .manifest = o->manifest, .write = o->write,
-				.in_turn = in_turn(o), .memory = o->memory / 2, .pool = s->pool };
+				.in_turn = in_turn(o), .memory = o->memory / 2, .pool = o->pool };
 	int rc = partset_open(&p, s->schema, &s->parts, e);
 
 	if (rc < 0)
@@ -601,9 +600,10 @@ static int ask_for_lines(struct splitter *s, struct source *from, struct err *e)
 static int split(struct splitter *s, struct source *from, struct err *e)
 {
 	struct source *all = NULL;
-	int rc = open_deals(s, e);
+	int rc;
 
-	if (rc == 0 && (rc = open_parts(s, e)) == 0)
+	open_deals(s);
+	if ((rc = open_parts(s, e)) == 0)
 		rc = ask_for_lines(s, from, e);
 	if (rc == 0 && s->opts->mode == SPLIT_SAMPLE)
 		rc = chosen_make(&s->chosen, from, &s->rule.key, s->opts, &all, e);

@@ -39,6 +39,7 @@ struct split_opts {
 	int64_t memory;                     /* to work in; 0: no limit */
 	const char *tmpdir;                 /* NULL: $TMPDIR */
 	int threads;
+	struct pool *pool;                  /* of so many threads; borrowed */
 	int (*judge)(const void *arg, struct err *e); /* when every row has its part and before a file appears: may fail it. NULL: none */
 	const void *judge_arg;
 };
