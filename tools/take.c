@@ -36,9 +36,11 @@ static int parse_sample(struct take_args *a, struct err *e)
 
 	if (!text || parse_count(text, &a->sample))
 		return 0;
-	if (n < 2 || text[n - 1] != '%' || num_parse_f64((struct str){ text, n - 1 }, &percent) != DEC_OK || !(percent > 0 && percent <= 100))
-		return err_set(e, ST_USAGE, "--sample: \"%s\" is not a count (like 1000, 10k) or a part above 0%% up to 100%%", text);
+	if (n < 2 || text[n - 1] != '%' || num_parse_f64((struct str){ text, n - 1 }, &percent) != DEC_OK || !(percent >= 0 && percent <= 100))
+		return err_set(e, ST_USAGE, "--sample: \"%s\" is not a count (like 1000, 10k) or a part from 0%% to 100%%", text);
 	a->share = percent / 100;
+	if (percent == 0)
+		a->sample = 0;
 	return 0;
 }
 
@@ -156,7 +158,7 @@ const struct tool tool_take = {
 		".Pp\n"
 		"--sample chooses the N records with the smallest hash of seed and record number (XXH3, 64 bits, over the number from 0 as\n"
 		"8 bytes, little-endian), with P% those whose hash lies in the lowest P percent of its range: the choice depends on\n"
-		"nothing else.\n"
+		"nothing else. 0% is no record: the header, where the format has one, is written all the same.\n"
 		".Pp\n"
 		"Memory is bounded by -S: more groups, last or sampled records than it holds go through compressed, checksummed files\n"
 		"without a name in -T or $TMPDIR.\n",

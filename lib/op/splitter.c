@@ -159,6 +159,19 @@ static int assign_bytes(struct splitter *s, struct batch *b, uint32_t *to, struc
 	return rc;
 }
 
+static int assign_sample(struct splitter *s, struct dealt *x, struct err *e)
+{
+	int rc = 0;
+
+	for (int64_t i = 0; i < x->batch->nrows && rc == 0; i++) {
+		bool taken;
+
+		rc = chosen_has(&s->chosen, s->seen + i, &taken, e);
+		x->to[i] = taken ? 0 : 1;
+	}
+	return rc;
+}
+
 static int assign(struct splitter *s, struct dealt *x, struct err *e)
 {
 	switch (s->opts->mode) {
@@ -171,9 +184,7 @@ static int assign(struct splitter *s, struct dealt *x, struct err *e)
 	case SPLIT_STRATA:
 		return assign_strata(s, x, e);
 	case SPLIT_SAMPLE:
-		for (int64_t i = 0; i < x->batch->nrows; i++)
-			x->to[i] = chosen_has(&s->chosen, s->seen + i) ? 0 : 1;
-		return 0;
+		return assign_sample(s, x, e);
 	default:
 		return 0;
 	}

@@ -85,6 +85,7 @@ struct chooser {
 	struct heap *heaps;
 	uint32_t cap;
 	int64_t rows, bytes;
+	bool full;      /* they do not fit: drawn later, on disk */
 	struct arena scratch;
 	struct spill spill;
 };
@@ -126,8 +127,6 @@ static int heap_push(struct chooser *c, struct heap *h, struct pick p, struct er
 		int rc;
 
 		c->bytes += (cap - h->cap) * (int64_t)sizeof *h->v;
-		if (c->opts->memory > 0 && c->bytes > c->opts->memory)
-			return err_set(e, ST_OSERR, "--sample: the numbers of the records chosen do not fit into the memory: raise -S");
 		if ((rc = GROW(h->v, cap, e)) < 0)
 			return rc;
 		h->cap = cap;
@@ -189,6 +188,25 @@ static int keep_rows(struct batch *b, const struct bad_values *bad, struct batch
 	return rc;
 }
 
+static void free_heaps(struct chooser *c)
+{
+	for (uint32_t k = 0; k < c->cap; k++)
+		free(c->heaps[k].v);
+	free(c->heaps);
+	c->heaps = NULL;
+	c->cap = 0;
+	keytab_free(&c->classes);
+}
+
+static void look_at_memory(struct chooser *c)
+{
+	int64_t bytes = c->bytes + keytab_bytes(&c->classes) + (int64_t)(c->cap * sizeof *c->heaps);
+
+	c->full = c->opts->memory > 0 && bytes > c->opts->memory / 4;
+	if (c->full)
+		free_heaps(c);
+}
+
 static int choose_from(struct chooser *c, struct batch *b, struct err *e)
 {
 	struct bad_values bad = { .policy = c->opts->on_bad, .bad_row = -1 };
@@ -201,7 +219,7 @@ static int choose_from(struct chooser *c, struct batch *b, struct err *e)
 		rc = placement_hash(c->class, b, c->opts->seed, &bad, &c->scratch, &hashes, e);
 	if (rc == 0 && bad.bad_row >= 0)
 		return -e->status;
-	for (int64_t i = 0; i < b->nrows && rc == 0; i++) {
+	for (int64_t i = 0; i < b->nrows && rc == 0 && !c->full; i++) {
 		uint64_t class = hashes ? hashes[i] : c->opts->seed;
 		struct heap *h;
 
@@ -210,6 +228,8 @@ static int choose_from(struct chooser *c, struct batch *b, struct err *e)
 		if ((rc = find_heap(c, class, &h, e)) == 0)
 			rc = consider(c, h, class, e);
 	}
+	if (!c->full)
+		look_at_memory(c);
 	if (rc < 0 || (rc = bad_values_done(&bad, b, e)) < 0 || (rc = keep_rows(b, &bad, &kept, e)) < 0)
 		return rc;
 	return kept->nrows ? spill_write(&c->spill, kept, e) : 0;
@@ -228,13 +248,44 @@ static int collect(const struct chooser *c, struct chosen *ret, struct err *e)
 
 	for (uint32_t k = 0; k < c->classes.n; k++)
 		n += c->heaps[k].n;
-	if (!(ret->rows = malloc(((size_t)n + 1) * sizeof *ret->rows)))
+	if (!(ret->all = malloc(((size_t)n + 1) * sizeof *ret->all)))
 		return err_oom(e);
 	for (uint32_t k = 0; k < c->classes.n; k++)
 		for (int64_t i = 0; i < c->heaps[k].n; i++)
-			ret->rows[ret->n++] = c->heaps[k].v[i].row;
-	qsort(ret->rows, (size_t)n, sizeof *ret->rows, ascending);
+			ret->all[ret->n++] = c->heaps[k].v[i].row;
+	qsort(ret->all, (size_t)n, sizeof *ret->all, ascending);
+	ret->rows = ret->all;
 	return 0;
+}
+
+static int next_drawn(struct chosen *c, struct err *e)
+{
+	int rc;
+
+	do {
+		batch_unref(c->batch);
+		if ((rc = source_next(c->drawn, &c->batch, e)) < 0)
+			return rc;
+	} while (c->batch && !c->batch->nrows);
+	c->at = 0;
+	c->n = c->batch ? c->batch->nrows : 0;
+	if (c->n)
+		c->rows = (const int64_t *)(const void *)c->batch->cols[DRAWN_ROW].values;
+	return 0;
+}
+
+/* The records that were set aside are looked at once more. */
+static int draw(struct chooser *c, struct chosen *ret, struct err *e)
+{
+	const struct split_opts *o = c->opts;
+	struct source *aside;
+	int rc = spill_again(&c->spill, &aside, e);
+
+	ret->draw = (struct draw){ .n = o->n, .class = c->class, .seed = o->seed, .on_bad = o->on_bad, .memory = o->memory,
+				   .tmpdir = o->tmpdir, .threads = o->threads };
+	if (rc == 0 && (rc = draw_open(aside, &ret->draw, &ret->drawn, e)) == 0)
+		rc = next_drawn(ret, e);
+	return rc;
 }
 
 static int choose_all(struct chooser *c, struct source *from, struct err *e)
@@ -258,28 +309,26 @@ int chosen_make(struct chosen *ret, struct source *from, const struct key *class
 	int rc;
 
 	keytab_init(&c.classes, true);
-	if ((rc = choose_all(&c, from, e)) == 0 && (rc = collect(&c, ret, e)) == 0)
+	if ((rc = choose_all(&c, from, e)) == 0 && (rc = c.full ? draw(&c, ret, e) : collect(&c, ret, e)) == 0)
 		rc = spill_read(&c.spill, again, e);
-	for (uint32_t k = 0; k < c.cap; k++)
-		free(c.heaps[k].v);
-	free(c.heaps);
-	keytab_free(&c.classes);
+	free_heaps(&c);
 	arena_free(&c.scratch);
 	spill_close(&c.spill);
 	return rc;
 }
 
-bool chosen_has(struct chosen *c, int64_t row)
+int chosen_has(struct chosen *c, int64_t row, bool *ret, struct err *e)
 {
-	if (c->at == c->n || c->rows[c->at] != row)
-		return false;
-	c->at++;
-	return true;
+	*ret = c->at < c->n && c->rows[c->at] == row;
+	c->at += *ret;
+	return *ret && c->at == c->n && c->drawn ? next_drawn(c, e) : 0;
 }
 
 void chosen_free(struct chosen *c)
 {
-	free(c->rows);
+	source_close(c->drawn);
+	batch_unref(c->batch);
+	free(c->all);
 }
 
 /* Sizes. */

@@ -2,6 +2,7 @@
 #ifndef STOOK_OP_SPLITWORK_H
 #define STOOK_OP_SPLITWORK_H
 
+#include "lib/op/draw.h"
 #include "lib/op/keytab.h"
 #include "lib/op/splitter.h"
 
@@ -22,14 +23,19 @@ void strata_free(struct strata *t);
 
 /* Exactly n records (of each class): those with the smallest hashes of their number, counted in their class. */
 struct chosen {
-	int64_t *rows; /* ascending */
+	const int64_t *rows; /* ascending: all, or the next ones that have come from the disk */
 	int64_t n, at;
+	int64_t *all;
+	struct draw draw;
+	struct source *drawn; /* NULL: `all` has them */
+	struct batch *batch;  /* of it, with `rows` */
 };
 
 /* Reads all of `from` and chooses; *ret gives the records once more, without those that were left out (closed by the caller). */
 int chosen_make(struct chosen *c, struct source *from, const struct key *class, const struct split_opts *o, struct source **ret,
 		struct err *e) nodiscard;
-bool chosen_has(struct chosen *c, int64_t row); /* asked in ascending order */
+/* Asked in ascending order. */
+int chosen_has(struct chosen *c, int64_t row, bool *ret, struct err *e) nodiscard;
 void chosen_free(struct chosen *c);
 
 /* Sizes of records as text: each is formatted for that once more. */

@@ -59,7 +59,7 @@ static int tagger_next(struct source *s, struct batch **ret, struct err *e)
 				      .values = (const uint8_t *)to[i] };
 	}
 	if (t->n)
-		t->fill(t->context, t->row, b->nrows, to);
+		t->fill(t->context, from, t->row, to);
 	t->row += b->nrows;
 	*ret = b;
 	b = NULL;
@@ -118,6 +118,16 @@ int tag_open(struct source *from, int n, tag_fill *fill, void *context, struct s
 	t->context = context;
 	*ret = &t->source;
 	return 0;
+}
+
+int tag_sort(struct source *from, int at, const struct sort_opts *o, struct source **ret, struct err *e)
+{
+	struct key_part part = { .at = at };
+	const struct key_spec spec = { 1, &part };
+	struct sort_opts by_number = *o;
+
+	by_number.key = &spec;
+	return sort_open(from, &by_number, ret, e);
 }
 
 int untag_open(struct source *from, const struct schema *schema, struct source **ret, struct err *e)

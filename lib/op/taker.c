@@ -327,21 +327,18 @@ static int stage_open(struct taker *t, struct source *from, int (*next)(struct s
 	return 0;
 }
 
-/* Sorted by the column at `at` (from 1), which a tag has made; the first `limit` (< 0: all). */
+/* The first `limit` (< 0: all) by a tag. */
 static int sort_by_tag(struct taker *t, struct source *from, int at, int64_t limit, struct source **ret, struct err *e)
 {
-	struct key_part part = { .at = at };
-	const struct key_spec spec = { 1, &part };
-	const struct sort_opts o = { .key = &spec, .limit = limit, .memory = t->opts.memory / 4, .tmpdir = t->opts.tmpdir,
-				     .threads = t->opts.threads };
+	const struct sort_opts o = { .limit = limit, .memory = t->opts.memory / 4, .tmpdir = t->opts.tmpdir, .threads = t->opts.threads };
 
-	return sort_open(from, &o, ret, e);
+	return tag_sort(from, at, &o, ret, e);
 }
 
-static void number_rows(void *context, int64_t row, int64_t nrows, int64_t *const *to)
+static void number_rows(void *context, const struct batch *from, int64_t row, int64_t *const *to)
 {
 	(void)context;
-	for (int64_t i = 0; i < nrows; i++)
+	for (int64_t i = 0; i < from->nrows; i++)
 		to[0][i] = row + i;
 }
 
@@ -529,13 +526,13 @@ static uint64_t row_hash(uint64_t seed, int64_t row)
 }
 
 /* The hash, so that its order is that of unsigned numbers, and the row's number. */
-static void hash_rows(void *context, int64_t row, int64_t nrows, int64_t *const *to)
+static void hash_rows(void *context, const struct batch *from, int64_t row, int64_t *const *to)
 {
 	const struct taker *t = context;
 
-	for (int64_t i = 0; i < nrows; i++)
+	for (int64_t i = 0; i < from->nrows; i++)
 		to[0][i] = (int64_t)(row_hash(t->opts.seed, row + i) ^ (uint64_t)1 << 63);
-	for (int64_t i = 0; i < nrows; i++)
+	for (int64_t i = 0; i < from->nrows; i++)
 		to[1][i] = row + i;
 }
 

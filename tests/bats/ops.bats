@@ -121,6 +121,30 @@ numbers() { # rows: id, a shuffled number, some text
 	[ "$(ls -A d | wc -l)" = 300 ]
 }
 
+@test "split --sample N, of each class too, where -S does not hold the numbers chosen: a partition, exact, the same rows" {
+	cd "$BATS_TEST_TMPDIR"
+	awk 'BEGIN { print "id,class"; for (i = 0; i < 60000; i++) print i "," i * i % 5003 }' >in.csv
+	mkdir tmp
+	for group in '' '-g class'; do
+		stook split --sample 9 $group --seed 3 --out 'few.{}.csv' in.csv
+		stook split --sample 9 $group --seed 3 -S 200k -T tmp --out 'tight.{}.csv' in.csv
+		cmp few.sample.csv tight.sample.csv
+		cmp few.rest.csv tight.rest.csv
+		stook split --sample 20000 $group --seed 3 -S 200k -T tmp -j 1 --out 'many.{}.csv' in.csv
+		for name in few many; do
+			for part in sample rest; do tail -n +2 $name.$part.csv >$part; sort -c -n -t , -k 1,1 $part; done
+			sort -n -m -t , -k 1,1 sample rest | cmp - <(tail -n +2 in.csv)
+			n=20000; [ $name = many ] || n=9
+			awk -F , -v n=$n -v group="$group" 'FNR == 1 { next } NR == FNR { had[group ? $2 : 0]++; next } { got[group ? $2 : 0]++ }
+				END { for (c in had) if (got[c] + 0 != (had[c] < n ? had[c] : n)) exit 1 }' in.csv $name.sample.csv
+		done
+	done
+	stook split --sample 20000 --seed 3 -S 200k --out 'many.{}.csv' in.csv
+	stook take --sample 20000 --seed 3 in.csv -o taken.csv
+	cmp taken.csv many.sample.csv
+	[ -z "$(ls -A tmp)" ]
+}
+
 @test "split --to-cmd: a command that fails is named; names are quoted for sh" {
 	cd "$BATS_TEST_TMPDIR"
 	numbers 100 >in.csv
