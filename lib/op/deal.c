@@ -193,7 +193,7 @@ bool deal_add(struct deal *d, struct batch *b)
 {
 	int64_t size = batch_size(b);
 
-	if (d->n == DEAL_BATCHES || (d->n && (!d->rule->piles || !b->lines.at || !d->of[0].batch->lines.at || d->bytes + size > d->rule->bytes)))
+	if (d->n == DEAL_BATCHES || (d->n && (!d->rule->several || !b->lines.at || !d->of[0].batch->lines.at || d->bytes + size > d->rule->bytes)))
 		return false;
 	d->of[d->n++] = (struct dealt){ .batch = b };
 	d->bytes += size;

@@ -15,6 +15,7 @@ struct split_rule {
 	struct key key;     /* of opts->by; n = 0: none */
 	uint64_t *limits;   /* SPLIT_WEIGHTS: hashes below limits[i] go to part i or before */
 	uint32_t piles;     /* lines are laid out for so many parts; 0: not at all */
+	bool several;       /* batches of lines are dealt together */
 	int64_t bytes;      /* as many batches as fit are dealt at once */
 };
 

@@ -22,6 +22,8 @@
 #define MOST_COMMANDS 16
 #define MOST_SYNCS 16
 #define LARGE (32 << 10) /* bytes worth writing at once; less is collected */
+#define COLLECTED (INT64_C(128) << 10)        /* for a part, at most: out.h collects too */
+#define PACKED_COLLECTED (INT64_C(256) << 10) /* a job of compressing: nobody waits long for another's, and the tables are worth warming */
 #define TIDY 100 /* parts whose folders are searched for what killed runs left: each takes as long as there are files */
 #define PEN_BYTES (INT64_C(512) << 10)   /* of an open part, besides its rows */
 #define PACKED_BYTES (INT64_C(4) << 20)  /* the same when it is compressed */
@@ -265,12 +267,18 @@ static int give(struct partset *p, struct pen *pen, struct batch *b, bool ending
 	return 0;
 }
 
+static bool is_packed(const struct partset *p)
+{
+	return p->write.packing.codec || p->write.compress;
+}
+
 /* A share of the memory for each, so that many parts do not add up beyond it: rows that are collected, and as many being written. */
 static int64_t pen_limit(const struct partset *p)
 {
-	int64_t share = p->o.memory > 0 ? p->o.memory / 4 / (p->open + 1) : BATCH_BYTES;
+	int64_t most = is_packed(p) ? PACKED_COLLECTED : COLLECTED;
+	int64_t share = p->o.memory > 0 ? p->o.memory / 4 / (p->open + 1) : most;
 
-	return share > BATCH_BYTES ? BATCH_BYTES : share;
+	return share > most ? most : share;
 }
 
 /* Lines and rows are collected apart; what has been collected of the other kind goes first. */
@@ -535,11 +543,6 @@ int partset_commit(struct partset *p, struct str about, struct err *e)
 
 /* Beginning and end. */
 
-static bool is_packed(const struct partset *p)
-{
-	return p->write.packing.codec || p->write.compress;
-}
-
 /* What is open at once: descriptors (a file and its folder each), half of the memory, and processes. */
 static void set_room(struct partset *p)
 {
@@ -578,7 +581,7 @@ int partset_open(const struct partset_opts *o, const struct schema *s, struct pa
 		p->write.packing.codec = codec_of_suffix(str_of(o->write->to ? o->write->to : o->pattern), &stem);
 	if (!o->in_turn)
 		p->write.packing.threads = 0; /* parts are packed side by side instead */
-	p->large = is_packed(p) ? BATCH_BYTES : LARGE;
+	p->large = is_packed(p) ? PACKED_COLLECTED : LARGE;
 	set_room(p);
 	if (o->manifest && (rc = out_open(&p->manifest, o->manifest, CODEC_NONE, e)) < 0) {
 		partset_close(p, e);

@@ -1,5 +1,5 @@
 /* Each row is given its part's number. Lines are dealt to the parts by jobs (deal.h), and what is done in order is to hand their piles on
- * to the parts (partset.h). Rows in columns are sorted by part (counting, so stable) and copied there. Rows of parts beyond those that
+ * to the parts (partset.h); where parts are values, they are found and laid out in order too. Rows in columns are sorted by part (counting, so stable) and copied there. Rows of parts beyond those that
  * may be open at once are kept for later: sorted by part, in bounded memory, they fill one part after another. */
 #include "lib/op/splitter.h"
 
@@ -35,6 +35,7 @@ struct splitter {
 	int64_t seen;          /* records */
 	struct deal deals[DEALS]; /* a ring of `depth`: from `given` on they are computed; the one before may be being written */
 	int64_t given, begun, emptied;
+	int at;                /* batches of the deal being given that have been */
 	int depth;
 	int64_t taken;         /* records that are in deals or were */
 	struct batch *held;    /* begins the next deal */
@@ -206,6 +207,8 @@ static int settle(struct splitter *s, struct deal *d, struct err *e)
 			rc = assign(s, x, e);
 		s->seen += x->batch->nrows;
 	}
+	if (s->opts->mode == SPLIT_VALUE && s->rule.several)
+		s->rule.piles = partset_count(s->parts) <= s->room ? partset_count(s->parts) : 0;
 	return rc == 0 && !d->piles ? deal_lay_out(d, e) : rc;
 }
 
@@ -341,11 +344,18 @@ static int give_rows(struct splitter *s, const struct dealt *x, const struct sch
 	return rc;
 }
 
+/* Until there is something for later; s->at says how far that is. */
 static int distribute(struct splitter *s, const struct deal *d, const struct schema *with, struct batch **later, struct err *e)
 {
-	if (d->piles)
+	int rc = 0;
+
+	if (d->piles) {
+		s->at = d->n;
 		return give_piles(s, d, e);
-	return in_turn(s->opts) ? give_runs(s, &d->of[0], e) : give_rows(s, &d->of[0], with, later, e);
+	}
+	for (; s->at < d->n && rc == 0 && !*later; s->at++)
+		rc = in_turn(s->opts) ? give_runs(s, &d->of[s->at], e) : give_rows(s, &d->of[s->at], with, later, e);
+	return rc;
 }
 
 /* The ring of deals. */
@@ -402,15 +412,16 @@ static int next_deal(struct splitter *s, struct source *from, struct deal **ret,
 	return *ret ? 0 : s->rc;
 }
 
-/* Its piles go to the parts when those of the one before have been written. */
+/* Its piles go to the parts when those of the one before have been written. It is given once more when not all of it has been. */
 static int give(struct splitter *s, struct deal *d, const struct schema *with, struct batch **later, struct err *e)
 {
-	int rc = settle(s, d, e);
+	int rc = s->at ? 0 : settle(s, d, e);
 
-	if (rc == 0 && s->rule.piles)
+	if (rc == 0 && s->rule.several)
 		rc = partset_settle(s->parts, e);
-	if (rc == 0)
-		rc = distribute(s, d, with, later, e);
+	if (rc == 0 && ((rc = distribute(s, d, with, later, e)) < 0 || s->at < d->n))
+		return rc;
+	s->at = 0;
 	s->given++;
 	while (rc == 0 && s->emptied < s->given - (d->piles != NULL))
 		deal_empty(deal_at(s, s->emptied++));
@@ -589,21 +600,25 @@ static int open_parts(struct splitter *s, struct err *e)
 	return o->mode == SPLIT_BYTES ? measure_open(&s->measure, o, s->schema, e) : add_known(s, e);
 }
 
-/* Where every row goes straight to its part, lines do, and the columns of the key. */
+/* Where every row goes straight to its part, lines do, and the columns of the key. Rows of values may have to wait for their part:
+ * all columns come too. */
 static int ask_for_lines(struct splitter *s, struct source *from, struct err *e)
 {
 	enum split_mode m = s->opts->mode;
 	struct line_form form;
 	bool *cols;
 
-	if (m == SPLIT_VALUE || m == SPLIT_SAMPLE || (!in_turn(s->opts) && partset_count(s->parts) > s->room) ||
+	if (m == SPLIT_SAMPLE || (!in_turn(s->opts) && partset_count(s->parts) > s->room) ||
 	    !partset_lines(s->parts, &form))
 		return 0;
 	if (!(cols = arena_calloc(&s->arena, (size_t)s->schema->nfields + 1, sizeof *cols)))
 		return err_oom(e);
 	for (int i = 0; i < s->rule.key.n; i++)
 		cols[s->rule.key.parts[i].col] = true;
-	s->rule.piles = in_turn(s->opts) ? 0 : partset_count(s->parts);
+	for (int i = 0; i < s->schema->nfields; i++)
+		cols[i] |= m == SPLIT_VALUE;
+	s->rule.several = !in_turn(s->opts);
+	s->rule.piles = s->rule.several ? partset_count(s->parts) : 0;
 	source_want_lines(from, cols, &form);
 	return 0;
 }
