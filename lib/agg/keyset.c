@@ -3,6 +3,7 @@
  * A slot holds the upper half of the hash, whose upper bits are also its home position: growing needs no look at the keys. */
 #include "lib/agg/keyset.h"
 
+#include "lib/base/copy.h"
 #include "lib/base/hash.h"
 #include "lib/base/pages.h"
 #include "lib/table/key.h"
@@ -83,7 +84,7 @@ static int keyset_grow(struct keyset *s, struct err *e)
 
 static int store(struct keyset *s, struct str key, struct err *e)
 {
-	if (s->cap - s->used < key.n + KEY_SLACK) {
+	if (s->cap - s->used < key.n + COPY_SLACK) {
 		size_t cap = (s->cap + key.n) + (s->cap + key.n) / 2 + 4096;
 		uint8_t *p = pages_resize(s->bytes, s->cap, cap);
 

@@ -42,7 +42,7 @@ struct keyset_rows {
 int keyset_add_many(struct keyset *s, const struct keyset_rows *k, const uint32_t *rows, int64_t n, int64_t ahead, uint32_t *ret,
 		    struct err *e) nodiscard;
 
-struct str keyset_at(const struct keyset *s, uint32_t i); /* valid until the next keyset_add(); 8 bytes behind it may be read */
+struct str keyset_at(const struct keyset *s, uint32_t i); /* valid until the next keyset_add(); COPY_SLACK bytes behind it may be read */
 size_t keyset_memory(const struct keyset *s);
 
 #endif

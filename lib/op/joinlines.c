@@ -1,6 +1,7 @@
 /* A join whose result goes out as lines of text: a row of the left is moved as its line, one of the right as its tail, the line without
  * the fields of the key, and a joined row is the one behind the other. No value but those of the keys is looked at.
  * Invariant: a tail ends as a line does; the line of a left row without a tail is a joined row, if the right has no fields. */
+#include "lib/base/copy.h"
 #include "lib/op/joinwork.h"
 
 #define AHEAD 24 /* rows whose memory is asked for in advance */
@@ -30,11 +31,6 @@ static int ask(struct join *j, enum join_side side, struct source *from, const s
 	return 0;
 }
 
-static size_t end_size(const struct line_form *f)
-{
-	return f->end == LINE_CRLF ? 2 : 1;
-}
-
 static int make_null_tail(struct join *j, struct err *e)
 {
 	size_t n = (size_t)(j->nright ? j->nright - 1 : 0);
@@ -44,7 +40,7 @@ static int make_null_tail(struct join *j, struct err *e)
 		return err_oom(e);
 	memset(p, j->lines.delimiter, n);
 	memcpy(p + n, j->lines.end == LINE_LF ? "\n" : j->lines.end == LINE_CR ? "\r" : "\r\n", 2);
-	j->null_tail = (struct str){ p, n + end_size(&j->lines) };
+	j->null_tail = (struct str){ p, n + line_end_size(&j->lines) };
 	return 0;
 }
 
@@ -87,13 +83,6 @@ static const uint8_t *field_end(const struct line_form *f, const uint8_t *p, con
 	return delimiter ? delimiter : end;
 }
 
-static uint8_t *put(uint8_t *to, const uint8_t *from, size_t n)
-{
-	for (size_t i = 0; i < n; i += 16)
-		memcpy(to + i, from + i, 16);
-	return to + n;
-}
-
 struct cutter {
 	const struct line_form *form;
 	const bool *cut; /* the fields that are left out, */
@@ -103,18 +92,18 @@ struct cutter {
 /* The line [p, end) without them. */
 static uint8_t *put_tail(const struct cutter *c, uint8_t *to, const uint8_t *p, const uint8_t *end)
 {
-	const uint8_t *text_end = end - end_size(c->form), *start = to;
+	const uint8_t *text_end = end - line_end_size(c->form), *start = to;
 
 	for (int i = 0; i <= c->last; i++) {
 		const uint8_t *q = field_end(c->form, p, text_end);
 
 		if (!c->cut[i])
-			to = put(to, p, (size_t)(q - p) + 1);
+			to = copy_long(to, p, (size_t)(q - p) + 1);
 		p = q + 1;
 	}
 	if (p <= text_end)
-		return put(to, p, (size_t)(end - p));
-	return put(to - (to > start), text_end, (size_t)(end - text_end)); /* a delimiter stands before what would follow */
+		return copy_long(to, p, (size_t)(end - p));
+	return copy_long(to - (to > start), text_end, (size_t)(end - text_end)); /* a delimiter stands before what would follow */
 }
 
 static int cut_tails(const struct join *j, const struct text_lines *from, int64_t n, struct arena *a, struct text_lines *ret, struct err *e)
@@ -213,19 +202,19 @@ static size_t measure(const struct joined *o)
 
 static void put_lines(const struct joined *o, uint8_t *text, uint32_t *at)
 {
-	size_t end = end_size(&o->j->lines);
+	size_t end = line_end_size(&o->j->lines);
 	uint8_t *to = text;
 
 	at[0] = 0;
 	for (int64_t i = 0; i < o->n; i++) {
 		struct str s = left_line(o, i);
 
-		to = put(to, (const uint8_t *)s.p, s.n);
+		to = copy_long(to, s.p, s.n);
 		if (o->j->nright) {
 			to -= end;
 			*to++ = o->j->lines.delimiter;
 			s = tail(o, i);
-			to = put(to, (const uint8_t *)s.p, s.n);
+			to = copy_long(to, s.p, s.n);
 		}
 		at[i + 1] = (uint32_t)(to - text);
 	}

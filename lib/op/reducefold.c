@@ -38,6 +38,8 @@ static int read_keys(struct intake *x, struct keys *ret)
 
 	if (!r->grouper.key.n)
 		return 0;
+	if (r->form.print)
+		return reduce_line_keys(r, x->batch, &x->scratch, ret, &x->e);
 	if (!r->level || !r->encoded)
 		return encode(x, &r->grouper.key, ret);
 	ret->n = x->batch->nrows;

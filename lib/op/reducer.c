@@ -133,7 +133,7 @@ static int add_keys(struct reducer *r, struct schema *s, enum place place, struc
 
 	if (r->encoded && place == FIRST_ROW)
 		return add_named(s, ENCODED, &binary, false, e);
-	for (int i = 0; i < r->grouper.key.n && rc == 0; i++)
+	for (int i = 0; place != NO_KEYS && i < r->grouper.key.n && rc == 0; i++)
 		rc = add_key(r, s, i, e);
 	return rc;
 }
@@ -156,7 +156,7 @@ int reduce_schema(struct reducer *r, bool states, enum place place, struct schem
 
 	if (rc == 0)
 		rc = add_keys(r, s, place, e);
-	if (rc == 0 && place != NO_PLACE)
+	if (rc == 0 && place > NO_PLACE)
 		rc = add_named(s, PLACE, &int64, false, e);
 	for (int i = 0; i < r->specs.n && rc == 0; i++)
 		rc = add_columns(s, &r->aggs[i], states, e);
@@ -351,12 +351,12 @@ static int emit_places(const struct reducer *r, uint32_t from, uint32_t n, enum 
 int reduce_start_emit(struct reducer *r, uint32_t from, uint32_t n, bool states, enum place place, struct rows *out, struct err *e)
 {
 	struct builder *col = out->cols + reduce_nkeys(r, place);
-	int rc = place == NO_PLACE ? 0 : emit_places(r, from, n, place, col, e);
+	int rc = place <= NO_PLACE ? 0 : emit_places(r, from, n, place, col, e);
 
 	if (rc < 0)
 		return rc;
-	r->tasks[0] = (struct task){ .from = from, .n = n, .encoded = r->encoded && place == FIRST_ROW, .out = out->cols };
-	col += place != NO_PLACE;
+	r->tasks[0] = (struct task){ .from = from, .n = place == NO_KEYS ? 0 : n, .encoded = r->encoded && place == FIRST_ROW, .out = out->cols };
+	col += place > NO_PLACE;
 	for (int i = 0; i < r->specs.n; i++) {
 		r->tasks[i + 1] = (struct task){ .from = from, .n = n, .states = states, .out = col };
 		col += states ? r->aggs[i].nstate : r->aggs[i].nresult;
@@ -407,24 +407,28 @@ static int fold(struct reducer *r, struct err *e)
 	return rc;
 }
 
-/* The next groups: they are written to columns while those before them are on their way. */
-static int start_chunk(struct reducer *r, struct err *e)
+/* They are written to columns while those before them are on their way. */
+int reduce_start_chunk(struct reducer *r, struct err *e)
 {
+	enum place place = r->form.print ? NO_KEYS : reduce_place(r);
 	uint32_t n = grouper_count(&r->grouper) - r->next;
 	uint32_t most = r->level ? reduce_groups_in(r, PART_BYTES, PART_CHUNK) : reduce_groups_in(r, OUT_BYTES, CHUNK);
 
 	r->chunk = n < most ? n : most;
 	r->next += r->chunk;
-	return r->chunk ? reduce_start_emit(r, r->next - r->chunk, r->chunk, to_partial(r), reduce_place(r), &r->out, e) : 0;
+	return r->chunk ? reduce_start_emit(r, r->next - r->chunk, r->chunk, to_partial(r), place, &r->out, e) : 0;
 }
 
 static int start_giving(struct reducer *r, struct err *e)
 {
-	int rc = fold(r, e);
+	int rc = r->form.print ? reduce_schema(r, false, NO_KEYS, &r->results, e) : 0;
+
+	if (rc == 0)
+		rc = fold(r, e);
 
 	if (rc < 0 || r->merged)
 		return rc;
-	return (rc = rows_init(&r->out, r->schema, e)) < 0 ? rc : start_chunk(r, e);
+	return (rc = rows_init(&r->out, r->form.print ? r->results : r->schema, e)) < 0 ? rc : reduce_start_chunk(r, e);
 }
 
 static int reducer_next(struct source *s, struct batch **ret, struct err *e)
@@ -437,9 +441,11 @@ static int reducer_next(struct source *s, struct batch **ret, struct err *e)
 		return rc;
 	if (r->merged)
 		return reduce_next_merged(r, ret, e);
+	if (r->form.print)
+		return reduce_next_lines(r, ret, e);
 	if (!r->chunk)
 		return 0;
-	if ((rc = reduce_finish_emit(r, &r->out, &b, e)) < 0 || (rc = start_chunk(r, e)) < 0)
+	if ((rc = reduce_finish_emit(r, &r->out, &b, e)) < 0 || (rc = reduce_start_chunk(r, e)) < 0)
 		return rc;
 	*ret = b;
 	b = NULL;
@@ -459,11 +465,13 @@ static void reducer_close(struct source *s)
 	for (int i = 0; r->aggs && i < r->specs.n; i++)
 		agg_free(&r->aggs[i]);
 	grouper_free(&r->grouper);
+	reduce_forget_lines(r);
 	if (r->out.schema)
 		rows_free(&r->out);
 	buf_free(&r->first);
 	schema_unref(r->schema);
 	schema_unref(r->states);
+	schema_unref(r->results);
 	free(r->order);
 	source_close(r->in);
 	arena_free(&r->arena);
@@ -479,7 +487,7 @@ int reduce_level(struct source *in, const struct reduce_opts *o, const struct re
 		source_close(in);
 		return err_oom(e);
 	}
-	r->source = (struct source){ .next = reducer_next, .close = reducer_close };
+	r->source = (struct source){ .next = reducer_next, .close = reducer_close, .want = reduce_want };
 	r->in = in;
 	r->o = *o;
 	r->level = above ? above->level + 1 : 0;

@@ -267,10 +267,12 @@ static void add_column(struct batch *b, int i, const struct column *c)
 static int dress(struct reducer *r, struct batch *b, struct batch **ret, struct err *e)
 {
 	enum place place = reduce_place(r);
-	cleanup_batch struct batch *keys = NULL, *out = batch_new(r->schema, b->nrows);
+	cleanup_batch struct batch *keys = NULL, *out = r->form.print ? NULL : batch_new(r->schema, b->nrows);
 	int from = reduce_nkeys(r, FIRST_ROW), to = reduce_nkeys(r, place), rc = 0;
 	int64_t *numbers;
 
+	if (r->form.print)
+		return reduce_dress_lines(r, b, ret, e);
 	if (!out)
 		return err_oom(e);
 	if (r->encoded && place != FIRST_ROW)

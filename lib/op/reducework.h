@@ -1,5 +1,6 @@
-/* The parts of a reducer: reducer.c binds and gives the groups, reducefold.c reads batches and folds them in, reducespill.c sets groups
- * aside and merges them again, reducelog.c does the same where nearly every row is a group of its own.
+/* The parts of a reducer: reducer.c binds and gives the groups, reducefold.c reads batches and folds them in, reducelines.c gives groups
+ * as lines of text, reducespill.c sets groups aside and merges them again, reducelog.c does the same where nearly every row is a group of
+ * its own.
  *
  * Three kinds of jobs run on the reducer's pool: an intake reads what key and aggregates need of one batch; a slice of the grouper looks
  * up its rows of some batches; an aggregate folds some batches in, or gives its columns of some groups. Batches are always taken in the
@@ -86,6 +87,16 @@ struct dressing {
 	struct err e;
 };
 
+/* Some groups that become lines. */
+struct lining {
+	struct job job;
+	const struct reducer *r; /* NULL: nothing has begun */
+	uint32_t from; /* the first of them */
+	struct batch *results, *lines;
+	int rc;
+	struct err e;
+};
+
 struct reducer {
 	struct source source;
 	struct source *in;
@@ -103,6 +114,12 @@ struct reducer {
 	uint32_t chunk;  /* these are being written to `out` */
 	struct rows out;
 	bool folded;
+
+	struct line_form form;   /* groups are given as lines of it; print = NULL: as columns */
+	struct schema *results;  /* with lines: columns but those of the key */
+	struct lining lining[2]; /* [turn] is given next */
+	int turn, after;         /* after: of what follows the linings, < 0: the error after_e */
+	struct err after_e;
 
 	struct pool *pool; /* NULL: one thread */
 	struct window windows[2], *folding; /* one is read while the other is folded in */
@@ -125,8 +142,8 @@ struct reducer {
 	size_t a_group; /* bytes that a group took in memory when groups were set aside */
 };
 
-/* What an output has between the keys and the rest. */
-enum place { NO_PLACE, ORDINAL, FIRST_ROW };
+/* What an output has between the keys and the rest; or no keys at all. */
+enum place { NO_KEYS, NO_PLACE, ORDINAL, FIRST_ROW };
 enum place reduce_place(const struct reducer *r);
 int reduce_schema(struct reducer *r, bool states, enum place place, struct schema **ret, struct err *e) nodiscard;
 int reduce_bind_agg(struct reducer *r, int i, struct err *e) nodiscard;
@@ -137,7 +154,7 @@ int reduce_level(struct source *in, const struct reduce_opts *o, const struct re
 /* Columns of keys. */
 static inline int reduce_nkeys(const struct reducer *r, enum place place)
 {
-	return r->encoded && place == FIRST_ROW ? 1 : r->grouper.key.n;
+	return place == NO_KEYS ? 0 : r->encoded && place == FIRST_ROW ? 1 : r->grouper.key.n;
 }
 /* Appends groups [from, from + n) to all columns: those of r->order, once they are sorted. Then the rows as a batch. */
 int reduce_start_emit(struct reducer *r, uint32_t from, uint32_t n, bool states, enum place place, struct rows *out, struct err *e)
@@ -145,6 +162,15 @@ int reduce_start_emit(struct reducer *r, uint32_t from, uint32_t n, bool states,
 int reduce_finish_emit(struct reducer *r, struct rows *out, struct batch **ret, struct err *e) nodiscard;
 size_t reduce_memory(const struct reducer *r); /* bytes held for groups, about */
 uint32_t reduce_groups_in(const struct reducer *r, size_t bytes, uint32_t most); /* how many hold about so many bytes, at most `most` */
+
+int reduce_start_chunk(struct reducer *r, struct err *e) nodiscard; /* the next groups into r->out; r->chunk of them, 0 at the end */
+
+/* For a sink that takes lines: want() of the source; the keys of a batch; groups from memory, and merged ones. */
+void reduce_want(struct source *s, const bool *cols, const struct line_form *form);
+int reduce_line_keys(const struct reducer *r, const struct batch *b, struct arena *a, struct keys *ret, struct err *e) nodiscard;
+int reduce_next_lines(struct reducer *r, struct batch **ret, struct err *e) nodiscard;
+int reduce_dress_lines(const struct reducer *r, const struct batch *b, struct batch **ret, struct err *e) nodiscard;
+void reduce_forget_lines(struct reducer *r);
 
 /* Reads all of r->in. */
 int reduce_fold(struct reducer *r, struct err *e) nodiscard;

@@ -47,6 +47,11 @@ struct line_form {
 	int (*print)(const struct line_form *f, const struct batch *b, struct arena *a, struct text_lines *ret, struct err *e);
 };
 
+static inline size_t line_end_size(const struct line_form *f)
+{
+	return f->end == LINE_CRLF ? 2 : 1;
+}
+
 /* The rows as lines of the form that who reads asked for (source_want_lines() in stream.h): row i is text[at[i] .. at[i + 1]). at[] has
  * an entry more than there are rows; LINE_SLACK bytes behind the text may be read. at = NULL: not there. */
 struct text_lines {
