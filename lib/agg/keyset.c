@@ -3,12 +3,10 @@
  * A slot holds the upper half of the hash, whose upper bits are also its home position: growing needs no look at the keys. */
 #include "lib/agg/keyset.h"
 
-#include "lib/base/copy.h"
 #include "lib/base/hash.h"
 #include "lib/base/pages.h"
 #include "lib/table/key.h"
 
-#include <stdbool.h>
 #include <sys/random.h>
 #include <time.h>
 #include <unistd.h>
@@ -84,7 +82,7 @@ static int keyset_grow(struct keyset *s, struct err *e)
 
 static int store(struct keyset *s, struct str key, struct err *e)
 {
-	if (s->cap - s->used < key.n + COPY_SLACK) {
+	if (s->cap - s->used < key.n + KEY_SLACK) {
 		size_t cap = (s->cap + key.n) + (s->cap + key.n) / 2 + 4096;
 		uint8_t *p = pages_resize(s->bytes, s->cap, cap);
 
@@ -109,36 +107,6 @@ static int store(struct keyset *s, struct str key, struct err *e)
 	return 0;
 }
 
-static inline uint64_t load8(const char *p)
-{
-	uint64_t v;
-
-	memcpy(&v, p, sizeof v);
-	return v;
-}
-
-static inline uint32_t load4(const char *p)
-{
-	uint32_t v;
-
-	memcpy(&v, p, sizeof v);
-	return v;
-}
-
-/* str_eq() without a call for the lengths that keys have. */
-static inline bool same(struct str a, struct str b)
-{
-	if (a.n != b.n)
-		return false;
-	if (a.n > 16)
-		return memcmp(a.p, b.p, a.n) == 0;
-	if (a.n >= 8)
-		return ((load8(a.p) ^ load8(b.p)) | (load8(a.p + a.n - 8) ^ load8(b.p + a.n - 8))) == 0;
-	if (a.n >= 4)
-		return ((load4(a.p) ^ load4(b.p)) | (load4(a.p + a.n - 4) ^ load4(b.p + a.n - 4))) == 0;
-	return str_eq(a, b);
-}
-
 int keyset_add(struct keyset *s, struct str key, uint64_t hash, uint32_t *ret, struct err *e)
 {
 	size_t mask = ((size_t)1 << s->bits) - 1, at = hash >> (64 - s->bits);
@@ -146,7 +114,7 @@ int keyset_add(struct keyset *s, struct str key, uint64_t hash, uint32_t *ret, s
 	int rc;
 
 	for (; (slot = s->slots[at]) != 0; at = (at + 1) & mask)
-		if ((slot ^ hash) >> 32 == 0 && same(keyset_at(s, (uint32_t)slot - 1), key)) {
+		if ((slot ^ hash) >> 32 == 0 && key_same(keyset_at(s, (uint32_t)slot - 1), key)) {
 			*ret = (uint32_t)slot - 1;
 			return 0;
 		}
@@ -157,30 +125,4 @@ int keyset_add(struct keyset *s, struct str key, uint64_t hash, uint32_t *ret, s
 	s->slots[at] = (hash >> 32 << 32) | s->n;
 	*ret = s->n - 1;
 	return s->n > mask / 8 * 5 ? keyset_grow(s, e) : 0;
-}
-
-/* Three passes, one for each step from a hash to the bytes of the key that it may belong to. */
-int keyset_add_many(struct keyset *s, const struct keyset_rows *k, const uint32_t *rows, int64_t n, int64_t ahead, uint32_t *ret,
-		    struct err *e)
-{
-	uint32_t near[KEYSET_MANY];
-	int rc = 0;
-
-	for (int64_t i = n; i < n + ahead; i++)
-		__builtin_prefetch(&s->slots[k->hash[rows[i]] >> (64 - s->bits)]);
-	for (int64_t i = 0; i < n; i++) {
-		uint64_t hash = k->hash[rows[i]], slot = s->slots[hash >> (64 - s->bits)];
-
-		near[i] = (slot ^ hash) >> 32 == 0 && slot ? (uint32_t)slot - 1 : 0;
-		__builtin_prefetch(&s->ends[near[i]]);
-	}
-	for (int64_t i = 0; i < n; i++)
-		if (near[i])
-			__builtin_prefetch(s->bytes + s->ends[near[i] - 1]);
-	for (int64_t i = 0; i < n && rc == 0; i++) {
-		const uint32_t *at = k->offsets + rows[i];
-
-		rc = keyset_add(s, (struct str){ (const char *)k->bytes + at[0], at[1] - at[0] }, k->hash[rows[i]], &ret[rows[i]], e);
-	}
-	return rc;
 }

@@ -1,9 +1,9 @@
 /* Groups: see grouper.h.
  *
- * Invariant: group i has the key at where[i] (key i when there is one slice) and, unless keys are text, row i of the batches and
- * `fresh`, one after another. Rows are looked up with the slots already on their way to the cache. */
+ * Invariant: group i has the key at where[i] and, unless keys are text, row i of the batches and `fresh`, one after another. */
 #include "lib/op/grouper.h"
 
+#include "lib/agg/keyset.h"
 #include "lib/base/hash.h"
 #include "lib/base/pages.h"
 #include "lib/op/repeats.h"
@@ -21,10 +21,8 @@ static int begin(struct grouper *g, struct err *e)
 {
 	int rc = rows_init(&g->fresh, g->fields, e);
 
-	for (int k = 0; k < grouper_slices(g) && rc == 0; k++) {
-		rc = keyset_init(&g->slices[k].set, e);
-		g->slices[k].set.seed = g->seed;
-	}
+	for (int k = 0; k < grouper_slices(g) && rc == 0; k++)
+		rc = grouptab_init(&g->slices[k].tab, e);
 	if (rc < 0)
 		return rc;
 	g->starts = calloc(1, sizeof *g->starts);
@@ -53,11 +51,8 @@ int grouper_init(struct grouper *g, const struct key_spec *spec, const struct sc
 static void forget(struct grouper *g)
 {
 	for (int k = 0; k < GROUPER_SLICES; k++) {
-		struct slice *s = &g->slices[k];
-
-		keyset_free(&s->set);
-		pages_free(s->groups, s->cap * sizeof *s->groups);
-		*s = (struct slice){ 0 };
+		grouptab_free(&g->slices[k].tab);
+		g->slices[k].named = 0;
 	}
 	pages_free(g->where, g->where_cap * sizeof *g->where);
 	for (int i = 0; i < g->nbatches; i++)
@@ -97,15 +92,15 @@ size_t grouper_memory(const struct grouper *g)
 	size_t sum = g->reps + (size_t)rows_bytes(&g->fresh) + g->where_cap * sizeof *g->where;
 
 	for (int k = 0; k < grouper_slices(g); k++)
-		sum += keyset_memory(&g->slices[k].set) + g->slices[k].cap * sizeof *g->slices[k].groups;
+		sum += grouptab_memory(&g->slices[k].tab);
 	return g->key.n ? sum : 0;
 }
 
 struct str grouper_key(const struct grouper *g, uint32_t group)
 {
-	uint32_t at = g->bits ? g->where[group] : group;
+	uint32_t at = g->where[group];
 
-	return keyset_at(&g->slices[at & ((1u << g->bits) - 1)].set, at >> g->bits);
+	return grouptab_key(&g->slices[at & ((1u << g->bits) - 1)].tab, at >> g->bits);
 }
 
 static int close_batch(struct grouper *g, struct err *e)
@@ -182,7 +177,7 @@ static inline __attribute__((always_inline)) void sort_rows(struct grouper_rows 
 	}
 }
 
-static void hash_keys(const struct keyset_rows *k, uint64_t seed, const uint32_t *list, int64_t n, uint64_t *hash)
+static void hash_keys(const struct grouptab_rows *k, uint64_t seed, const uint32_t *list, int64_t n, uint64_t *hash)
 {
 	for (int64_t i = 0; i < n; i++) {
 		int64_t row = list ? list[i] : i;
@@ -239,129 +234,93 @@ int grouper_cut(const struct grouper *g, int64_t n, const struct keys *keys, con
 	return 0;
 }
 
-int grouper_look_up(struct grouper *g, int slice, struct grouper_rows *r, struct err *e)
+void grouper_begin(struct grouper *g, int slice)
 {
-	int64_t end = r->from[slice + 1];
-	int rc = 0;
-
-	for (int64_t i = r->from[slice], n; i < end && rc == 0; i += n) {
-		int64_t ahead;
-
-		n = end - i < KEYSET_MANY ? end - i : KEYSET_MANY;
-		ahead = end - i - n < KEYSET_MANY ? end - i - n : KEYSET_MANY;
-		rc = keyset_add_many(&g->slices[slice].set, &r->keys, r->rows + i, n, ahead, r->ids, e);
-	}
-	return rc;
+	grouptab_settle(&g->slices[slice].tab);
+	g->slices[slice].named = 0;
 }
 
-static int grow_numbers(uint32_t **p, size_t *cap, size_t n, struct err *e)
+int grouper_look_up(struct grouper *g, int slice, struct grouper_rows *r, struct err *e)
 {
-	size_t more = n + n / 2 + 1024;
-	uint32_t *q;
+	int64_t from = r->from[slice];
 
-	if (n <= *cap)
+	return grouptab_look_up(&g->slices[slice].tab, &r->keys, r->rows + from, r->from[slice + 1] - from, r->ids, e);
+}
+
+/* Where places end that fit into where[]. */
+static size_t most_bytes(const struct grouper *g)
+{
+	return ((size_t)UINT32_MAX >> g->bits) * GROUPTAB_UNIT;
+}
+
+bool grouper_is_full(const struct grouper *g)
+{
+	size_t used = 0;
+
+	for (int k = 0; k < grouper_slices(g); k++)
+		used = g->slices[k].tab.used > used ? g->slices[k].tab.used : used;
+	return g->n > UNNAMED / 4 * 3 || used > most_bytes(g) / 4 * 3;
+}
+
+/* Room for numbers of all keys that the slices have. `ret`: some have been fresh since grouper_begin(). */
+static int reserve(struct grouper *g, bool *ret, struct err *e)
+{
+	uint64_t sum = g->n;
+	uint32_t *p;
+	size_t cap;
+
+	*ret = false;
+	for (int k = 0; k < grouper_slices(g); k++) {
+		const struct slice *s = &g->slices[k];
+
+		*ret |= s->tab.nfresh > 0;
+		sum += s->tab.nfresh - s->named;
+		if (s->tab.used > most_bytes(g) || sum >= UNNAMED)
+			return err_set(e, ST_OSERR, "more groups than can be held in memory at once");
+	}
+	if (sum <= g->where_cap)
 		return 0;
-	q = pages_resize(*p, *cap * sizeof *q, more * sizeof *q);
-	if (!q)
+	cap = sum + sum / 2 + 1024;
+	if (!(p = pages_resize(g->where, g->where_cap * sizeof *p, cap * sizeof *p)))
 		return err_oom(e);
-	*p = q;
-	*cap = more;
+	g->where = p;
+	g->where_cap = cap;
 	return 0;
 }
 
-/* Room for numbers of all keys that the slices have, so many. */
-static int reserve(struct grouper *g, uint64_t *ret, struct err *e)
-{
-	uint64_t sum = 0;
-	int rc;
-
-	for (int k = 0; k < grouper_slices(g); k++) {
-		struct slice *s = &g->slices[k];
-
-		sum += s->set.n;
-		if (s->set.n > UINT32_MAX >> g->bits || sum >= NO_GROUP)
-			return err_set(e, ST_OSERR, "more than 4294967294 groups");
-		if (g->bits && (rc = grow_numbers(&s->groups, &s->cap, s->set.n, e)) < 0)
-			return rc;
-	}
-	*ret = sum;
-	return g->bits ? grow_numbers(&g->where, &g->where_cap, sum, e) : 0;
-}
-
-/* Keys of one slice are numbered in the order of their rows: so a row whose key has no group yet has the slice's next key. */
-static uint32_t group_of(struct grouper *g, unsigned slice, uint32_t key)
+/* Fresh keys of one slice come in the order of their rows: so a row whose key has no group yet has the slice's next one. */
+static inline uint32_t group_of(struct grouper *g, unsigned slice, uint32_t number)
 {
 	struct slice *s = &g->slices[slice];
+	struct fresh_key *key = &s->tab.fresh[number];
 
-	if (key < s->n)
-		return s->groups[key];
-	s->groups[s->n++] = g->n;
-	g->where[g->n] = key << g->bits | slice;
-	return g->n++;
-}
-
-#define AHEAD 16 /* rows whose group is fetched early */
-
-/* The groups of rows whose ids are keys of their slices, some of them new. */
-static void number_rows(struct grouper *g, struct grouper_rows *r)
-{
-	unsigned mask = (1u << g->bits) - 1;
-	const uint64_t *hash = r->keys.hash;
-
-	for (int64_t i = 0; i < r->n; i++) {
-		uint32_t before = g->n;
-
-		if (i + AHEAD < r->n && r->ids[i + AHEAD] != NO_GROUP)
-			__builtin_prefetch(g->slices[hash[i + AHEAD] & mask].groups + r->ids[i + AHEAD]);
-		if (r->ids[i] == NO_GROUP)
-			continue;
-		r->ids[i] = group_of(g, (unsigned)hash[i] & mask, r->ids[i]);
-		r->fresh[r->nfresh] = (uint32_t)i;
-		r->nfresh += g->n > before;
+	if (number == s->named) {
+		g->where[g->n] = key->place << g->bits | slice;
+		key->group = g->n++;
+		s->named++;
 	}
-}
-
-/* The same where none is new. */
-static void rename_rows(const struct grouper *g, struct grouper_rows *r)
-{
-	for (int k = 0; k < grouper_slices(g); k++) {
-		const uint32_t *groups = g->slices[k].groups;
-
-		for (int64_t i = r->from[k], end = r->from[k + 1]; i < end; i++) {
-			if (i + AHEAD < end)
-				__builtin_prefetch(groups + r->ids[r->rows[i + AHEAD]]);
-			r->ids[r->rows[i]] = groups[r->ids[r->rows[i]]];
-		}
-	}
-}
-
-/* The same where there is one slice: keys are groups. */
-static void find_fresh(struct grouper *g, struct grouper_rows *r)
-{
-	for (int64_t i = 0; i < r->n; i++)
-		if (r->ids[i] == g->n) {
-			r->fresh[r->nfresh++] = (uint32_t)i;
-			g->n++;
-		}
+	return key->group;
 }
 
 int grouper_number(struct grouper *g, struct grouper_rows *r, struct err *e)
 {
-	uint64_t keys = 0;
-	int rc = reserve(g, &keys, e);
+	unsigned mask = (1u << g->bits) - 1;
+	bool fresh = false;
+	int rc = reserve(g, &fresh, e);
 
-	if (rc < 0)
-		return rc;
-	if (g->bits && keys > g->n)
-		number_rows(g, r);
-	else if (g->bits)
-		rename_rows(g, r);
-	else if (keys > g->n)
-		find_fresh(g, r);
-	for (int64_t i = 0; r->same && i < r->n; i++)
+	for (int64_t i = 0; i < r->n && rc == 0 && fresh; i++) {
+		uint32_t before = g->n;
+
+		if (r->ids[i] < UNNAMED || r->ids[i] == NO_GROUP)
+			continue;
+		r->ids[i] = group_of(g, (unsigned)r->keys.hash[i] & mask, r->ids[i] - UNNAMED);
+		r->fresh[r->nfresh] = (uint32_t)i;
+		r->nfresh += g->n > before;
+	}
+	for (int64_t i = 0; r->same && i < r->n && rc == 0; i++)
 		r->ids[i] = r->ids[r->same[i]];
 	r->ngroups = grouper_count(g);
-	return 0;
+	return rc;
 }
 
 /* Rows [from, from + n) of the part of the representatives that starts at group `start`. */

@@ -2,6 +2,7 @@
  *
  *     grouper_init(&g, spec, schema, nslices, e);
  *     grouper_cut(&g, nrows, &keys, skip, &arena, &rows, e);  // a batch's rows by slice: any thread
+ *     grouper_begin(&g, slice);                               // when all rows looked up before are numbered
  *     grouper_look_up(&g, slice, &rows, e);                   // each slice by one thread at a time, batch by batch
  *     grouper_number(&g, &rows, e);                           // when all slices have seen the batch: rows.ids, rows.fresh
  *     grouper_keep(&g, batch, &rows, e);                      // its new groups' keys
@@ -16,7 +17,7 @@
 #define STOOK_OP_GROUPER_H
 
 #include "lib/agg/agg.h"
-#include "lib/agg/keyset.h"
+#include "lib/op/grouptab.h"
 
 #define GROUPER_SLICES 16 /* at most */
 
@@ -25,12 +26,10 @@ struct grouper {
 	uint64_t seed;         /* of the keys' hashes; the low `bits` of a hash say the slice */
 	unsigned bits;
 	struct slice {
-		struct keyset set;
-		uint32_t *groups;  /* of its keys, by their number in `set`; unused when there is one slice */
-		uint32_t n;        /* of them that have a number */
-		size_t cap;
+		struct grouptab tab;
+		uint32_t named;    /* of the fresh keys, which are numbered in the order of their rows */
 	} slices[GROUPER_SLICES];
-	uint32_t *where;       /* by group: the key's number in its slice, and in the low bits the slice; unused when there is one */
+	uint32_t *where;       /* by group: the key's place in its slice, and in the low bits the slice */
 	size_t where_cap;
 	uint32_t n;            /* groups */
 	bool text;             /* keys_decode() gives the key columns: none are kept */
@@ -46,7 +45,7 @@ struct grouper {
 /* Rows of a batch. */
 struct grouper_rows {
 	int64_t n;
-	struct keyset_rows keys;
+	struct grouptab_rows keys;
 	uint32_t *same;  /* NULL, or by row an earlier one of its group that is looked up for it, or itself */
 	uint32_t *rows;  /* those that are looked up, slice by slice */
 	int64_t from[GROUPER_SLICES + 1]; /* slice k: rows[from[k] .. from[k + 1]) */
@@ -71,10 +70,12 @@ static inline int grouper_slices(const struct grouper *g) { return 1 << g->bits;
  * (NULL: none) do not count. */
 int grouper_cut(const struct grouper *g, int64_t n, const struct keys *keys, const uint8_t *skip, struct arena *a,
 		struct grouper_rows *ret, struct err *e) nodiscard;
+void grouper_begin(struct grouper *g, int slice);
 int grouper_look_up(struct grouper *g, int slice, struct grouper_rows *r, struct err *e) nodiscard;
 int grouper_number(struct grouper *g, struct grouper_rows *r, struct err *e) nodiscard;
 int grouper_keep(struct grouper *g, const struct batch *b, const struct grouper_rows *r, struct err *e) nodiscard;
 
+bool grouper_is_full(const struct grouper *g); /* few more groups can have a number and a place */
 uint32_t grouper_count(const struct grouper *g);
 size_t grouper_memory(const struct grouper *g); /* bytes held, about */
 struct str grouper_key(const struct grouper *g, uint32_t group); /* encoded; valid until the next look-up */

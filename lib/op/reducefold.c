@@ -178,6 +178,7 @@ static void run_slice(struct job *job)
 	struct task *t = (struct task *)job;
 	struct window *w = t->r->folding;
 
+	grouper_begin(&t->r->grouper, t->number);
 	for (t->at = 0; t->at < w->n && t->rc == 0; t->at++)
 		t->rc = grouper_look_up(&t->r->grouper, t->number, &w->in[t->at].rows, &t->e);
 }

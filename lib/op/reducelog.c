@@ -121,7 +121,7 @@ static uint32_t *list_rows(struct intake *x, int64_t *n, struct err *e)
 static int add_keys(struct intake *x, const uint32_t *rows, int64_t n, struct builder *out, struct err *e)
 {
 	static const struct type binary = TYPE_BINARY;
-	const struct keyset_rows *k = &x->rows.keys;
+	const struct grouptab_rows *k = &x->rows.keys;
 	struct column all = { .type = &binary, .length = x->batch->nrows, .values = k->bytes, .offsets = (const int32_t *)k->offsets };
 	struct str *v;
 

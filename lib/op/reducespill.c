@@ -19,7 +19,7 @@ static size_t room(const struct reducer *r)
 bool reduce_is_full(const struct reducer *r)
 {
 	return r->o.memory && r->level < MAX_LEVEL && grouper_count(&r->grouper) > FEW_GROUPS &&
-	       reduce_memory(r) > room(r);
+	       (reduce_memory(r) > room(r) || grouper_is_full(&r->grouper));
 }
 
 /* To the partitions: each level cuts by other bits. */

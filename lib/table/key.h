@@ -96,6 +96,30 @@ static inline struct str keys_at(const struct keys *k, int64_t i)
 	return (struct str){ (const char *)k->bytes + k->offsets[i], k->offsets[i + 1] - k->offsets[i] };
 }
 
+/* str_eq() without a call for the lengths that keys have. */
+static inline bool key_same(struct str a, struct str b)
+{
+	uint64_t x[4];
+	uint32_t y[4];
+
+	if (a.n != b.n)
+		return false;
+	if (a.n > 16 || a.n < 4)
+		return str_eq(a, b);
+	if (a.n >= 8) {
+		memcpy(x, a.p, 8);
+		memcpy(x + 1, b.p, 8);
+		memcpy(x + 2, a.p + a.n - 8, 8);
+		memcpy(x + 3, b.p + b.n - 8, 8);
+		return ((x[0] ^ x[1]) | (x[2] ^ x[3])) == 0;
+	}
+	memcpy(y, a.p, 4);
+	memcpy(y + 1, b.p, 4);
+	memcpy(y + 2, a.p + a.n - 4, 4);
+	memcpy(y + 3, b.p + b.n - 4, 4);
+	return ((y[0] ^ y[1]) | (y[2] ^ y[3])) == 0;
+}
+
 /* Placement hash of row i's key (split --by, --weights): XXH3-64 with `seed` over the key's text. One part: text by its bytes
  * (under :fold the folded ones), numbers by their canonical decimal text (nan, inf, -inf), bools as true and false, dates and
  * times as the decimal text of their seconds since the epoch, null as eight bytes FF. Several parts: each preceded by its
