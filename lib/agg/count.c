@@ -41,11 +41,7 @@ static int count_update(struct agg *a, const struct agg_batch *b, struct err *e)
 
 static int count_finish(struct agg *a, uint32_t from, uint32_t n, struct builder *out, struct err *e)
 {
-	int rc = 0;
-
-	for (uint32_t g = from; g < from + n && rc == 0; g++)
-		rc = builder_fixed(out, AGG_STATE(a, int64_t, g), e);
-	return rc;
+	return builder_fixeds(out, AGG_STATE(a, int64_t, from), n, e);
 }
 
 static int count_load(struct agg *a, const struct batch *b, const uint32_t *ids, struct err *e)

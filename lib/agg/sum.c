@@ -235,11 +235,11 @@ static int put_int(const struct agg *a, const struct decsum *s, const struct sum
 
 static int put_text(const struct agg *a, const struct state *s, const struct sum_more *more, struct builder *out, struct err *e)
 {
-	cleanup_buf struct buf b = { 0 };
+	struct buf *b = &out->values;
 
-	if (a->kind == SUM_FLOAT ? floatsum_print(&s->u.flt, &more->floats, &b) : decsum_print(&s->u.dec, &more->decs, &b))
+	if (a->kind == SUM_FLOAT ? floatsum_print(&s->u.flt, &more->floats, b) : decsum_print(&s->u.dec, &more->decs, b))
 		return err_oom(e);
-	return builder_str(out, buf_view(&b), e);
+	return builder_printed(out, e);
 }
 
 static bool is_empty(const struct agg *a, const struct state *s)

@@ -581,6 +581,8 @@ double dec_sqrt_f64(struct dec a, const struct decpool *p)
 
 /* ---- printing ---- */
 
+#define U64_ROOM 24 /* for the digits of a number below 2^64 */
+
 /* n digits with `scale` of them behind the point. */
 static int print_digits(const char *digits, size_t n, bool neg, size_t scale, struct buf *b)
 {
@@ -618,13 +620,36 @@ static int print_big(struct dec a, const struct decpool *p, struct buf *b)
 	return rc;
 }
 
+/* Digits of a number below 2^64, a point after the first `whole` of them: copied whole, in two pieces. */
+static int print_short(const char *digits, size_t n, bool neg, size_t whole, struct buf *b)
+{
+	uint8_t *w;
+
+	if (buf_reserve(b, 2 * U64_ROOM))
+		return -1;
+	w = b->p + b->n;
+	*w = '-';
+	w += neg;
+	memcpy(w, digits, U64_ROOM);
+	if (whole < n) {
+		memcpy(w + whole + 1, digits + whole, U64_ROOM);
+		w[whole] = '.';
+	}
+	b->n += neg + n + (whole < n);
+	return 0;
+}
+
 int dec_print(struct dec a, const struct decpool *p, struct buf *b)
 {
-	char digits[24];
+	char digits[2 * U64_ROOM];
+	size_t n;
 
 	if (a.big)
 		return print_big(a, p, b);
-	return print_digits(digits, num_print_u64(magnitude(a.m), digits), a.m < 0, (size_t)a.scale, b);
+	n = num_print_u64(magnitude(a.m), digits);
+	if ((size_t)a.scale < n)
+		return print_short(digits, n, a.m < 0, n - (size_t)a.scale, b);
+	return print_digits(digits, n, a.m < 0, (size_t)a.scale, b);
 }
 
 int dec_canonical(struct dec a, const struct decpool *p, struct buf *b)

@@ -281,6 +281,10 @@ size_t num_print_u64(uint64_t v, char *dst)
 {
 	size_t n;
 
+	if (v < 10) {
+		*dst = (char)('0' + v);
+		return 1;
+	}
 	if (v < E8)
 		return put_short(v, dst);
 	if (v < (uint64_t)E8 * E8) {

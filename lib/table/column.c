@@ -286,19 +286,23 @@ static int too_long(struct err *e)
 	return err_set(e, ST_DATA, "a column of one batch would pass 2 GiB");
 }
 
-int builder_str(struct builder *b, struct str s, struct err *e)
+int builder_printed(struct builder *b, struct err *e)
 {
-	int32_t end;
+	int32_t end = (int32_t)b->values.n;
 
-	if (s.n > VAR_BYTES_MAX - b->values.n)
+	if (b->values.n > VAR_BYTES_MAX)
 		return too_long(e);
-	if (note_valid(b, 1) || buf_str(&b->values, s))
-		return err_oom(e);
-	end = (int32_t)b->values.n;
-	if (buf_add(&b->offsets, &end, 4))
+	if (note_valid(b, 1) || buf_add(&b->offsets, &end, 4))
 		return err_oom(e);
 	b->n++;
 	return 0;
+}
+
+int builder_str(struct builder *b, struct str s, struct err *e)
+{
+	if (s.n > VAR_BYTES_MAX - b->values.n)
+		return too_long(e);
+	return buf_str(&b->values, s) ? err_oom(e) : builder_printed(b, e);
 }
 
 /* Values between which there is no null. */
@@ -343,9 +347,14 @@ int builder_strs(struct builder *b, const struct str *s, int64_t n, struct err *
 
 int builder_fixed(struct builder *b, const void *value, struct err *e)
 {
-	if (note_valid(b, 1) || buf_add(&b->values, value, (size_t)b->type->width))
+	return builder_fixeds(b, value, 1, e);
+}
+
+int builder_fixeds(struct builder *b, const void *values, int64_t n, struct err *e)
+{
+	if (note_valid(b, n) || buf_add(&b->values, values, (size_t)n * (size_t)b->type->width))
 		return err_oom(e);
-	b->n++;
+	b->n += n;
 	return 0;
 }
 

@@ -59,7 +59,9 @@ void builder_reset(struct builder *b); /* empty again, memory kept */
 int builder_null(struct builder *b, int64_t n, struct err *e) nodiscard;              /* n nulls */
 int builder_str(struct builder *b, struct str s, struct err *e) nodiscard;            /* LAY_VAR */
 int builder_strs(struct builder *b, const struct str *s, int64_t n, struct err *e) nodiscard; /* the same, n times; p = NULL: null */
+int builder_printed(struct builder *b, struct err *e) nodiscard; /* LAY_VAR: the caller has added the value's bytes to b->values */
 int builder_fixed(struct builder *b, const void *value, struct err *e) nodiscard;     /* LAY_FIXED: type->width bytes */
+int builder_fixeds(struct builder *b, const void *values, int64_t n, struct err *e) nodiscard; /* the same, n times */
 int builder_bool(struct builder *b, bool v, struct err *e) nodiscard;                 /* LAY_BIT */
 int builder_nest(struct builder *b, struct err *e) nodiscard;                         /* a list, struct: its children are in */
 int builder_rows(struct builder *b, const struct column *c, int64_t from, int64_t n, struct err *e) nodiscard; /* a range */
