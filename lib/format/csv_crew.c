@@ -155,16 +155,15 @@ static int hand_out(struct crew *c, struct err *e)
 
 	c->n++;
 	p->job.run = parse_piece;
+	p->job.done = true; /* unless it is given */
 	if ((rc = begin_with(open_piece(c), w->text + cut, w->n - cut, e)) < 0)
 		return rc;
 	w->n = cut;
 	memset(w->text + cut, 0, TEXT_SLACK);
-	if (direct) {
+	if (direct)
 		parse_piece(&p->job);
-		p->job.done = true;
-	} else {
+	else
 		pool_give(c->pool, &p->job);
-	}
 	return 0;
 }
 
