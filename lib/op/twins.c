@@ -6,6 +6,7 @@
 
 #include "lib/base/hash.h"
 #include "lib/io/fd.h"
+#include "lib/io/meter.h"
 #include "lib/io/temp.h"
 
 #include <errno.h>
@@ -59,6 +60,8 @@ void twins_close(struct twins *t)
 {
 	if (!t->open)
 		return;
+	meter_add(&meter.spills, t->bytes > 0);
+	meter_add(&meter.spilled, t->bytes);
 	close(t->fd);
 	free(t->buckets);
 	free(t->recent);
