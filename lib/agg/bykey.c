@@ -213,17 +213,13 @@ static int by_key_load(struct agg *a, const struct batch *b, const uint32_t *ids
 	const struct by_key_more *more = a->more;
 	struct key_bound part = { .col = more->cols[more->order], .reading = a->spec.reading };
 	struct key key = { .n = 1, .parts = &part };
-	struct bad_values bad = { .policy = BAD_FAIL, .bad_row = -1 };
+	struct bad_values bad = bad_values_of(BAD_NULL); /* as --on-bad null took it: the value stays in the record */
 	struct keys keys = { 0 };
 	int rc = 0;
 
 	if (b->cols[part.col].type->id != T_NULL)
 		rc = keys_encode(&key, b, &bad, &arena, &keys, e);
-	if (rc < 0)
-		return rc;
-	if (bad.bad_row >= 0)
-		return agg_bad_state(a, b, bad.bad_row, 0, e);
-	return fold(a, b, &keys, ids, e);
+	return rc < 0 ? rc : fold(a, b, &keys, ids, e);
 }
 
 /* Value k of a kept row into out; *at moves behind it. */
