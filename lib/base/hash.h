@@ -22,6 +22,16 @@ static inline uint64_t hash64(const void *p, size_t n, uint64_t seed)
 	return XXH3_64bits_withSeed(p, n, seed);
 }
 
+/* Of a number as its 8 bytes, little endian. */
+static inline uint64_t hash64_number(int64_t v, uint64_t seed)
+{
+	uint8_t le[8];
+
+	for (int i = 0; i < 8; i++)
+		le[i] = (uint8_t)((uint64_t)v >> 8 * i);
+	return hash64(le, sizeof le, seed);
+}
+
 struct hasher { /* about 600 bytes, aligned to 64; may live on the stack */
 	XXH3_state_t state;
 };

@@ -28,7 +28,7 @@ int pool_open(struct pool **ret, int threads, struct err *e) nodiscard;
 /* Waits for the jobs that run; those that nobody has begun are never run. NULL is fine. */
 void pool_close(struct pool *p);
 
-void pool_give(struct pool *p, struct job *j);
+void pool_give(struct pool *p, struct job *j); /* NULL: runs it at once; nothing to wait for */
 void pool_give_first(struct pool *p, struct job *j); /* before all that nobody has begun: others need what it makes */
 /* Returns when j, which was given, has run. */
 void pool_wait(struct pool *p, struct job *j);

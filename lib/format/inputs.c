@@ -236,23 +236,17 @@ static int open_first(struct inputs *in, struct err *e)
 /* Each of several inputs may be in order: one after another they need not be. */
 static int common_schema(const struct schema *first, bool several, const struct schema **ret, struct err *e)
 {
-	cleanup_schema struct schema *s = NULL;
+	struct schema *s;
 	int rc;
 
 	if (!several || !kvs_get(&first->meta, STR("stook.sorted"))) {
 		*ret = schema_ref(first);
 		return 0;
 	}
-	if (!(s = schema_new()))
-		return err_oom(e);
-	rc = schema_copy_meta(s, first, e);
-	for (int i = 0; i < first->nfields && rc == 0; i++)
-		rc = schema_add_field(s, &first->fields[i], e);
-	if (rc < 0)
+	if ((rc = schema_copy(first, &s, e)) < 0)
 		return rc;
 	schema_drop_meta(s, STR("stook.sorted"));
 	*ret = s;
-	s = NULL;
 	return 0;
 }
 

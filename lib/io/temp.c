@@ -40,3 +40,9 @@ int temp_open(const char *dir, int *fd, struct err *e)
 	err_sys(e, ST_CANTCREAT, errno, "temporary file in \"%s\"", dir);
 	return err_hint(e, "name a writable directory: -T DIR, or TMPDIR");
 }
+
+int temp_damaged(struct err *e)
+{
+	err_set(e, ST_IO, "a temporary file is damaged: what was read is not what was written");
+	return err_hint(e, "the disk or the memory is at fault; -T names another folder");
+}

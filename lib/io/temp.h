@@ -8,6 +8,9 @@
  * directory when it cannot be. */
 int temp_open(const char *dir, int *fd, struct err *e) nodiscard;
 
+/* What has been read of one is not what was written: ST_IO. Returns -e->status. */
+int temp_damaged(struct err *e);
+
 /* That directory: `dir`, or $TMPDIR, or /tmp. */
 const char *temp_dir(const char *dir);
 

@@ -432,13 +432,10 @@ static int stage(struct join *j, struct source *from, struct schema *schema,
 
 static struct schema *with_number(const struct schema *from)
 {
-	struct schema *s = schema_new();
+	struct schema *s = NULL;
 	struct err e;
-	int rc = s ? schema_copy_meta(s, from, &e) : -1;
 
-	for (int i = 0; i < from->nfields && rc == 0; i++)
-		rc = schema_add_field(s, &from->fields[i], &e);
-	if (rc == 0 && schema_add(s, STR(":row"), &TYPE_INT64, false, &e) == 0)
+	if (schema_copy(from, &s, &e) == 0 && schema_add(s, STR(":row"), &TYPE_INT64, false, &e) == 0)
 		return s;
 	schema_unref(s);
 	return NULL;

@@ -6,15 +6,6 @@
 
 /* Parts. */
 
-uint64_t split_number_hash(int64_t row, uint64_t seed)
-{
-	uint8_t le[8];
-
-	for (int i = 0; i < 8; i++)
-		le[i] = (uint8_t)((uint64_t)row >> 8 * i);
-	return hash64(le, sizeof le, seed);
-}
-
 static uint32_t weigh(const struct split_rule *r, uint64_t hash)
 {
 	uint32_t i = 0;
@@ -50,7 +41,7 @@ static void by_hash(const struct split_rule *r, struct dealt *x)
 static void by_number(const struct split_rule *r, struct dealt *x, int64_t row)
 {
 	for (int64_t i = 0; r->opts->mode == SPLIT_WEIGHTS && i < x->batch->nrows; i++)
-		x->to[i] = weigh(r, split_number_hash(row + i, r->opts->seed));
+		x->to[i] = weigh(r, hash64_number(row + i, r->opts->seed));
 	for (int64_t i = 0; r->opts->mode == SPLIT_PARTS && i < x->batch->nrows; i++)
 		x->to[i] = (uint32_t)((row + i) % r->opts->n);
 }
@@ -182,11 +173,6 @@ int deal_pile(const struct deal *d, uint32_t part, struct batch **ret, struct er
 }
 
 /* Filling and emptying. */
-
-int64_t batch_size(const struct batch *b)
-{
-	return b->lines.at ? b->lines.at[b->nrows] - b->lines.at[0] : batch_bytes(b);
-}
 
 /* Several are dealt at once so that what they give each part is worth writing. */
 bool deal_add(struct deal *d, struct batch *b)

@@ -47,7 +47,6 @@ struct deal {
 	struct buf text, at;           /* of the piles */
 };
 
-int64_t batch_size(const struct batch *b); /* of its lines, or its columns */
 /* Takes the batch over; false: it has to begin the next deal. */
 bool deal_add(struct deal *d, struct batch *b);
 void deal_run(struct job *job);
@@ -57,8 +56,5 @@ int deal_lay_out(struct deal *d, struct err *e) nodiscard;
 int deal_pile(const struct deal *d, uint32_t part, struct batch **ret, struct err *e) nodiscard;
 void deal_empty(struct deal *d);
 void deal_free(struct deal *d);
-
-/* XXH3 of the number as 8 bytes, little endian. */
-uint64_t split_number_hash(int64_t row, uint64_t seed);
 
 #endif

@@ -2,7 +2,7 @@
  * hashed; sorted by hash, the first of each class are taken (taker.h); these are sorted back. */
 #include "lib/op/draw.h"
 
-#include "lib/op/deal.h"
+#include "lib/base/hash.h"
 #include "lib/op/sorter.h"
 #include "lib/op/tag.h"
 #include "lib/op/taker.h"
@@ -103,7 +103,7 @@ static void hash_numbers(void *context, const struct batch *from, int64_t row, i
 		if (classes[i] != d->last)
 			d->seen = 0;
 		d->last = classes[i];
-		to[0][i] = (int64_t)(split_number_hash(d->seen++, d->last) ^ (uint64_t)1 << 63);
+		to[0][i] = (int64_t)(hash64_number(d->seen++, d->last) ^ (uint64_t)1 << 63);
 	}
 }
 

@@ -297,7 +297,7 @@ static int add_steps(struct build *b, struct feed *f, int64_t bytes, bool *full,
 /* What is left of the feed's batch. */
 static int add_batch(struct build *b, struct feed *f, bool *full, struct err *e)
 {
-	int64_t bytes = f->batch ? join_bytes(f->batch) : 0;
+	int64_t bytes = f->batch ? batch_size(f->batch) : 0;
 	int rc;
 
 	if (f->at == f->n)

@@ -363,7 +363,7 @@ static int64_t batch_rows(const struct probe *x)
 {
 	const struct batch *b = x->left.batch;
 	int64_t right = x->build->n ? x->build->data / x->build->n : 0;
-	int64_t n = rows_per_batch((b ? join_bytes(b) / b->nrows : 0) + right, 1, x->o->batch_bytes ? x->o->batch_bytes : LARGEST_BATCH);
+	int64_t n = rows_per_batch((b ? batch_size(b) / b->nrows : 0) + right, 1, x->o->batch_bytes ? x->o->batch_bytes : LARGEST_BATCH);
 
 	return x->j->lines.print && n > LINES ? LINES : n;
 }

@@ -80,28 +80,6 @@ static inline void approach_row(struct probe_key *k)
 		next_bucket(k);
 }
 
-static inline bool same_key(struct str a, struct str b)
-{
-	uint64_t x[2] = { 0 }, y[2] = { 0 };
-
-	if (a.n != b.n || a.n > 16)
-		return str_eq(a, b);
-	if (a.n >= 8) {
-		memcpy(x, a.p, 8);
-		memcpy(y, b.p, 8);
-		memcpy(x + 1, a.p + a.n - 8, 8);
-		memcpy(y + 1, b.p + a.n - 8, 8);
-	} else if (a.n >= 4) {
-		memcpy(x, a.p, 4);
-		memcpy(y, b.p, 4);
-		memcpy(x + 1, a.p + a.n - 4, 4);
-		memcpy(y + 1, b.p + a.n - 4, 4);
-	} else {
-		return str_eq(a, b);
-	}
-	return x[0] == y[0] && x[1] == y[1];
-}
-
 /* Where the row of this key is; NULL: there is none, and its bucket has a free place. */
 static uint32_t *find_slot(const struct build *b, struct probe_key *k)
 {
@@ -109,7 +87,7 @@ static uint32_t *find_slot(const struct build *b, struct probe_key *k)
 		for (; k->same; k->same &= k->same - 1) {
 			uint32_t *slot = &k->bucket->rows[__builtin_ctz(k->same)];
 
-			if (same_key(row_key(build_row(b, *slot)), k->key))
+			if (key_same(row_key(build_row(b, *slot)), k->key))
 				return slot;
 		}
 		if (k->bucket->n < BUCKET_ROWS)

@@ -110,11 +110,6 @@ static inline struct text_lines join_lines_in(const struct column *c)
 	return (struct text_lines){ c->values, (const uint32_t *)c->offsets };
 }
 
-static inline int64_t join_bytes(const struct batch *b)
-{
-	return b->lines.at ? b->lines.at[b->nrows] - b->lines.at[0] : batch_bytes(b);
-}
-
 /* Notes that the error `e` comes instead of left row `row` and all after it. */
 void join_stop(struct join *j, int64_t row, const struct err *e);
 

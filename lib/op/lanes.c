@@ -55,15 +55,12 @@ static void read_ahead(struct lane_reader *r, struct lane *l)
 {
 	l->job.run = run_lane;
 	l->given = true;
-	if (r->of->files.pool)
-		pool_give(r->of->files.pool, &l->job);
-	else
-		run_lane(&l->job);
+	pool_give(r->of->files.pool, &l->job);
 }
 
 static void settle(struct lane_reader *r, struct lane *l)
 {
-	if (l->given && r->of->files.pool)
+	if (l->given)
 		pool_wait(r->of->files.pool, &l->job);
 	l->given = false;
 }

@@ -166,6 +166,11 @@ int64_t batch_bytes(const struct batch *b)
 	return sum;
 }
 
+int64_t batch_size(const struct batch *b)
+{
+	return b->lines.at ? b->lines.at[b->nrows] - b->lines.at[0] : batch_bytes(b);
+}
+
 int64_t rows_per_batch(int64_t bytes, int64_t rows, int64_t size)
 {
 	int64_t each = rows > 0 ? bytes / rows + 1 : 1;

@@ -88,17 +88,9 @@ int reduce_dress_lines(const struct reducer *r, const struct batch *b, struct ba
 {
 	struct batch results = { .schema = r->results, .nrows = b->nrows, .cols = b->cols + reduce_nkeys(r, FIRST_ROW) + 1 };
 	cleanup_arena struct arena a = { 0 };
-	struct str *keys = arena_array(&a, struct str, (size_t)b->nrows), *last = keys + b->nrows - 1;
-	char *copy;
+	struct str *keys = reduce_merged_keys(b, &a);
 
-	for (int64_t i = 0; keys && i < b->nrows; i++)
-		keys[i] = column_str(&b->cols[0], i);
-	copy = keys ? arena_alloc(&a, last->n + COPY_SLACK) : NULL; /* the others have the next one behind them */
-	if (!copy)
-		return err_oom(e);
-	memcpy(copy, last->p, last->n);
-	last->p = copy;
-	return compose(r, keys, &results, ret, e);
+	return keys ? compose(r, keys, &results, ret, e) : err_oom(e);
 }
 
 static int make_lines(const struct lining *l, struct batch **ret, struct err *e)

@@ -397,13 +397,6 @@ static int finish_agg(struct single *x, int i, const uint32_t *ids, struct build
 	return rc;
 }
 
-/* Key and place as they are. */
-static void share_column(struct batch *to, struct batch *from, int i)
-{
-	to->cols[i] = from->cols[i];
-	to->cols[i].type = &to->schema->fields[i].type;
-}
-
 static int finish_aggs(struct single *x, const uint32_t *ids, struct batch *to, struct err *e)
 {
 	const struct reducer *u = x->u;
@@ -434,8 +427,8 @@ static int finish_records(struct single *x, struct err *e)
 	free(ids);
 	if (rc < 0)
 		return rc;
-	share_column(to, x->from, 0);
-	share_column(to, x->from, 1);
+	for (int i = 0; i < 2; i++) /* key and place as they are */
+		reduce_put_column(to, i, &x->from->cols[i]);
 	batch_keep(to, x->from);
 	x->to = to;
 	to = NULL;
@@ -460,15 +453,13 @@ static void start_single(struct singles *s, struct single *x)
 	x->given = !s->ended;
 	x->u = s->u;
 	x->job.run = run_single;
-	if (x->given && s->pool)
+	if (x->given)
 		pool_give(s->pool, &x->job);
-	else if (x->given)
-		run_single(&x->job);
 }
 
 static void settle_single(struct singles *s, struct single *x)
 {
-	if (x->given && s->pool)
+	if (x->given)
 		pool_wait(s->pool, &x->job);
 	x->given = false;
 }

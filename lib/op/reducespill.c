@@ -2,6 +2,7 @@
  *
  * A part is merged by a reducer of its own, one level down, which may set aside in turn; it keeps the places of first rows as a column,
  * by which the parts' results are merged. */
+#include "lib/base/copy.h"
 #include "lib/op/reducework.h"
 
 #define CHUNK 8192 /* groups that are set aside at once, at most */
@@ -198,17 +199,15 @@ static int merge_before(struct reducer *r, struct source **from, int *n, const s
 	int most = merge_most(r), rc = 0;
 
 	while (*n > most && rc == 0) {
-		int last = *n - most;
-		struct source *merged;
+		struct source *merged, *again;
 
-		*n = last;
-		if ((rc = merge_open(from + last, most, s, &r->merge_key, &(struct merge_opts){ .limit = -1 }, &merged, e)) < 0)
+		*n -= most;
+		if ((rc = merge_open(from + *n, most, s, &r->merge_key, &(struct merge_opts){ .limit = -1 }, &merged, e)) < 0)
 			break;
-		memmove(from + 1, from, (size_t)last * sizeof *from);
-		if ((rc = spill_source(merged, r->o.tmpdir, &from[0], e)) == 0)
-			++*n;
-		else
-			memmove(from, from + 1, (size_t)last * sizeof *from);
+		if ((rc = spill_source(merged, r->o.tmpdir, &again, e)) == 0) {
+			memmove(from + 1, from, (size_t)(*n)++ * sizeof *from);
+			from[0] = again;
+		}
 		source_close(merged);
 	}
 	return rc;
@@ -233,22 +232,31 @@ int reduce_merge_parts(struct reducer *r, struct err *e)
 	return rc;
 }
 
+struct str *reduce_merged_keys(const struct batch *b, struct arena *a)
+{
+	struct str *keys = arena_array(a, struct str, (size_t)b->nrows), *last = keys + b->nrows - 1;
+	char *copy;
+
+	for (int64_t i = 0; keys && i < b->nrows; i++)
+		keys[i] = column_str(&b->cols[0], i);
+	copy = keys ? arena_alloc(a, last->n + COPY_SLACK) : NULL; /* the others have the next one behind them */
+	if (!copy)
+		return NULL;
+	memcpy(copy, last->p, last->n);
+	last->p = copy;
+	return keys;
+}
+
 /* The key columns of a merged batch whose keys are encoded. */
 static int decode_keys(const struct reducer *r, struct batch *b, struct batch **ret, struct err *e)
 {
 	cleanup_arena struct arena a = { 0 };
-	struct str *keys = arena_array(&a, struct str, (size_t)b->nrows), *last = keys + b->nrows - 1;
+	struct str *keys = reduce_merged_keys(b, &a);
 	struct rows rows;
-	char *copy;
 	int rc;
 
-	for (int64_t i = 0; keys && i < b->nrows; i++)
-		keys[i] = column_str(&b->cols[0], i);
-	copy = keys ? arena_alloc(&a, last->n + KEY_SLACK) : NULL; /* the others have the next one behind them */
-	if (!copy)
+	if (!keys)
 		return err_oom(e);
-	memcpy(copy, last->p, last->n);
-	last->p = copy;
 	if ((rc = rows_init(&rows, r->grouper.fields, e)) == 0 && (rc = keys_decode(&r->grouper.key, keys, b->nrows, rows.cols, e)) == 0) {
 		rows.n = b->nrows;
 		rc = rows_take(&rows, ret, e);
@@ -257,22 +265,14 @@ static int decode_keys(const struct reducer *r, struct batch *b, struct batch **
 	return rc;
 }
 
-static void add_column(struct batch *b, int i, const struct column *c)
-{
-	b->cols[i] = *c;
-	b->cols[i].type = &b->schema->fields[i].type;
-}
-
 /* A merged batch as the result shows it: with key columns, and without places or (partial states) with the group's number instead. */
 static int dress(struct reducer *r, struct batch *b, struct batch **ret, struct err *e)
 {
 	enum place place = reduce_place(r);
-	cleanup_batch struct batch *keys = NULL, *out = r->form.print ? NULL : batch_new(r->schema, b->nrows);
+	cleanup_batch struct batch *keys = NULL, *out = batch_new(r->schema, b->nrows);
 	int from = reduce_nkeys(r, FIRST_ROW), to = reduce_nkeys(r, place), rc = 0;
 	int64_t *numbers;
 
-	if (r->form.print)
-		return reduce_dress_lines(r, b, ret, e);
 	if (!out)
 		return err_oom(e);
 	if (r->encoded && place != FIRST_ROW)
@@ -280,10 +280,10 @@ static int dress(struct reducer *r, struct batch *b, struct batch **ret, struct 
 	if (rc < 0)
 		return rc;
 	for (int i = 0; i < to; i++)
-		add_column(out, i, &(keys ? keys : b)->cols[i]);
+		reduce_put_column(out, i, &(keys ? keys : b)->cols[i]);
 	from += place == NO_PLACE;
 	for (int i = to; i < out->schema->nfields; i++)
-		add_column(out, i, &b->cols[from++]);
+		reduce_put_column(out, i, &b->cols[from++]);
 	if (place == ORDINAL) {
 		numbers = arena_array(&out->arena, int64_t, (size_t)b->nrows + 8);
 		if (!numbers)
@@ -304,7 +304,7 @@ static void run_dress(struct job *job)
 {
 	struct dressing *d = (struct dressing *)job;
 
-	d->rc = dress(d->r, d->from, &d->to, &d->e);
+	d->rc = d->r->form.print ? reduce_dress_lines(d->r, d->from, &d->to, &d->e) : dress(d->r, d->from, &d->to, &d->e);
 }
 
 /* A merged batch is dressed while the next one is merged; what follows after it is kept in `after`. */

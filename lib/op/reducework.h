@@ -193,6 +193,13 @@ static inline uint8_t reduce_part_of(const struct reducer *r, struct str key)
 int reduce_give_states(struct reducer *r, int (*give)(struct reducer *r, struct batch *b, uint32_t from, struct err *e), struct err *e)
 	nodiscard;
 int reduce_merge_parts(struct reducer *r, struct err *e) nodiscard;
+/* The encoded keys of a merged batch; COPY_SLACK bytes behind each may be read. NULL: out of memory. */
+struct str *reduce_merged_keys(const struct batch *b, struct arena *a);
+static inline void reduce_put_column(struct batch *b, int i, const struct column *c)
+{
+	b->cols[i] = *c;
+	b->cols[i].type = &b->schema->fields[i].type;
+}
 int reduce_next_merged(struct reducer *r, struct batch **ret, struct err *e) nodiscard;
 void reduce_forget_merged(struct reducer *r);
 
@@ -209,18 +216,12 @@ void reduce_forget_states(struct reducer *r); /* what the making of records took
 /* Runs j on some thread; before the second batch at once, for small inputs are not worth another thread. */
 static inline void reduce_start(struct reducer *r, struct job *j)
 {
-	if (r->pool && r->batches > 1) {
-		pool_give(r->pool, j);
-		return;
-	}
-	j->run(j);
-	j->done = true;
+	pool_give(r->batches > 1 ? r->pool : NULL, j);
 }
 
 static inline void reduce_wait(struct reducer *r, struct job *j)
 {
-	if (r->pool)
-		pool_wait(r->pool, j);
+	pool_wait(r->pool, j);
 }
 
 /* The first n tasks, numbered from `first`. */

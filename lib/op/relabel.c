@@ -71,12 +71,9 @@ static int set_pair(struct relabel *r, struct schema *s, const char *pair, struc
 
 static int make_schema(struct relabel *r, int n, const char *const *pairs, struct err *e)
 {
-	const struct schema *from = r->from->schema;
-	cleanup_schema struct schema *s = schema_new();
-	int rc = s ? schema_copy_meta(s, from, e) : err_oom(e);
+	cleanup_schema struct schema *s = NULL;
+	int rc = schema_copy(r->from->schema, &s, e);
 
-	for (int i = 0; i < from->nfields && rc == 0; i++)
-		rc = schema_add_field(s, &from->fields[i], e);
 	for (int i = 0; i < n && rc == 0; i++)
 		rc = set_pair(r, s, pairs[i], e);
 	if (rc < 0)

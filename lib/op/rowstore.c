@@ -305,16 +305,6 @@ int rowstore_add(struct rowstore *s, const struct batch *b, const uint32_t *idx,
 
 /* Unpacking. Builders of flat columns are filled directly: room is made first, nulls are noted as they come. */
 
-static const uint8_t *get_length(const uint8_t *p, uint32_t *n)
-{
-	*n = *p++;
-	if (*n == CODE_LONG) {
-		memcpy(n, p, 4);
-		p += 4;
-	}
-	return p;
-}
-
 /* Appends n bytes to the values; the source may be read 16 bytes on. */
 static int append(struct buf *b, const uint8_t *p, uint32_t n)
 {
@@ -408,7 +398,7 @@ static int unpack_column(struct builder *b, const uint8_t **p, struct err *e)
 		*p = q + 2;
 		return builder_bool(b, q[1], e);
 	}
-	q = get_length(q, &n);
+	q = row_length(q, &n);
 	*p = q + n;
 	if (b->type->layout == LAY_VAR)
 		return add_var(b, q, n, e);
@@ -429,7 +419,7 @@ uint32_t row_measure(const uint8_t *row, const struct schema *s)
 		if (*p == CODE_NULL || t->layout == LAY_FIXED || t->layout == LAY_BIT)
 			p++;
 		else
-			p = get_length(p, &n);
+			p = row_length(p, &n);
 		p += n;
 	}
 	return (uint32_t)(p - row);

@@ -77,15 +77,22 @@ static inline uint32_t row_size(const uint8_t *row)
 	return n;
 }
 
-static inline struct str row_key(const uint8_t *row)
+/* The length at p, of a key or of a value that is not null; returns where its bytes begin. */
+static inline const uint8_t *row_length(const uint8_t *p, uint32_t *n)
 {
-	const uint8_t *p = row + 4;
-	uint32_t n = *p++;
-
-	if (n >= 253) {
-		memcpy(&n, p, 4);
+	*n = *p++;
+	if (*n >= 253) {
+		memcpy(n, p, 4);
 		p += 4;
 	}
+	return p;
+}
+
+static inline struct str row_key(const uint8_t *row)
+{
+	uint32_t n;
+	const uint8_t *p = row_length(row + 4, &n);
+
 	return (struct str){ (const char *)p, n };
 }
 
@@ -96,13 +103,9 @@ uint32_t row_measure(const uint8_t *row, const struct schema *s);
 static inline struct str row_text(const uint8_t *row)
 {
 	struct str key = row_key(row);
-	const uint8_t *p = (const uint8_t *)key.p + key.n;
-	uint32_t n = *p++;
+	uint32_t n;
+	const uint8_t *p = row_length((const uint8_t *)key.p + key.n, &n);
 
-	if (n >= 253) {
-		memcpy(&n, p, 4);
-		p += 4;
-	}
 	return (struct str){ (const char *)p, n };
 }
 

@@ -202,15 +202,13 @@ int run_shrink(struct run *r, int64_t most, struct err *e)
 
 int schema_sorted(const struct schema *from, const struct key *key, struct schema **ret, struct err *e)
 {
-	cleanup_schema struct schema *s = schema_new();
+	cleanup_schema struct schema *s = NULL;
 	cleanup_buf struct buf d = { 0 };
-	int rc = 0;
+	int rc;
 
-	if (!s || key_describe(key, from, &d))
+	if (key_describe(key, from, &d))
 		return err_oom(e);
-	for (int i = 0; i < from->nfields && rc == 0; i++)
-		rc = schema_add_field(s, &from->fields[i], e);
-	if (rc < 0 || (rc = schema_copy_meta(s, from, e)) < 0 || (rc = schema_set_meta(s, STR("stook.sorted"), buf_view(&d), e)) < 0)
+	if ((rc = schema_copy(from, &s, e)) < 0 || (rc = schema_set_meta(s, STR("stook.sorted"), buf_view(&d), e)) < 0)
 		return rc;
 	*ret = s;
 	s = NULL;

@@ -28,7 +28,7 @@ int run_add(struct run *r, struct batch *b, struct err *e) nodiscard;
 /* All pieces are made, or the first error of any. Rows may be added afterwards. */
 int run_settle(struct run *r, struct err *e) nodiscard;
 
-/* Forgets all rows that `unique` and `limit` exclude, unless the others take more than `most` bytes: then nothing is done. From then on
+/* Forgets all rows that `unique` and `limit` exclude, unless the others take more than `most` bytes: then all stay. From then on
  * rows that cannot come under the limit are dropped as they are added. */
 int run_shrink(struct run *r, int64_t most, struct err *e) nodiscard;
 

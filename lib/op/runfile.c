@@ -121,23 +121,17 @@ struct runreader {
 	off_t at;
 };
 
-static int damaged(struct err *e)
-{
-	err_set(e, ST_IO, "a temporary file is damaged: what was read is not what was written");
-	return err_hint(e, "the disk or the memory is at fault; -T names another folder");
-}
-
 static int unpack(struct load *l, const uint8_t *stored, struct err *e)
 {
 	struct row_block *b = &l->block;
 	int n;
 
 	if (hash64(stored, b->stored, 0) != b->hash)
-		return damaged(e);
+		return temp_damaged(e);
 	if (b->stored == b->plain)
 		return 0;
 	n = LZ4_decompress_safe((const char *)stored, (char *)b->p, (int)b->stored, (int)b->plain);
-	return n >= 0 && (size_t)n == b->plain ? 0 : damaged(e);
+	return n >= 0 && (size_t)n == b->plain ? 0 : temp_damaged(e);
 }
 
 static int load(struct load *l, struct err *e)

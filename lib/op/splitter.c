@@ -1,6 +1,7 @@
 /* Each row is given its part's number. Lines are dealt to the parts by jobs (deal.h), and what is done in order is to hand their piles on
- * to the parts (partset.h); where parts are values, they are found and laid out in order too. Rows in columns are sorted by part (counting, so stable) and copied there. Rows of parts beyond those that
- * may be open at once are kept for later: sorted by part, in bounded memory, they fill one part after another. */
+ * to the parts (partset.h); where parts are values, they are found and laid out in order too. Rows in columns are sorted by part (counting,
+ * so stable) and copied there. Rows of parts beyond those that may be open at once are kept for later: sorted by part, in bounded memory,
+ * they fill one part after another. */
 #include "lib/op/splitter.h"
 
 #include "lib/base/hash.h"

@@ -1,7 +1,7 @@
 /* Samples, shares and sizes: see splitwork.h. */
 #include "lib/op/splitwork.h"
 
-#include "lib/op/deal.h"
+#include "lib/base/hash.h"
 #include "lib/op/grow.h"
 #include "lib/op/spill.h"
 
@@ -41,7 +41,7 @@ static bool is_taken(int64_t i, int64_t share, uint64_t seed)
 		return false;
 	from = block_start(j, share);
 	n = block_start(j + 1, share) - from;
-	return i == from + (int64_t)(split_number_hash(j, seed) % (uint64_t)n);
+	return i == from + (int64_t)(hash64_number(j, seed) % (uint64_t)n);
 }
 
 static int class_number(struct keytab *classes, uint64_t class, uint32_t *ret, struct err *e)
@@ -139,7 +139,7 @@ static int heap_push(struct chooser *c, struct heap *h, struct pick p, struct er
 
 static int consider(struct chooser *c, struct heap *h, uint64_t class, struct err *e)
 {
-	struct pick p = { split_number_hash(h->seen++, class), c->rows++ };
+	struct pick p = { hash64_number(h->seen++, class), c->rows++ };
 
 	if (h->n < c->opts->n)
 		return heap_push(c, h, p, e);

@@ -516,22 +516,13 @@ static int next_last(struct source *s, struct batch **ret, struct err *e)
 
 /* Sample. */
 
-static uint64_t row_hash(uint64_t seed, int64_t row)
-{
-	uint8_t le[8];
-
-	for (int i = 0; i < 8; i++)
-		le[i] = (uint8_t)((uint64_t)row >> 8 * i);
-	return hash64(le, sizeof le, seed);
-}
-
 /* The hash, so that its order is that of unsigned numbers, and the row's number. */
 static void hash_rows(void *context, const struct batch *from, int64_t row, int64_t *const *to)
 {
 	const struct taker *t = context;
 
 	for (int64_t i = 0; i < from->nrows; i++)
-		to[0][i] = (int64_t)(row_hash(t->opts.seed, row + i) ^ (uint64_t)1 << 63);
+		to[0][i] = (int64_t)(hash64_number(row + i, t->opts.seed) ^ (uint64_t)1 << 63);
 	for (int64_t i = 0; i < from->nrows; i++)
 		to[1][i] = row + i;
 }
@@ -573,7 +564,7 @@ static int next_share(struct source *s, struct batch **ret, struct err *e)
 		if (!idx)
 			return err_oom(e);
 		for (int64_t i = 0; i < b->nrows; i++)
-			if (row_hash(t->opts.seed, t->seen + i) <= t->bound)
+			if (hash64_number(t->seen + i, t->opts.seed) <= t->bound)
 				idx[n++] = (uint32_t)i;
 		t->seen += b->nrows;
 		if (n)

@@ -171,8 +171,7 @@ static int read_block(const struct twins *t, const struct twin_block *k, struct 
 		return err_sys(e, ST_IO, errno, "temporary file");
 	if (hash64(ret, sizeof *ret, 0) == k->sum)
 		return 0;
-	err_set(e, ST_IO, "a temporary file is damaged: what was read is not what was written");
-	return err_hint(e, "the disk or the memory is at fault; -T names another folder");
+	return temp_damaged(e);
 }
 
 static size_t add_entries(struct search *s, size_t at, const struct twin_entries *x, uint32_t n)
@@ -257,7 +256,7 @@ static int search_all(struct twins *t, struct pool *pool, struct search *v, int 
 	for (int i = 0; i < BUCKETS + nv; i++) {
 		struct search *s = &v[i % nv];
 
-		if (s->given && pool)
+		if (s->given)
 			pool_wait(pool, &s->job);
 		if (s->given && s->rc < 0 && rc == 0) {
 			*e = s->e;
@@ -269,10 +268,7 @@ static int search_all(struct twins *t, struct pool *pool, struct search *v, int 
 		s->bucket = i;
 		s->of = t;
 		s->job.run = run_search;
-		if (pool)
-			pool_give(pool, &s->job);
-		else
-			run_search(&s->job);
+		pool_give(pool, &s->job);
 	}
 	return rc;
 }

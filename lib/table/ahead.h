@@ -7,8 +7,9 @@
 
 #include "lib/table/stream.h"
 
-/* A source that pulls from `from` on another thread, at most AHEAD_DEPTH batches ahead, unusually large ones one at a time. Takes `from`, also when it fails. Closing it
- * does not wait for a read that blocks: the thread then frees what it holds when it returns, or the process ends first. */
+/* A source that pulls from `from` on another thread, at most AHEAD_DEPTH batches ahead, unusually large ones one at a time. Takes `from`,
+ * also when it fails. Closing it does not wait for a read that blocks: the thread then frees what it holds when it returns, or the process
+ * ends first. */
 int source_ahead(struct source *from, struct source **ret, struct err *e) nodiscard;
 
 /* Waits until next() of a source made by source_ahead() would not block, or until the wall clock (CLOCK_REALTIME) shows `until_us`:

@@ -281,6 +281,20 @@ int schema_copy_meta(struct schema *s, const struct schema *from, struct err *e)
 	return copy_kvs(&s->arena, &s->meta, &from->meta) ? err_oom(e) : 0;
 }
 
+int schema_copy(const struct schema *from, struct schema **ret, struct err *e)
+{
+	cleanup_schema struct schema *s = schema_new();
+	int rc = s ? schema_copy_meta(s, from, e) : err_oom(e);
+
+	for (int i = 0; i < from->nfields && rc == 0; i++)
+		rc = schema_add_field(s, &from->fields[i], e);
+	if (rc < 0)
+		return rc;
+	*ret = s;
+	s = NULL;
+	return 0;
+}
+
 const struct str *kvs_get(const struct kvs *kvs, struct str key)
 {
 	struct kv *kv = find_kv(kvs, key);

@@ -130,6 +130,8 @@ int schema_add(struct schema *s, struct str name, const struct type *type, bool 
 int schema_add_field(struct schema *s, const struct field *f, struct err *e) nodiscard; /* with its metadata */
 int schema_set_meta(struct schema *s, struct str key, struct str value, struct err *e) nodiscard; /* replaces or adds */
 int schema_drop_meta(struct schema *s, struct str key);           /* 1 if it was there */
+/* All of it, to be changed. */
+int schema_copy(const struct schema *from, struct schema **ret, struct err *e) nodiscard;
 int schema_copy_meta(struct schema *s, const struct schema *from, struct err *e) nodiscard;
 int field_set_meta(struct schema *s, int field, struct str key, struct str value, struct err *e) nodiscard;
 const struct str *kvs_get(const struct kvs *kvs, struct str key);  /* NULL: absent */
