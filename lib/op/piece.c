@@ -2,6 +2,7 @@
  * all inside the processor's cache. What comes later reads them from front to back. */
 #include "lib/op/piece.h"
 
+#include "lib/base/copy.h"
 #include "lib/base/pages.h"
 #include "lib/op/grow.h"
 #include "lib/op/pick.h"
@@ -47,7 +48,7 @@ int sorted_make(const struct entry *v, int64_t n, struct sorted *ret, struct err
 
 		if (i + AHEAD < n)
 			__builtin_prefetch(v[i + AHEAD].row);
-		memcpy(to, v[i].row, size);
+		copy_long(to, v[i].row, size);
 		if (i % INDEX_STEP == 0)
 			ret->index[ret->nindex++] = row_entry(to);
 		to += size;

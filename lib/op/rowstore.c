@@ -2,6 +2,7 @@
  * are moved as 16 bytes whatever their length. Rows are packed by the strip: room for all of it is made first. */
 #include "lib/op/rowstore.h"
 
+#include "lib/base/copy.h"
 #include "lib/op/grow.h"
 
 #define FIRST_BLOCK ((size_t)64 << 10)
@@ -462,8 +463,7 @@ static void copy_lines(const struct entry *v, int64_t n, uint32_t *ends, uint8_t
 			__builtin_prefetch(v[i + AHEAD].row);
 			__builtin_prefetch(v[i + AHEAD].row + 64);
 		}
-		memcpy(to, line.p, line.n);
-		to += line.n;
+		to = copy_long(to, line.p, line.n);
 		ends[i] = (uint32_t)(to - start);
 	}
 }
