@@ -3,6 +3,7 @@
 #define STOOK_BASE_PAGES_H
 
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -27,9 +28,11 @@ static inline void *pages_resize(void *p, size_t from, size_t to)
  * second time every processor has to be told. */
 static inline void pages_touch(void *p, size_t from, size_t to)
 {
-	from = (from + 4095) & ~(size_t)4095;
-	if (from < to)
-		(void)madvise((char *)p + from, to - from, MADV_POPULATE_WRITE);
+	char *begin = (char *)p + from;
+
+	begin += -(uintptr_t)begin & 4095;
+	if (begin < (char *)p + to)
+		(void)madvise(begin, (size_t)((char *)p + to - begin), MADV_POPULATE_WRITE);
 }
 
 /* The pages that lie in bytes [from, to) of p, and those that begin before `from`, hold nothing from now on. Returns where that ends. */

@@ -10,10 +10,11 @@
 #include <sys/random.h>
 
 #define EXTENT ((size_t)8 << EXTENT_BITS)
-#define MOST_EXTENTS (UINT32_MAX >> EXTENT_BITS) /* the last names are no rows */
+#define MOST_EXTENTS (BUILD_UNLISTED >> EXTENT_BITS) /* that is no row, nor what lies behind */
 #define STEP 512              /* rows packed at once */
 #define STEP_BYTES (64 << 10) /* in little memory: bytes added between two looks at it, */
 #define FEW_ROWS 16           /* but never fewer rows than these */
+#define SLICES 64             /* where the order of rows with different keys is of no account */
 #define WORK_FACTOR 4         /* memory of a piece being packed, in times its data */
 
 /* Rows that are marked as matched have the longest head too: ROW_PADDING bytes behind a row are then none that another thread writes. */
@@ -21,6 +22,7 @@ void build_init(struct build *b, struct join *j, bool tagged)
 {
 	*b = (struct build){ .j = j, .seed = 0x3c79ac492ba7b653u };
 	b->head = j->opts.expect || join_wants_rest(j) ? 24 : tagged || j->opts.any ? 8 : 0;
+	b->slices = b->head ? 1 : SLICES;
 	if (getrandom(&b->seed, sizeof b->seed, GRND_NONBLOCK) < 0)
 		b->seed ^= (uint64_t)(uintptr_t)b; /* too early in boot: the address is what there is */
 }
@@ -30,6 +32,7 @@ static void piece_free(struct build_piece *p)
 	rowstore_free(&p->store);
 	feed_close(&p->own);
 	free(p->moved);
+	free(p->slices);
 	free(p);
 }
 
@@ -61,17 +64,22 @@ void build_free(struct build *b)
 
 /* Packing. */
 
+struct chosen_row {
+	uint32_t i, hash;
+};
+
 /* Rows whose key has a null are of use only where rows without a match go out. */
 static bool is_wanted(const struct build_piece *p, int64_t i)
 {
 	return !feed_skipped(p->feed, i) && (join_wants_rest(p->build->j) || !feed_null(p->feed, 0, i));
 }
 
-static void fill_head(const struct build_piece *p, int64_t i, uint8_t *row)
+static void fill_head(const struct build_piece *p, struct chosen_row chosen, uint8_t *row)
 {
 	const struct feed *f = p->feed;
+	int64_t i = chosen.i;
 
-	*row_next(row) = feed_null(f, 0, i) ? BUILD_UNLISTED : BUILD_END;
+	*row_next(row) = feed_null(f, 0, i) ? BUILD_UNLISTED : BUILD_LAST | chosen.hash >> 1;
 	if (build_is_numbered(p->build))
 		*row_flagged(row) = feed_row(f, i);
 	if (p->build->j->opts.expect) {
@@ -80,34 +88,94 @@ static void fill_head(const struct build_piece *p, int64_t i, uint8_t *row)
 	}
 }
 
-/* Packs rows idx[0 .. n). */
-static int pack_rows(struct build_piece *p, const uint32_t *idx, int64_t n, struct err *e)
+/* Where a row of the store lies, that has been added last or shortly before. */
+static struct slice find_row(const struct build_piece *p, const uint8_t *row)
+{
+	uint32_t k = p->store.nblocks - 1;
+
+	while (row < p->store.blocks[k].p || row >= p->store.blocks[k].p + p->store.blocks[k].n)
+		k--;
+	return (struct slice){ k, (uint32_t)(row - p->store.blocks[k].p) - p->build->head };
+}
+
+/* Packs the rows of a slice. */
+static int pack_slice(struct build_piece *p, const struct chosen_row *rows, int64_t n, struct slice *ret, struct err *e)
 {
 	int rc = 0;
 
 	for (int64_t i = 0; i < n && rc == 0; i += STEP) {
 		struct entry v[STEP];
+		uint32_t idx[STEP];
 		int64_t step = n - i < STEP ? n - i : STEP;
 
-		rc = rowstore_add(&p->store, p->feed->batch, idx + i, step, &p->feed->keys[0], v, e);
+		for (int64_t k = 0; k < step; k++)
+			idx[k] = rows[i + k].i;
+		rc = rowstore_add(&p->store, p->feed->batch, idx, step, &p->feed->keys[0], v, e);
 		for (int64_t k = 0; k < step && rc == 0; k++)
-			fill_head(p, idx[i + k], (uint8_t *)(uintptr_t)v[k].row);
+			fill_head(p, rows[i + k], (uint8_t *)(uintptr_t)v[k].row);
+		if (i == 0 && rc == 0)
+			*ret = find_row(p, v[0].row);
 	}
-	p->n = n;
+	return rc;
+}
+
+static inline uint32_t slice_of(const struct build *b, uint32_t hash)
+{
+	return (uint32_t)((uint64_t)hash * b->slices >> 32);
+}
+
+/* Rows by slices, in their order; ends[s]: where slice s ends. */
+static void cut_slices(const struct build *b, const struct chosen_row *from, int64_t n, struct chosen_row *to, uint32_t *ends)
+{
+	uint32_t sum = 0;
+
+	memset(ends, 0, b->slices * sizeof *ends);
+	for (int64_t i = 0; i < n; i++)
+		ends[slice_of(b, from[i].hash)]++;
+	for (uint32_t s = 0; s < b->slices; s++) {
+		sum += ends[s];
+		ends[s] = sum - ends[s];
+	}
+	for (int64_t i = 0; i < n; i++)
+		to[ends[slice_of(b, from[i].hash)]++] = from[i];
+}
+
+static int64_t choose_rows(const struct build_piece *p, struct chosen_row *rows)
+{
+	int64_t n = 0;
+
+	for (int64_t i = p->from; i < p->to; i++)
+		if (is_wanted(p, i))
+			rows[n++] = (struct chosen_row){ (uint32_t)i, build_hash(p->build, keys_at(&p->feed->keys[0], i)) };
+	return n;
+}
+
+static int pack_slices(struct build_piece *p, struct chosen_row *rows, struct chosen_row *sorted, struct err *e)
+{
+	const struct build *b = p->build;
+	uint32_t ends[SLICES], from = 0;
+	int rc = 0;
+
+	p->n = choose_rows(p, rows);
+	cut_slices(b, rows, p->n, sorted, ends);
+	for (uint32_t s = 0; s < b->slices && rc == 0; from = ends[s++])
+		rc = pack_slice(p, sorted + from, ends[s] - from, &p->slices[s], e);
+	p->slices[b->slices] = (struct slice){ p->store.nblocks, 0 };
+	for (uint32_t s = b->slices; s-- > 0;)
+		if (ends[s] == (s ? ends[s - 1] : 0))
+			p->slices[s] = p->slices[s + 1];
 	return rc;
 }
 
 static int pack(struct build_piece *p, struct err *e)
 {
-	uint32_t *idx = malloc((size_t)(p->to - p->from + 1) * sizeof *idx);
-	int64_t n = 0;
+	size_t n = (size_t)(p->to - p->from);
+	struct chosen_row *rows = malloc((2 * n + 1) * sizeof *rows);
 	int rc;
 
-	for (int64_t i = p->from; idx && i < p->to; i++)
-		if (is_wanted(p, i))
-			idx[n++] = (uint32_t)i;
-	rc = idx ? pack_rows(p, idx, n, e) : err_oom(e);
-	free(idx);
+	p->slices = malloc((p->build->slices + 1) * sizeof *p->slices);
+	rc = rows && p->slices ? pack_slices(p, rows, rows + n, e) : err_oom(e);
+	free(rows);
 	return rc;
 }
 
@@ -123,6 +191,8 @@ static void run_piece(struct job *job)
 
 /* To the final place. */
 
+/* Not in huge pages: they would save TLB misses, but a virtual machine's host often has taken those that lie free, and to get them back
+ * costs more than that. */
 static int add_extent(struct build *b, size_t need, struct err *e)
 {
 	size_t size = need > EXTENT ? need : EXTENT;
@@ -130,14 +200,13 @@ static int add_extent(struct build *b, size_t need, struct err *e)
 	int rc;
 
 	if (b->nextents == MOST_EXTENTS)
-		return err_set(e, ST_OSERR, "more than 32 GiB of the right input at once: a smaller -S cuts it into parts");
+		return err_set(e, ST_OSERR, "more than 16 GiB of the right input at once: a smaller -S cuts it into parts");
 	if ((b->nextents & (b->nextents - 1)) == 0 && /* full at powers of two */
 	    (rc = GROW(b->extents, b->nextents ? 2 * b->nextents : 1, e)) < 0)
 		return rc;
 	x.p = pages_resize(NULL, 0, size);
 	if (!x.p)
 		return err_oom(e);
-	(void)madvise(x.p, size, MADV_HUGEPAGE); /* rows are looked up all over the place: fewer TLB misses */
 	b->extents[b->nextents++] = x;
 	return 0;
 }
@@ -162,8 +231,10 @@ static void move_piece(struct job *job)
 {
 	struct build_piece *p = (struct build_piece *)job;
 
-	for (uint32_t i = 0; i < p->store.nblocks; i++)
+	for (uint32_t i = 0; i < p->store.nblocks; i++) {
+		pages_touch(p->moved[i].to, 0, p->store.blocks[i].n);
 		memcpy(p->moved[i].to, p->store.blocks[i].p, p->store.blocks[i].n);
+	}
 	rowstore_free(&p->store);
 }
 
@@ -198,7 +269,7 @@ static int settle_one(struct build *b, struct err *e)
 		return p->rc;
 	}
 	b->n += p->n;
-	b->bytes += (int64_t)sizeof *p + p->n * (int64_t)(sizeof *b->buckets / BUCKET_LOAD + 1);
+	b->bytes += (int64_t)(sizeof *p + (b->slices + 1) * sizeof *p->slices) + p->n * (int64_t)(sizeof *b->buckets / BUCKET_LOAD + 1);
 	return place_rows(b, p, e);
 }
 

@@ -8,8 +8,8 @@
 #include "lib/op/grow.h"
 
 #define LARGEST_BATCH (2 * BATCH_BYTES)
-#define STEP 4096   /* rows that are looked up, and then paired while what was found is in the processor's cache */
-#define LINES 16384 /* most rows of a batch of lines: they are put together from there too */
+#define STEP 1024   /* rows that are looked up, paired and put together while what was found is in the processor's cache */
+#define LINES 16384 /* most rows of a batch of lines */
 #define MOST_OUT 8  /* batches that a probe makes before they are taken */
 
 struct probe {
@@ -29,6 +29,7 @@ struct probe {
 	int64_t npairs;
 	uint32_t *idx, *hits;   /* of one output batch: left rows, right rows */
 	int64_t *l, *r;         /* their numbers, tagged */
+	struct joined_lines lines; /* of the first of them; or none are made */
 	struct batch *out[MOST_OUT];
 	int nout, taken;
 	struct rowstore store;  /* tagged: the batches packed, */
@@ -62,6 +63,8 @@ static void probe_clear(struct probe *x)
 	arena_reset(&x->arena);
 	while (x->taken < x->nout)
 		batch_unref(x->out[x->taken++]);
+	batch_unref(x->lines.batch);
+	x->lines = (struct joined_lines){ 0 };
 	x->nout = x->taken = 0;
 	x->found = NULL;
 	x->looked = 0;
@@ -164,7 +167,7 @@ static uint32_t next_match(struct probe *x, int *alt)
 		}
 	for (int a = 0; a < x->j->nalts && match != NO_MATCH; a++)
 		if (x->now[a] == match)
-			x->now[a] = x->build->unique ? NO_MATCH : *row_next(build_row(x->build, match));
+			x->now[a] = x->build->unique ? NO_MATCH : build_next(x->build, match);
 	return match;
 }
 
@@ -315,11 +318,27 @@ static void look_up(struct probe *x)
 	x->looked = to;
 }
 
-static void pair_rows(struct probe *x, int64_t max)
+/* Lines of the pairs that have none yet. */
+static int add_lines(struct probe *x, int64_t max, struct err *e)
+{
+	int64_t from = x->lines.n;
+
+	if (!x->j->lines.print || from == x->npairs)
+		return 0;
+	x->lines.most = max;
+	return join_add_lines(x->j, x->build, x->left.batch, x->idx + from, x->hits + from, x->npairs - from, x->o->tagged, &x->lines, e);
+}
+
+static int pair_rows(struct probe *x, int64_t max, struct err *e)
 {
 	while (x->row < x->n && x->npairs < max) {
-		if (x->row >= x->looked)
+		int rc;
+
+		if (x->row >= x->looked) {
+			if ((rc = add_lines(x, max, e)) < 0)
+				return rc;
 			look_up(x);
+		}
 		if (is_simple(x))
 			pair_simple(x, max);
 		else if (feed_skipped(&x->left, x->row))
@@ -329,6 +348,7 @@ static void pair_rows(struct probe *x, int64_t max)
 		else
 			one_row(x, max);
 	}
+	return add_lines(x, max, e);
 }
 
 /* Output. */
@@ -353,7 +373,8 @@ static int emit(struct probe *x, struct batch **ret, struct err *e)
 
 	if (x->j->lines.print) {
 		x->npairs = 0;
-		return join_compose_lines(x->j, x->build, x->left.batch, x->idx, x->hits, n, x->o->tagged, ret, e);
+		*ret = join_take_lines(x->j, x->o->tagged, &x->lines);
+		return 0;
 	}
 	rc = join_rows(x->left.batch, x->idx, n, &left, e);
 	return rc < 0 ? rc : compose(x, left, !join_left_only(x->j), ret, e);
@@ -439,7 +460,8 @@ static int make_batches(struct probe *x, struct err *e)
 	int rc = x->found ? 0 : make_found(x, e);
 
 	for (int n = 0; rc == 0 && !x->done && n < x->most_out; n++) {
-		pair_rows(x, max);
+		if ((rc = pair_rows(x, max, e)) < 0)
+			return rc;
 		if (!x->npairs)
 			x->done = true;
 		else if (x->o->tagged)
@@ -663,7 +685,7 @@ static void set_window(struct pass *p)
 	int64_t size = p->o.batch_bytes ? p->o.batch_bytes : LARGEST_BATCH;
 	int64_t most;
 
-	p->window = in_turn || p->j->opts.threads == 1 ? 1 : p->j->opts.threads + 1;
+	p->window = in_turn || p->j->opts.threads == 1 ? 1 : 2 * p->j->opts.threads + 2;
 	most = o->memory ? o->memory / (8 * p->window * size) : MOST_OUT;
 	p->most_out = most < 1 ? 1 : most > MOST_OUT ? MOST_OUT : (int)most;
 }

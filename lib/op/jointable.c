@@ -1,5 +1,6 @@
 /* The table of the build side: buckets of a cache line, the next one taken when one is full, in parts by the first bits of the hash,
- * each of which a job fills by itself, looking through all rows for its own: that costs less than lists of them would. A bucket has
+ * each of which a job fills by itself, slice by slice: rows of one slice go to a stretch of buckets that the processor's cache holds.
+ * Where the rows lie in fewer slices than there are parts, each job looks through all of them for its own. A bucket has
  * the first row of each key and a byte of its hash, so that most keys which are not there are told by it alone (as in F14: Bronson,
  * Shi 2019). row_next() leads on in right order, for the last rows are put in first. A probe costs a bucket and the row, both asked for
  * ahead in groups.
@@ -107,7 +108,7 @@ struct part_job {
 	struct job job;
 	const struct build *build;
 	uint32_t part;
-	struct hashed_row *rows; /* of a block, that belong to the part */
+	struct hashed_row *rows; /* of a slice of a piece, that belong to the part */
 	bool repeated;           /* a key has two rows */
 };
 
@@ -132,39 +133,65 @@ static void put_row(struct part_job *o, struct hashed_row new)
 	k.bucket->rows[k.bucket->n++] = new.row;
 }
 
-/* The block's rows of this part; returns how many. Other threads may be changing what follows them. */
-static uint32_t collect_rows(struct part_job *o, const struct piece_block *block)
+/* Adds rows of this part in bytes [at, to) of a block to n others. Other threads may be changing what follows those that are not. */
+static uint32_t collect_rows(struct part_job *o, const struct piece_block *block, size_t at, size_t to, uint32_t n)
 {
 	const struct build *b = o->build;
-	uint32_t n = 0;
 
-	for (size_t at = 0; at < block->bytes;) {
+	while (at < to) {
 		uint8_t *row = block->to + at + b->head;
-		uint32_t hash = build_hash(b, row_key(row));
+		uint32_t next = __atomic_load_n(row_next(row), __ATOMIC_RELAXED);
 
-		o->rows[n] = (struct hashed_row){ hash, block->base + (uint32_t)(at / 8) };
-		n += part_of(b, hash) == o->part && __atomic_load_n(row_next(row), __ATOMIC_RELAXED) != BUILD_UNLISTED;
+		o->rows[n] = (struct hashed_row){ next << 1, block->base + (uint32_t)(at / 8) };
+		n += next & BUILD_LAST && part_of(b, next << 1) == o->part;
 		at += build_step(b, row);
 	}
 	return n;
 }
 
-static void put_block(struct part_job *o, const struct piece_block *block)
+static uint32_t collect_slice(struct part_job *o, const struct build_piece *p, uint32_t slice)
 {
-	for (uint32_t k = collect_rows(o, block); k-- > 0;) {
+	struct slice from = p->slices[slice], to = p->slices[slice + 1];
+	uint32_t n = 0;
+
+	for (uint32_t k = from.block; k < p->nmoved && k <= to.block; k++)
+		n = collect_rows(o, &p->moved[k], k == from.block ? from.at : 0, k == to.block ? to.at : p->moved[k].bytes, n);
+	return n;
+}
+
+static void put_slice(struct part_job *o, const struct build_piece *p, uint32_t slice)
+{
+	for (uint32_t k = collect_slice(o, p, slice); k-- > 0;) {
 		if (k >= AHEAD)
 			__builtin_prefetch(probe_key(o->build, o->rows[k - AHEAD].hash).bucket);
 		put_row(o, o->rows[k]);
 	}
 }
 
+/* The beginning of a slice: what comes behind it is asked for by the processor. */
+static void ask_for(const struct build_piece *p, uint32_t slice)
+{
+	struct slice from = p->slices[slice];
+
+	for (size_t i = 0; i < 512 && from.block < p->nmoved; i += 64)
+		__builtin_prefetch(p->moved[from.block].to + from.at + i);
+}
+
 static void run_part(struct job *job)
 {
 	struct part_job *o = (struct part_job *)job;
+	const struct build *b = o->build;
+	uint32_t at = o->part * b->slices / b->nparts, to = (o->part + 1) * b->slices / b->nparts;
 
-	for (int64_t i = o->build->npieces - 1; i >= 0; i--)
-		for (uint32_t k = o->build->pieces[i]->nmoved; k-- > 0;)
-			put_block(o, &o->build->pieces[i]->moved[k]);
+	do
+		for (int64_t i = b->npieces - 1; i >= 0; i--) {
+			if (i >= 8)
+				__builtin_prefetch(&b->pieces[i - 8]->slices[at]);
+			if (i >= 4)
+				ask_for(b->pieces[i - 4], at);
+			put_slice(o, b->pieces[i], at);
+		}
+	while (++at < to);
 }
 
 /* Each of n parts has a free place: BUCKET_LOAD of BUCKET_ROWS are taken on average, and none has few rows. */
@@ -182,13 +209,12 @@ static int make_buckets(struct build *b, uint32_t n, struct err *e)
 	return 0;
 }
 
-static size_t largest_block(const struct build *b)
+static int64_t largest_piece(const struct build *b)
 {
-	size_t most = 0;
+	int64_t most = 0;
 
 	for (int64_t i = 0; i < b->npieces; i++)
-		for (uint32_t k = 0; k < b->pieces[i]->nmoved; k++)
-			most = b->pieces[i]->moved[k].bytes > most ? b->pieces[i]->moved[k].bytes : most;
+		most = b->pieces[i]->n > most ? b->pieces[i]->n : most;
 	return most;
 }
 
@@ -196,7 +222,7 @@ int build_index(struct build *b, struct err *e)
 {
 	struct part_job jobs[MOST_PARTS];
 	uint32_t n = 1, given = 0;
-	size_t most = largest_block(b) / 8 + 1;
+	size_t most = (size_t)largest_piece(b) + 1;
 	int rc;
 
 	if (b->nparts)
@@ -225,7 +251,7 @@ static int64_t count_rows(const struct build *b, uint32_t row)
 {
 	int64_t n = 0;
 
-	for (; row != BUILD_END; row = *row_next(build_row(b, row)))
+	for (; row != NO_MATCH; row = build_next(b, row))
 		n++;
 	return n;
 }

@@ -21,14 +21,18 @@ struct build_piece {
 		uint32_t bytes;
 	} *moved;
 	uint32_t nmoved;
+	struct slice {            /* where each slice of its rows begins: build.slices, and the end */
+		uint32_t block, at;   /* bytes */
+	} *slices;
 	int64_t n;                /* rows */
 	int rc;
 	struct err e;
 };
 
+/* 31 bits, the upper ones. */
 static inline uint32_t build_hash(const struct build *b, struct str key)
 {
-	return (uint32_t)hash64(key.p, key.n, b->seed);
+	return (uint32_t)hash64(key.p, key.n, b->seed) & ~(uint32_t)1;
 }
 
 void build_drop_table(struct build *b);

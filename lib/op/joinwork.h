@@ -88,10 +88,20 @@ int join_untag(const struct join *j, struct batch *b, int64_t n, struct batch **
 bool join_lines_apply(const struct join *j, const struct line_form *form);
 int join_ask_for_lines(struct join *j, struct source *left, struct source *right, const struct line_form *form, struct err *e) nodiscard;
 
-/* join_rows(), build_payload() and join_compose() in one, of lines; `column`: as the one column of `line`. */
+/* Joined lines that become a batch; `column`: as the one column of `line`. A zeroed struct with `most` has none yet. */
+struct joined_lines {
+	struct batch *batch;        /* NULL: nothing yet */
+	uint8_t *text;              /* in its arena, as is */
+	uint32_t *at;
+	size_t bytes, room;
+	int64_t n, most;
+};
+
+/* join_rows(), build_payload() and join_compose() in one: n > 0 more lines. */
 struct build;
-int join_compose_lines(const struct join *j, const struct build *build, struct batch *left, const uint32_t *idx, const uint32_t *hits,
-		       int64_t n, bool column, struct batch **ret, struct err *e) nodiscard;
+int join_add_lines(const struct join *j, const struct build *build, struct batch *left, const uint32_t *idx, const uint32_t *hits, int64_t n,
+		   bool column, struct joined_lines *ret, struct err *e) nodiscard;
+struct batch *join_take_lines(const struct join *j, bool column, struct joined_lines *l);
 
 /* Of joined rows that leave memory. */
 static inline const struct schema *join_run_schema(const struct join *j)
@@ -164,7 +174,8 @@ int feed_tag(struct feed *f, const struct schema *tagged, struct batch **ret, st
  * and `alt` the field (of `any`) that matched. Fills *e, returns -ST_DATA. */
 int join_unexpected(const struct feed *left, int64_t row, int alt, enum join_side side, int64_t first, int64_t second, struct err *e);
 
-/* Build side (joinbuild.c: the rows, jointable.c: finding them). A row is named by 32 bits, where it lies; names ascend in right order.
+/* Build side (joinbuild.c: the rows, jointable.c: finding them). A row is named by 31 bits, where it lies. Names of one key ascend in right
+ * order; those of all rows do where rows have something in front of them.
  * Where a packed row (rowstore.h) has its size, the next row of its key is noted; in front of it stand, as far as they are needed, from
  * right to left: its number and whether it was matched; with opts.expect its place in the input and that of the first left row that
  * matched it. */
@@ -173,6 +184,7 @@ int join_unexpected(const struct feed *left, int64_t row, int alt, enum join_sid
 struct build {
 	struct join *j;
 	uint32_t head;            /* bytes in front of a row */
+	uint32_t slices;          /* of each piece, by the first bits of its rows' hashes: a power of two */
 	struct build_extent {
 		uint8_t *p;
 		size_t n, size;
@@ -224,8 +236,8 @@ struct build_at {
 bool build_each(const struct build *b, struct build_at *at, uint32_t *row);
 
 #define EXTENT_BITS 22 /* of a place, in units of 8 bytes: the rest is the extent */
-#define BUILD_END UINT32_MAX            /* row_next(): the last of its key, */
-#define BUILD_UNLISTED (UINT32_MAX - 1) /* in no list, for its key has a null */
+#define BUILD_LAST ((uint32_t)1 << 31)   /* row_next(): the last of its key; the other bits are the first ones of its hash */
+#define BUILD_UNLISTED (BUILD_LAST - 1) /* in no list, for its key has a null */
 
 static inline uint8_t *build_row(const struct build *b, uint32_t row)
 {
@@ -239,6 +251,14 @@ static inline size_t build_step(const struct build *b, const uint8_t *row)
 }
 
 static inline uint32_t *row_next(uint8_t *row) { return (uint32_t *)(void *)row; }
+
+/* The next row of the key of a listed one, or NO_MATCH. */
+static inline uint32_t build_next(const struct build *b, uint32_t row)
+{
+	uint32_t next = *row_next(build_row(b, row));
+
+	return next & BUILD_LAST ? NO_MATCH : next;
+}
 
 /* With tagged rows, rows wanted for themselves, and `any`: */
 #define ROW_MATCHED INT64_MIN
