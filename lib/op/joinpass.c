@@ -685,7 +685,7 @@ static void set_window(struct pass *p)
 	int64_t size = p->o.batch_bytes ? p->o.batch_bytes : LARGEST_BATCH;
 	int64_t most;
 
-	p->window = in_turn || p->j->opts.threads == 1 ? 1 : 2 * p->j->opts.threads + 2;
+	p->window = in_turn || p->j->opts.threads == 1 ? 1 : p->j->opts.threads + 2;
 	most = o->memory ? o->memory / (8 * p->window * size) : MOST_OUT;
 	p->most_out = most < 1 ? 1 : most > MOST_OUT ? MOST_OUT : (int)most;
 }
