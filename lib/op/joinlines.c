@@ -4,7 +4,6 @@
 #include "lib/base/copy.h"
 #include "lib/op/joinwork.h"
 
-#define LONG_TEXT ((size_t)4 << 20)
 #define AHEAD 24 /* rows whose memory is asked for in advance */
 
 bool join_lines_apply(const struct join *j, const struct line_form *form)
@@ -201,7 +200,7 @@ static size_t measure(const struct joined *o)
 	return sum;
 }
 
-static void put_lines(const struct joined *o, struct joined_lines *ret)
+static void put_lines(const struct joined *o, struct line_batch *ret)
 {
 	size_t end = line_end_size(&o->j->lines);
 	uint8_t *to = ret->text + ret->bytes;
@@ -221,38 +220,6 @@ static void put_lines(const struct joined *o, struct joined_lines *ret)
 	ret->bytes = (size_t)(to - ret->text);
 }
 
-static int start_lines(const struct joined *o, bool column, struct joined_lines *ret, struct err *e)
-{
-	ret->batch = batch_new(column ? o->j->line : o->j->out, 0);
-	ret->at = ret->batch ? arena_alloc(&ret->batch->arena, (size_t)(ret->most + 1) * sizeof *ret->at) : NULL;
-	if (!ret->at)
-		return err_oom(e);
-	ret->at[0] = 0;
-	return 0;
-}
-
-/* Room for `bytes` more; at first for all lines, were they like these and not that long. */
-static int make_room(const struct joined *o, size_t bytes, struct joined_lines *ret, struct err *e)
-{
-	size_t all = ret->bytes + bytes, each = bytes / (size_t)o->n + 1;
-	uint8_t *text;
-
-	if (all > INT32_MAX)
-		return err_set(e, ST_OSERR, "%lld records of %zu bytes", (long long)(ret->n + o->n), all);
-	if (all <= ret->room)
-		return 0;
-	ret->room = (each + each / 8) * (size_t)ret->most;
-	if (ret->bytes || ret->room > LONG_TEXT)
-		ret->room = 2 * all;
-	text = arena_alloc(&ret->batch->arena, ret->room + LINE_SLACK);
-	if (!text)
-		return err_oom(e);
-	if (ret->bytes)
-		memcpy(text, ret->text, ret->bytes);
-	ret->text = text;
-	return 0;
-}
-
 /* The left's lines; those of the rows at hand alone where they must be printed. */
 static int find_left(struct joined *o, struct batch *left, struct arena *a, struct err *e)
 {
@@ -268,30 +235,14 @@ static int find_left(struct joined *o, struct batch *left, struct arena *a, stru
 }
 
 int join_add_lines(const struct join *j, const struct build *build, struct batch *left, const uint32_t *idx, const uint32_t *hits, int64_t n,
-		   bool column, struct joined_lines *ret, struct err *e)
+		   struct line_batch *ret, struct err *e)
 {
 	cleanup_arena struct arena scratch = { 0 };
 	struct joined o = { .j = j, .build = build, .idx = idx, .hits = hits, .n = n };
-	int rc = ret->batch ? 0 : start_lines(&o, column, ret, e);
+	int rc = find_left(&o, left, &scratch, e);
 
-	if (rc < 0 || (rc = find_left(&o, left, &scratch, e)) < 0 || (rc = make_room(&o, measure(&o), ret, e)) < 0)
+	if (rc < 0 || (rc = line_batch_room(ret, n, measure(&o), e)) < 0)
 		return rc;
 	put_lines(&o, ret);
 	return 0;
-}
-
-struct batch *join_take_lines(const struct join *j, bool column, struct joined_lines *l)
-{
-	struct text_lines lines = { l->text, l->at };
-	struct batch *b = l->batch;
-
-	b->nrows = l->n;
-	for (int i = 0; i < b->schema->nfields; i++)
-		b->cols[i].length = l->n;
-	if (column)
-		b->cols[0] = join_line_column(j, &lines, l->n);
-	else
-		batch_only_lines(b, lines);
-	*l = (struct joined_lines){ 0 };
-	return b;
 }

@@ -29,7 +29,7 @@ struct probe {
 	int64_t npairs;
 	uint32_t *idx, *hits;   /* of one output batch: left rows, right rows */
 	int64_t *l, *r;         /* their numbers, tagged */
-	struct joined_lines lines; /* of the first of them; or none are made */
+	struct line_batch lines; /* of the first of them; or none are made */
 	struct batch *out[MOST_OUT];
 	int nout, taken;
 	struct rowstore store;  /* tagged: the batches packed, */
@@ -63,8 +63,7 @@ static void probe_clear(struct probe *x)
 	arena_reset(&x->arena);
 	while (x->taken < x->nout)
 		batch_unref(x->out[x->taken++]);
-	batch_unref(x->lines.batch);
-	x->lines = (struct joined_lines){ 0 };
+	line_batch_free(&x->lines);
 	x->nout = x->taken = 0;
 	x->found = NULL;
 	x->looked = 0;
@@ -322,11 +321,15 @@ static void look_up(struct probe *x)
 static int add_lines(struct probe *x, int64_t max, struct err *e)
 {
 	int64_t from = x->lines.n;
+	int rc = 0;
 
 	if (!x->j->lines.print || from == x->npairs)
 		return 0;
-	x->lines.most = max;
-	return join_add_lines(x->j, x->build, x->left.batch, x->idx + from, x->hits + from, x->npairs - from, x->o->tagged, &x->lines, e);
+	if (!from)
+		rc = line_batch_open(&x->lines, x->o->tagged ? x->j->line : x->j->out, max, e);
+	if (rc < 0)
+		return rc;
+	return join_add_lines(x->j, x->build, x->left.batch, x->idx + from, x->hits + from, x->npairs - from, &x->lines, e);
 }
 
 static int pair_rows(struct probe *x, int64_t max, struct err *e)
@@ -365,6 +368,13 @@ static int compose(struct probe *x, struct batch *left, bool payload, struct bat
 	return join_compose(x->j, left, right, n, x->o->tagged ? x->l : NULL, x->r, ret, e);
 }
 
+/* The lines of b as the one column of `line`. */
+static void as_column(const struct join *j, struct batch *b)
+{
+	b->cols[0] = join_line_column(j, &b->lines, b->nrows);
+	b->lines = (struct text_lines){ 0 };
+}
+
 static int emit(struct probe *x, struct batch **ret, struct err *e)
 {
 	cleanup_batch struct batch *left = NULL;
@@ -373,7 +383,9 @@ static int emit(struct probe *x, struct batch **ret, struct err *e)
 
 	if (x->j->lines.print) {
 		x->npairs = 0;
-		*ret = join_take_lines(x->j, x->o->tagged, &x->lines);
+		*ret = line_batch_take(&x->lines);
+		if (x->o->tagged)
+			as_column(x->j, *ret);
 		return 0;
 	}
 	rc = join_rows(x->left.batch, x->idx, n, &left, e);

@@ -88,20 +88,10 @@ int join_untag(const struct join *j, struct batch *b, int64_t n, struct batch **
 bool join_lines_apply(const struct join *j, const struct line_form *form);
 int join_ask_for_lines(struct join *j, struct source *left, struct source *right, const struct line_form *form, struct err *e) nodiscard;
 
-/* Joined lines that become a batch; `column`: as the one column of `line`. A zeroed struct with `most` has none yet. */
-struct joined_lines {
-	struct batch *batch;        /* NULL: nothing yet */
-	uint8_t *text;              /* in its arena, as is */
-	uint32_t *at;
-	size_t bytes, room;
-	int64_t n, most;
-};
-
-/* join_rows(), build_payload() and join_compose() in one: n > 0 more lines. */
+/* join_rows(), build_payload() and join_compose() in one, of lines: n more. */
 struct build;
 int join_add_lines(const struct join *j, const struct build *build, struct batch *left, const uint32_t *idx, const uint32_t *hits, int64_t n,
-		   bool column, struct joined_lines *ret, struct err *e) nodiscard;
-struct batch *join_take_lines(const struct join *j, bool column, struct joined_lines *l);
+		   struct line_batch *ret, struct err *e) nodiscard;
 
 /* Of joined rows that leave memory. */
 static inline const struct schema *join_run_schema(const struct join *j)

@@ -31,14 +31,20 @@ static int sorted_room(struct sorted *s, size_t bytes, int64_t n, struct err *e)
 	return err_oom(e);
 }
 
-int sorted_make(const struct entry *v, int64_t n, struct sorted *ret, struct err *e)
+size_t rows_size(const struct entry *v, int64_t n)
 {
 	size_t bytes = 0;
-	uint8_t *to;
-	int rc;
 
 	for (int64_t i = 0; i < n; i++)
 		bytes += row_size(v[i].row);
+	return bytes;
+}
+
+int sorted_make(const struct entry *v, int64_t n, size_t bytes, struct sorted *ret, struct err *e)
+{
+	uint8_t *to;
+	int rc;
+
 	if ((rc = sorted_room(ret, bytes, n, e)) < 0)
 		return rc;
 	pages_touch(ret->p, 0, ret->mapped);
@@ -278,7 +284,7 @@ int64_t entries_sort(struct entry *v, int64_t n, enum unique unique, struct err 
 static int make(struct piece *p, struct rowstore *store, struct entry *v, struct err *e)
 {
 	cleanup_arena struct arena a = { 0 };
-	int64_t n = 0, more;
+	int64_t n = 0, more, all;
 	int rc;
 
 	for (int i = 0; i < p->nbatches; i++) {
@@ -287,11 +293,12 @@ static int make(struct piece *p, struct rowstore *store, struct entry *v, struct
 		n += more;
 	}
 	drop_batches(p);
+	all = n;
 	if ((n = entries_sort(v, n, p->rules->unique, e)) < 0)
 		return (int)n;
 	if (p->rules->limit >= 0 && n > p->rules->limit)
 		n = p->rules->limit;
-	return n ? sorted_make(v, n, &p->sorted, e) : 0;
+	return n ? sorted_make(v, n, n == all ? rowstore_size(store) : rows_size(v, n), &p->sorted, e) : 0;
 }
 
 static void piece_run(struct job *job)

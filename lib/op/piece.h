@@ -20,8 +20,9 @@ struct sorted {
 
 #define INDEX_STEP 64
 
-/* The rows v names, copied, in that order. */
-int sorted_make(const struct entry *v, int64_t n, struct sorted *ret, struct err *e) nodiscard;
+/* The rows v names, `bytes` long together, copied, in that order. */
+int sorted_make(const struct entry *v, int64_t n, size_t bytes, struct sorted *ret, struct err *e) nodiscard;
+size_t rows_size(const struct entry *v, int64_t n);
 void sorted_free(struct sorted *s);
 
 /* What all pieces of a run have in common. */

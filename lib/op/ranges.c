@@ -200,7 +200,7 @@ static int open_slots(struct ranges *g, int64_t rows, struct err *e)
 
 	if (rc < 0)
 		return rc;
-	g->nslots = g->nsplitters + 1 < g->run->window ? (int)g->nsplitters + 1 : g->run->window;
+	g->nslots = g->nsplitters < g->run->window + 2 ? (int)g->nsplitters + 1 : g->run->window + 2;
 	g->places = calloc((size_t)g->run->npieces + 1, sizeof *g->places);
 	g->slots = calloc((size_t)g->nslots, sizeof *g->slots);
 	if (!g->places || !g->slots)

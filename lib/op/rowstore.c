@@ -25,6 +25,15 @@ void rowstore_free(struct rowstore *s)
 	*s = (struct rowstore){ 0 };
 }
 
+size_t rowstore_size(const struct rowstore *s)
+{
+	size_t n = 0;
+
+	for (uint32_t i = 0; i < s->nblocks; i++)
+		n += s->blocks[i].n;
+	return n;
+}
+
 static int add_block(struct rowstore *s, size_t need, struct err *e)
 {
 	size_t size = s->nblocks ? s->blocks[s->nblocks - 1].cap * 2 : FIRST_BLOCK;
@@ -452,20 +461,27 @@ int rows_unpack(const struct entry *v, int64_t n, struct rows *to, struct err *e
 	return rc;
 }
 
-static void copy_lines(const struct entry *v, int64_t n, uint32_t *ends, uint8_t *to)
+/* The next n lines, of at most STRIP. */
+static int copy_lines(const struct entry *v, int64_t n, struct line_batch *to, struct err *e)
 {
-	const uint8_t *start = to;
+	struct str lines[STRIP];
+	size_t bytes = 0;
+	uint8_t *p;
+	int rc;
 
 	for (int64_t i = 0; i < n; i++) {
-		struct str line = row_text(v[i].row);
-
-		if (i + AHEAD < n) {
-			__builtin_prefetch(v[i + AHEAD].row);
-			__builtin_prefetch(v[i + AHEAD].row + 64);
-		}
-		to = copy_long(to, line.p, line.n);
-		ends[i] = (uint32_t)(to - start);
+		lines[i] = row_text(v[i].row);
+		bytes += lines[i].n;
 	}
+	if ((rc = line_batch_room(to, n, bytes, e)) < 0)
+		return rc;
+	p = to->text + to->bytes;
+	for (int64_t i = 0; i < n; i++) {
+		p = copy_long(p, lines[i].p, lines[i].n);
+		to->at[++to->n] = (uint32_t)(p - to->text);
+	}
+	to->bytes += bytes;
+	return 0;
 }
 
 int rows_line_schema(struct schema **ret, struct err *e)
@@ -483,21 +499,18 @@ int rows_line_schema(struct schema **ret, struct err *e)
 
 int rows_lines(const struct entry *v, int64_t n, const struct schema *schema, struct batch **ret, struct err *e)
 {
-	cleanup_batch struct batch *b = batch_new(schema, n);
-	size_t bytes = 0;
-	uint32_t *at;
-	uint8_t *text;
+	struct line_batch to;
+	int rc = line_batch_open(&to, schema, n, e);
 
-	for (int64_t i = 0; i < n; i++)
-		bytes += row_size(v[i].row);
-	if (bytes > INT32_MAX)
-		return err_set(e, ST_OSERR, "%lld records of %zu bytes", (long long)n, bytes);
-	if (!b || !(at = arena_alloc(&b->arena, ((size_t)n + 1) * sizeof *at)) || !(text = arena_alloc(&b->arena, bytes + LINE_SLACK)))
-		return err_oom(e);
-	at[0] = 0;
-	copy_lines(v, n, at + 1, text);
-	batch_only_lines(b, (struct text_lines){ text, at });
-	*ret = b;
-	b = NULL;
-	return 0;
+	for (int64_t i = 0; i < n && rc == 0; i += STRIP) {
+		for (int64_t k = i + STRIP; k < n && k < i + 2 * STRIP; k++) {
+			__builtin_prefetch(v[k].row);
+			__builtin_prefetch(v[k].row + 64);
+		}
+		rc = copy_lines(v + i, STRIP < n - i ? STRIP : n - i, &to, e);
+	}
+	if (rc == 0)
+		*ret = line_batch_take(&to);
+	line_batch_free(&to);
+	return rc;
 }

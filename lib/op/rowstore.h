@@ -45,6 +45,9 @@ void rowstore_free(struct rowstore *s);
 int rowstore_add(struct rowstore *s, const struct batch *b, const uint32_t *idx, int64_t n, const struct keys *keys, struct entry *ret,
 		 struct err *e) nodiscard;
 
+/* Bytes of all rows, if they are not spread. */
+size_t rowstore_size(const struct rowstore *s);
+
 /* Unpacks the rows of v[0 .. n) into builders of the schema that they were packed with. */
 int rows_unpack(const struct entry *v, int64_t n, struct rows *to, struct err *e) nodiscard;
 

@@ -166,6 +166,7 @@ static int set_bound(struct run *r, struct entry last, struct err *e)
 static int shrink_to(struct run *r, struct entry *v, int64_t n, int64_t most, struct err *e)
 {
 	struct sorted s;
+	size_t bytes;
 	int rc;
 
 	if (r->rules.limit >= 0 && n >= r->rules.limit) {
@@ -173,11 +174,10 @@ static int shrink_to(struct run *r, struct entry *v, int64_t n, int64_t most, st
 		if (n && (rc = set_bound(r, v[n - 1], e)) < 0)
 			return rc;
 	}
-	for (int64_t i = 0; i < n && most >= 0; i++)
-		most -= row_size(v[i].row);
-	if (most < 0)
+	bytes = rows_size(v, n);
+	if (bytes > (size_t)most)
 		return 0;
-	if ((rc = sorted_make(v, n, &s, e)) < 0)
+	if ((rc = sorted_make(v, n, bytes, &s, e)) < 0)
 		return rc;
 	replace_pieces(r, &s);
 	return 0;

@@ -241,6 +241,58 @@ void batch_only_lines(struct batch *b, struct text_lines lines)
 	b->lines = lines;
 }
 
+#define LONG_TEXT ((size_t)4 << 20) /* no room for so much is made before it is needed */
+
+int line_batch_open(struct line_batch *l, const struct schema *schema, int64_t most, struct err *e)
+{
+	*l = (struct line_batch){ .batch = batch_new(schema, 0), .most = most };
+	l->at = l->batch ? arena_alloc(&l->batch->arena, (size_t)(most + 1) * sizeof *l->at) : NULL;
+	if (!l->at)
+		return err_oom(e);
+	l->at[0] = 0;
+	return 0;
+}
+
+/* At first there is room for all lines, were they like these. */
+int line_batch_room(struct line_batch *l, int64_t n, size_t bytes, struct err *e)
+{
+	size_t all = l->bytes + bytes, each = bytes / (size_t)(n ? n : 1) + 1;
+	uint8_t *text;
+
+	if (all > INT32_MAX)
+		return err_set(e, ST_OSERR, "%lld records of %zu bytes", (long long)(l->n + n), all);
+	if (all <= l->room && l->text)
+		return 0;
+	l->room = (each + each / 8) * (size_t)l->most;
+	if (l->bytes || l->room > LONG_TEXT)
+		l->room = l->n + n < l->most ? 2 * all : all;
+	text = arena_alloc(&l->batch->arena, l->room + LINE_SLACK);
+	if (!text)
+		return err_oom(e);
+	if (l->bytes)
+		memcpy(text, l->text, l->bytes);
+	l->text = text;
+	return 0;
+}
+
+struct batch *line_batch_take(struct line_batch *l)
+{
+	struct batch *b = l->batch;
+
+	b->nrows = l->n;
+	for (int i = 0; i < b->schema->nfields; i++)
+		b->cols[i].length = l->n;
+	batch_only_lines(b, (struct text_lines){ l->text, l->at });
+	*l = (struct line_batch){ 0 };
+	return b;
+}
+
+void line_batch_free(struct line_batch *l)
+{
+	batch_unref(l->batch);
+	*l = (struct line_batch){ 0 };
+}
+
 void line_rows_free(struct line_rows *r)
 {
 	buf_free(&r->text);

@@ -94,6 +94,23 @@ int batch_rebind(struct batch *b, const struct schema *schema, struct batch **re
 /* Gives b its lines instead of columns. */
 void batch_only_lines(struct batch *b, struct text_lines lines);
 
+/* A batch of lines in the making, at most `most` of them. A zeroed struct has none. Who adds lines writes them to text + bytes and their ends to
+ * at[++n], as text_lines has them. */
+struct line_batch {
+	struct batch *batch; /* text and at lie in its arena */
+	uint8_t *text;
+	uint32_t *at;
+	size_t bytes, room;
+	int64_t n, most;
+};
+
+int line_batch_open(struct line_batch *l, const struct schema *schema, int64_t most, struct err *e) nodiscard;
+/* Room for n more lines of that many bytes together, and LINE_SLACK behind them. */
+int line_batch_room(struct line_batch *l, int64_t n, size_t bytes, struct err *e) nodiscard;
+/* What has been added, as a batch of its own. */
+struct batch *line_batch_take(struct line_batch *l);
+void line_batch_free(struct line_batch *l);
+
 /* Completes an error about row `row` (from 0, in the batch) and column `col` (-1: none): input name, line, column, row, field. */
 int batch_err_at(const struct batch *b, int64_t row, int col, struct err *e);
 

@@ -173,7 +173,7 @@ TEST(round_trip_in_any_order)
 			for (int64_t i = 0; i < n; i++)
 				order[i] = (uint32_t)i;
 		CHECK(rowstore_add(&store, b, turn % 2 ? NULL : order, n, &k, v, &ignored) == 0);
-		CHECK(sorted_make(v, n, &sorted, &ignored) == 0);
+		CHECK(sorted_make(v, n, rows_size(v, n), &sorted, &ignored) == 0);
 		rowstore_free(&store);
 		const uint8_t *row = sorted.p;
 		for (int64_t i = 0; i < n; i++, row += row_size(row)) {
