@@ -11,6 +11,7 @@
 
 #define EXTENT ((size_t)8 << EXTENT_BITS)
 #define MOST_EXTENTS (BUILD_UNLISTED >> EXTENT_BITS) /* that is no row, nor what lies behind */
+#define MANY_EXTENTS (MOST_EXTENTS / 4 * 3) /* with more, parts are made, however much memory there is */
 #define STEP 512              /* rows packed at once */
 #define STEP_BYTES (64 << 10) /* in little memory: bytes added between two looks at it, */
 #define FEW_ROWS 16           /* but never fewer rows than these */
@@ -200,7 +201,7 @@ static int add_extent(struct build *b, size_t need, struct err *e)
 	int rc;
 
 	if (b->nextents == MOST_EXTENTS)
-		return err_set(e, ST_OSERR, "more than 16 GiB of the right input at once: a smaller -S cuts it into parts");
+		return err_set(e, ST_OSERR, "more than 16 GiB of the right input at once");
 	if ((b->nextents & (b->nextents - 1)) == 0 && /* full at powers of two */
 	    (rc = GROW(b->extents, b->nextents ? 2 * b->nextents : 1, e)) < 0)
 		return rc;
@@ -300,11 +301,11 @@ static int is_full(struct build *b, bool *ret, struct err *e)
 	int rc;
 
 	*ret = false;
-	if (!b->j->opts.memory || b->bytes + b->pending * WORK_FACTOR <= limit)
+	if (!b->j->opts.memory || (b->bytes + b->pending * WORK_FACTOR <= limit && b->nextents < MANY_EXTENTS))
 		return 0;
 	if ((rc = settle(b, 0, e)) < 0)
 		return rc;
-	*ret = b->bytes > limit && b->n >= FEW_ROWS;
+	*ret = (b->bytes > limit || b->nextents >= MANY_EXTENTS) && b->n >= FEW_ROWS;
 	return 0;
 }
 
