@@ -309,7 +309,7 @@ static int build_batch(struct build *b, struct build_at *at, int64_t most, struc
 	return build_payload(b, rows, f->n, &f->batch, e);
 }
 
-/* The rows of a build that has become too large, in their order. */
+/* The rows of a build that has become too large, those of each key in their order. */
 static int put_build(struct parts *p, struct regroup *to, struct build *b, int level, struct err *e)
 {
 	struct feed f;
