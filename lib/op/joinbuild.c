@@ -1,6 +1,6 @@
-/* The rows of the build side. A batch becomes a piece: a job packs its rows (rowstore.h). In the order of the
- * input the packed rows are then given their final place, one behind the other in extents, where a second job moves them. What is left
- * of the piece is where that is.
+/* The rows of the build side. A batch becomes a piece: a job packs its rows (rowstore.h), slice by slice of their hashes. In the order of
+ * the input the packed rows are then given their final place, one behind the other in extents, where a second job moves them. What is
+ * left of the piece is where that is.
  * Invariant: pieces [0, settled) have their place, in order, and are there when moved == npieces; the others are being packed. */
 #include "lib/base/hash.h"
 #include "lib/base/pages.h"

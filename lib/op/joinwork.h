@@ -217,7 +217,7 @@ int build_payload(const struct build *b, const uint32_t *hits, int64_t n, struct
 /* Keys of rows rows[0 .. n), copied. */
 int build_keys(const struct build *b, const uint32_t *rows, int64_t n, struct arena *a, struct keys *ret, struct err *e) nodiscard;
 
-/* All rows, in right order: *at is zero at first. */
+/* All rows, as their names ascend: *at is zero at first. */
 struct build_at {
 	uint32_t extent;
 	size_t offset;
