@@ -321,13 +321,11 @@ static void look_up(struct probe *x)
 static int add_lines(struct probe *x, int64_t max, struct err *e)
 {
 	int64_t from = x->lines.n;
-	int rc = 0;
+	int rc;
 
 	if (!x->j->lines.print || from == x->npairs)
 		return 0;
-	if (!from)
-		rc = line_batch_open(&x->lines, x->o->tagged ? x->j->line : x->j->out, max, e);
-	if (rc < 0)
+	if (!from && (rc = line_batch_open(&x->lines, x->o->tagged ? x->j->line : x->j->out, max, e)) < 0)
 		return rc;
 	return join_add_lines(x->j, x->build, x->left.batch, x->idx + from, x->hits + from, x->npairs - from, &x->lines, e);
 }
@@ -496,10 +494,7 @@ static void run_probe(struct job *job)
 
 static void start(struct pass *p, struct probe *x)
 {
-	if (p->window > 1)
-		pool_give(p->j->pool, &x->job);
-	else
-		run_probe(&x->job);
+	pool_give(p->window > 1 ? p->j->pool : NULL, &x->job);
 }
 
 /* What has been joined is not kept back until the next batch comes. */

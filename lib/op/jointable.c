@@ -168,15 +168,6 @@ static void put_slice(struct part_job *o, const struct build_piece *p, uint32_t 
 	}
 }
 
-/* The beginning of a slice: what comes behind it is asked for by the processor. */
-static void ask_for(const struct build_piece *p, uint32_t slice)
-{
-	struct slice from = p->slices[slice];
-
-	for (size_t i = 0; i < 512 && from.block < p->nmoved; i += 64)
-		__builtin_prefetch(p->moved[from.block].to + from.at + i);
-}
-
 static void run_part(struct job *job)
 {
 	struct part_job *o = (struct part_job *)job;
@@ -184,13 +175,8 @@ static void run_part(struct job *job)
 	uint32_t at = o->part * b->slices / b->nparts, to = (o->part + 1) * b->slices / b->nparts;
 
 	do
-		for (int64_t i = b->npieces - 1; i >= 0; i--) {
-			if (i >= 8)
-				__builtin_prefetch(&b->pieces[i - 8]->slices[at]);
-			if (i >= 4)
-				ask_for(b->pieces[i - 4], at);
+		for (int64_t i = b->npieces - 1; i >= 0; i--)
 			put_slice(o, b->pieces[i], at);
-		}
 	while (++at < to);
 }
 

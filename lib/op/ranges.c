@@ -186,12 +186,7 @@ static void fill_slot(struct ranges *g, struct range *x)
 	x->given = cut_range(g, x);
 	if (!x->given)
 		return;
-	if (g->nsplitters)
-		pool_give(g->run->pool, &x->job);
-	else
-		range_run(&x->job);
-	if (!g->nsplitters)
-		x->job.done = true;
+	pool_give(g->nsplitters ? g->run->pool : NULL, &x->job);
 }
 
 static int open_slots(struct ranges *g, int64_t rows, struct err *e)

@@ -106,8 +106,7 @@ int run_settle(struct run *r, struct err *e)
 	int rc = 0;
 
 	if (r->given < r->npieces && r->given == r->settled) { /* nothing to be gained from another thread */
-		r->pieces[r->given]->job.run(&r->pieces[r->given]->job);
-		r->pieces[r->given++]->job.done = true;
+		pool_give(NULL, &r->pieces[r->given++]->job);
 	} else if (r->given < r->npieces) {
 		rc = give(r, e);
 	}
