@@ -3,6 +3,8 @@
 #define STOOK_BASE_SWAR_H
 
 #include <endian.h>
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -35,6 +37,48 @@ static inline uint64_t swar_number(uint64_t v)
 {
 	v = v * 10 + (v >> 8);
 	return ((v & 0xff000000ff) * 0x000f424000000064 + ((v >> 16) & 0xff000000ff) * 0x0000271000000001) >> 32;
+}
+
+/* Eight digits as four numbers below 100, as swar_pairs() has them. */
+static inline uint32_t swar_pair_up(uint64_t v)
+{
+	v = (v * 10 + (v >> 8)) & 0x00ff00ff00ff00ff;
+	v = (v | v >> 8) & 0x0000ffff0000ffff;
+	return (uint32_t)(v | v >> 16);
+}
+
+/* "-123.45": one to eight digits, or these, a point and one to eight more. */
+struct swar_decimal {
+	uint64_t whole, frac; /* their digits, the last one in the highest byte, zeros below the first */
+	size_t places;        /* behind the point: 0 .. 8 */
+	bool neg;
+};
+
+/* p[0 .. n); up to `end` can be read. No branch depends on the digits. false: something else, not necessarily bad. */
+static inline bool swar_decimal(const char *p, size_t n, const char *end, struct swar_decimal *ret)
+{
+	uint64_t word, flags;
+	size_t whole;
+
+	ret->neg = n && *p == '-';
+	p += ret->neg;
+	n -= ret->neg;
+	if (n - 1 >= 17 || end - p < 17)
+		return false;
+	word = swar_load_digits(p);
+	flags = swar_non_digits(word);
+	whole = flags ? (size_t)__builtin_ctzll(flags) / 8 : 8;
+	if (whole >= n) {
+		ret->whole = word << (64 - 8 * n);
+		ret->frac = ret->places = 0;
+		return true;
+	}
+	ret->places = n - whole - 1;
+	if (p[whole] != '.' || ret->places - 1 >= 8 || !whole)
+		return false;
+	ret->whole = word << (64 - 8 * whole);
+	ret->frac = swar_load_digits(p + whole + 1) << (64 - 8 * ret->places);
+	return !swar_non_digits(ret->frac);
 }
 
 /* v < 10^8 as four numbers below 100, one a byte, the most significant in the lowest. */

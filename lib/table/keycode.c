@@ -18,6 +18,7 @@ enum shape {
 	SHAPE_F64,
 	SHAPE_INSTANT, /* seconds and nanoseconds */
 	SHAPE_NUMBER,  /* any numbers in the general encoding */
+	SHAPE_DECIMAL, /* text that is hoped to be usual numbers only, in the same encoding */
 	SHAPE_TEXT,
 	SHAPE_NAT,
 	SHAPE_FOLD,
@@ -35,7 +36,7 @@ struct part {
 	const int64_t *i64;     /* SHAPE_I64, SHAPE_INSTANT */
 	int64_t per_second;     /* units a second, or minus the seconds a unit: SHAPE_INSTANT and hashes of times */
 	struct numbers nums;    /* SHAPE_NUMBER, SHAPE_F64, SHAPE_I64 of numbers */
-	const char *end;        /* SHAPE_TEXT of a column without a byte 00: where its bytes end */
+	const char *end;        /* where the column's bytes end: SHAPE_DECIMAL, SHAPE_TEXT of a column without a byte 00 */
 	struct str *text;       /* SHAPE_TEXT .. SHAPE_FOLD of values that had to be printed; NULL: the column's own */
 };
 
@@ -44,6 +45,7 @@ struct coder {
 	const struct batch *b;
 	struct part *parts;
 	int64_t n;              /* rows to encode */
+	bool hopeful;           /* SHAPE_DECIMAL is tried */
 	bool limited;           /* rows that pass this limit in their first part need no key */
 	struct key_limit limit;
 	struct bad_values *bad;
@@ -188,13 +190,18 @@ static int prepare_printed(struct coder *k, const struct key_bound *kb, struct p
 	return 0;
 }
 
+static const char *text_end(const struct column *c)
+{
+	return c->length ? (const char *)c->values + c->offsets[c->length] : NULL;
+}
+
 static const char *plain_end(const struct column *c)
 {
 	const char *p = (const char *)c->values;
 
 	if (!c->length || c->offsets[0] == c->offsets[c->length])
 		return NULL;
-	return memchr(p + c->offsets[0], 0, (size_t)(c->offsets[c->length] - c->offsets[0])) ? NULL : p + c->offsets[c->length];
+	return memchr(p + c->offsets[0], 0, (size_t)(c->offsets[c->length] - c->offsets[0])) ? NULL : text_end(c);
 }
 
 static int prepare_text(struct coder *k, const struct key_bound *kb, struct part *p)
@@ -212,14 +219,18 @@ static int prepare(struct coder *k, const struct key_bound *kb, struct part *p)
 	const struct type *t = k->b->cols[kb->col].type;
 	bool text = t->layout == LAY_VAR || t->id == T_FIXED_BINARY;
 
-	p->c = &k->b->cols[kb->col];
+	*p = (struct part){ .c = &k->b->cols[kb->col], .desc = kb->desc };
 	p->valid = p->c->valid;
-	p->desc = kb->desc;
 	p->null_mark = kb->nullsfirst ? KEY_MARK_NULL_FIRST : KEY_MARK_NULL_LAST;
 	if (t->id == T_NULL)
 		return 0;
 	if (kb->reading == KEY_TEXT || kb->reading == KEY_NAT || kb->reading == KEY_FOLD)
 		return prepare_text(k, kb, p);
+	if (kb->reading == KEY_NUM && t->id == T_UTF8 && k->hopeful) {
+		p->shape = SHAPE_DECIMAL;
+		p->end = text_end(p->c);
+		return 0;
+	}
 	if (kb->reading == KEY_NUM || type_is_numeric(t))
 		return prepare_numbers(k, kb, p);
 	if (kb->reading == KEY_TIME && t->id == T_UTF8)
@@ -244,15 +255,16 @@ static void release(struct coder *k)
 		numbers_free(&k->parts[i].nums);
 }
 
+/* All parts, or those that were SHAPE_DECIMAL in vain. */
 static int prepare_all(struct coder *k)
 {
+	bool again = k->parts;
 	int rc;
 
-	k->parts = arena_array(k->a, struct part, (size_t)k->k->n);
-	if (!k->parts)
+	if (!again && !(k->parts = arena_array(k->a, struct part, (size_t)k->k->n)))
 		return err_oom(k->e);
 	for (int i = 0; i < k->k->n; i++)
-		if ((rc = prepare(k, &k->k->parts[i], &k->parts[i])) < 0)
+		if ((!again || k->parts[i].shape == SHAPE_DECIMAL) && (rc = prepare(k, &k->k->parts[i], &k->parts[i])) < 0)
 			return rc;
 	k->n = k->bad->bad_row >= 0 && k->bad->bad_row < k->b->nrows ? k->bad->bad_row : k->b->nrows;
 	return 0;
@@ -478,6 +490,21 @@ static int add_number(struct coder *k, const struct part *p, int64_t row)
 	return 0;
 }
 
+/* 1: it is no usual number. */
+static int add_decimal(struct coder *k, const struct part *p, int64_t row)
+{
+	struct str s = column_str(p->c, row);
+	uint8_t *end;
+	int rc;
+
+	if ((rc = room(k, KEY_NUMBER_ROOM)) < 0)
+		return rc;
+	if (!(end = key_put_decimal(k->p + k->len, s.p, s.n, p->end, p->desc)))
+		return 1;
+	k->len = (size_t)(end - k->p);
+	return 0;
+}
+
 static int add_fixed(struct coder *k, const struct part *p, int64_t row)
 {
 	size_t width = widths[p->shape];
@@ -505,7 +532,11 @@ static inline int add_part(struct coder *k, const struct part *p, int64_t row)
 		return 0;
 	}
 	k->p[k->len++] = KEY_MARK_VALUE;
-	return p->shape >= SHAPE_TEXT ? add_text(k, p, row) : p->shape == SHAPE_NUMBER ? add_number(k, p, row) : add_fixed(k, p, row);
+	if (p->shape >= SHAPE_TEXT)
+		return add_text(k, p, row);
+	return p->shape == SHAPE_DECIMAL ? add_decimal(k, p, row) :
+	       p->shape == SHAPE_NUMBER	 ? add_number(k, p, row) :
+					   add_fixed(k, p, row);
 }
 
 static inline bool needless(const struct coder *k, int64_t row)
@@ -525,7 +556,7 @@ static int encode_rows(struct coder *k, uint32_t *offsets)
 		if (needless(k, i))
 			continue;
 		for (int j = 0; j < k->k->n; j++)
-			if ((rc = add_part(k, &k->parts[j], i)) < 0)
+			if ((rc = add_part(k, &k->parts[j], i)) != 0)
 				return rc;
 	}
 	return 0;
@@ -549,6 +580,32 @@ static int encode_plain(struct coder *k, uint32_t *offsets)
 		}
 		*dst = KEY_MARK_VALUE;
 		dst = put_plain(p, column_str(p->c, i), dst + 1);
+	}
+	k->len = (size_t)(dst - k->p);
+	return 0;
+}
+
+/* One part that is SHAPE_DECIMAL. 1: it is not. */
+static int encode_decimals(struct coder *k, uint32_t *offsets)
+{
+	const struct part *p = k->parts;
+	uint8_t *dst;
+	int rc;
+
+	if ((rc = room(k, (1 + KEY_NUMBER_ROOM) * (size_t)k->n)) < 0)
+		return rc;
+	dst = k->p;
+	for (int64_t i = 0; i < k->n; i++) {
+		struct str s = column_str(p->c, i);
+
+		offsets[i] = (uint32_t)(dst - k->p);
+		if (is_null(p, i)) {
+			*dst++ = p->null_mark;
+			continue;
+		}
+		*dst = KEY_MARK_VALUE;
+		if (!(dst = key_put_decimal(dst + 1, s.p, s.n, p->end, p->desc)))
+			return 1;
 	}
 	k->len = (size_t)(dst - k->p);
 	return 0;
@@ -615,6 +672,16 @@ static int find_nulls(struct coder *k, struct keys *ret)
 	return 0;
 }
 
+static int encode_any(struct coder *k, uint32_t *offsets)
+{
+	const struct part *p = k->parts;
+
+	if (k->k->n == 1 && p->shape == SHAPE_DECIMAL)
+		return encode_decimals(k, offsets);
+	return k->k->n == 1 && p->end && !p->desc ? encode_plain(k, offsets) : encode_rows(k, offsets);
+}
+
+/* 1: some SHAPE_DECIMAL is not. */
 static int encode(struct coder *k, struct keys *ret)
 {
 	uint32_t *offsets = arena_alloc(k->a, ((size_t)k->b->nrows + 1) * sizeof *offsets);
@@ -627,7 +694,7 @@ static int encode(struct coder *k, struct keys *ret)
 		return rc;
 	if (width)
 		encode_columns(k, width, offsets);
-	else if ((rc = k->k->n == 1 && k->parts->end && !k->parts->desc ? encode_plain(k, offsets) : encode_rows(k, offsets)) < 0)
+	else if ((rc = encode_any(k, offsets)) != 0)
 		return rc;
 	for (int64_t i = k->n; i <= k->b->nrows; i++)
 		offsets[i] = (uint32_t)k->len;
@@ -638,14 +705,18 @@ static int encode(struct coder *k, struct keys *ret)
 int keys_encode_until(const struct key *k, struct str bound, const struct batch *b, struct bad_values *bad, struct arena *a,
 		      struct keys *ret, struct err *e)
 {
-	struct coder c = { .k = k, .b = b, .bad = bad, .a = a, .e = e };
+	struct coder c = { .k = k, .b = b, .bad = bad, .a = a, .e = e, .hopeful = !bound.n };
 	const uint8_t *p = (const uint8_t *)bound.p;
 	int rc = prepare_all(&c);
 
 	c.limited = rc == 0 && bound.n && c.parts->shape == SHAPE_NUMBER && p[0] == KEY_MARK_VALUE &&
 		    key_limit_read(p + 1, bound.n - 1, c.parts->desc, &c.limit);
-	if (rc == 0)
-		rc = encode(&c, ret);
+	if (rc == 0 && (rc = encode(&c, ret)) > 0) {
+		c.hopeful = false;
+		c.len = 0;
+		if ((rc = prepare_all(&c)) == 0)
+			rc = encode(&c, ret);
+	}
 	release(&c);
 	return rc;
 }

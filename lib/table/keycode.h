@@ -18,6 +18,8 @@ size_t key_fold(char *dst, const char *p, size_t n); /* the folded text itself; 
 /* Numbers in the general encoding (keynum.c). `desc` inverts. */
 #define KEY_NUMBER_ROOM 24
 uint8_t *key_put_dec(uint8_t *dst, struct dec d, bool desc); /* d.big = 0 */
+/* A number's usual text, p[0 .. n) of a text that is readable up to `end`. NULL: something else, not necessarily bad. */
+uint8_t *key_put_decimal(uint8_t *dst, const char *p, size_t n, const char *end, bool desc);
 uint8_t *key_put_special(uint8_t *dst, double v, bool desc); /* nan, inf */
 size_t key_big_room(struct dec d, const struct decpool *pool);
 uint8_t *key_put_big(uint8_t *dst, struct dec d, const struct decpool *pool, bool desc); /* NULL: out of memory */

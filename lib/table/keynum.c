@@ -29,22 +29,27 @@ static inline uint8_t *put_exponent(uint8_t *dst, int32_t e, bool flip)
 	return dst + 5;
 }
 
-/* m * 100^-scale for 0 < m < 10^16: its eight base-100 digits at once. */
+/* Eight base-100 digits, a byte each, the most significant in the lowest; not all zero. The first counts 100^(point - 1). */
+static inline uint8_t *put_eight(uint8_t *dst, uint64_t pairs, int32_t point, bool flip)
+{
+	int lead = __builtin_ctzll(pairs) / 8, n = 8 - lead - __builtin_clzll(pairs) / 8;
+	uint64_t digits = (pairs >> 8 * lead << 1) + SWAR_BYTES(1u) - (1ull << 8 * (n - 1)); /* the last one is even */
+
+	dst = put_exponent(dst, point - lead, flip);
+	swar_store(dst, flip ? ~digits : digits);
+	return dst + n;
+}
+
+/* m * 100^-scale for 0 < m < 10^16. */
 static uint8_t *put_sixteen(uint8_t *dst, uint64_t m, int32_t scale, bool flip)
 {
-	uint64_t pairs, digits;
-	int lead, n;
+	uint64_t pairs;
 
 	if (m < 100000000)
 		pairs = (uint64_t)swar_pairs((uint32_t)m) << 32;
 	else
 		pairs = (uint64_t)swar_pairs((uint32_t)(m % 100000000)) << 32 | swar_pairs((uint32_t)(m / 100000000));
-	lead = __builtin_ctzll(pairs) / 8;
-	n = 8 - lead - __builtin_clzll(pairs) / 8;
-	digits = (pairs >> 8 * lead << 1) + SWAR_BYTES(1u) - (1ull << 8 * (n - 1)); /* the last one is even */
-	dst = put_exponent(dst, 8 - lead - scale, flip);
-	swar_store(dst, flip ? ~digits : digits);
-	return dst + n;
+	return put_eight(dst, pairs, 8 - scale, flip);
 }
 
 /* The same for any m > 0. */
@@ -95,16 +100,38 @@ static uint8_t *put_mantissa(uint8_t *dst, const char *digits, int32_t scale, bo
 	return put_digits(dst, digits + neg, n, (int32_t)all - scale, neg != desc);
 }
 
+static uint8_t *put_zero(uint8_t *dst, bool desc)
+{
+	*dst = (uint8_t)(NUM_ZERO ^ (desc ? 0xff : 0));
+	return dst + 1;
+}
+
+uint8_t *key_put_decimal(uint8_t *dst, const char *p, size_t n, const char *end, bool desc)
+{
+	struct swar_decimal d;
+	char copy[32];
+	uint64_t pairs;
+
+	if (end - p < 18 && n <= 18) {
+		memset(copy, 0, sizeof copy);
+		memcpy(copy, p, n);
+		p = copy;
+		end = copy + sizeof copy;
+	}
+	if (!swar_decimal(p, n, end, &d))
+		return NULL;
+	pairs = swar_pair_up(d.whole) | (uint64_t)swar_pair_up(d.frac >> 8 * (8 - d.places) % 64) << 32;
+	return pairs ? put_eight(dst, pairs, 4, d.neg != desc) : put_zero(dst, desc);
+}
+
 uint8_t *key_put_dec(uint8_t *dst, struct dec d, bool desc)
 {
 	uint64_t m = d.m < 0 ? 0 - (uint64_t)d.m : (uint64_t)d.m;
 	bool odd = d.scale & 1, flip = (d.m < 0) != desc;
 	char digits[24];
 
-	if (!m) {
-		*dst = (uint8_t)(NUM_ZERO ^ (desc ? 0xff : 0));
-		return dst + 1;
-	}
+	if (!m)
+		return put_zero(dst, desc);
 	if (m < 1000000000000000)
 		return put_sixteen(dst, odd ? m * 10 : m, (d.scale + odd) / 2, flip);
 	if (!odd || m <= UINT64_MAX / 10)

@@ -189,35 +189,18 @@ struct text_reader {
 	uint8_t *special;
 };
 
-/* "-123.45": one to eight digits, or these, a point and one to eight more; `end` is where the column's bytes end. No branch
- * depends on the digits. false: something else, not necessarily bad. */
+/* false: something else, not necessarily bad. */
 static inline bool short_decimal(const char *p, size_t n, const char *end, struct dec *ret)
 {
 	static const int64_t scales[] = { 1, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000 };
-	bool neg = n && *p == '-';
-	uint64_t word, frac, flags;
-	size_t whole, behind;
+	struct swar_decimal d;
 	int64_t m;
 
-	p += neg;
-	n -= neg;
-	if (n - 1 >= 17 || end - p < 17)
+	if (!swar_decimal(p, n, end, &d))
 		return false;
-	word = swar_load_digits(p);
-	flags = swar_non_digits(word);
-	whole = flags ? (size_t)__builtin_ctzll(flags) / 8 : 8;
-	if (whole >= n) {
-		m = (int64_t)swar_number(word << (64 - 8 * n));
-		*ret = (struct dec){ neg ? -m : m, 0, 0 };
-		return true;
-	}
-	behind = n - whole - 1;
-	if (p[whole] != '.' || behind - 1 >= 8 || !whole)
-		return false;
-	frac = swar_load_digits(p + whole + 1) << (64 - 8 * behind);
-	m = (int64_t)(swar_number(word << (64 - 8 * whole))) * scales[behind] + (int64_t)swar_number(frac);
-	*ret = (struct dec){ neg ? -m : m, (int32_t)behind, 0 };
-	return !swar_non_digits(frac);
+	m = (int64_t)swar_number(d.whole) * scales[d.places] + (int64_t)swar_number(d.frac);
+	*ret = (struct dec){ d.neg ? -m : m, (int32_t)d.places, 0 };
+	return true;
 }
 
 static int read_special(struct text_reader *t, int64_t row, struct str s)

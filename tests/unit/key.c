@@ -145,6 +145,22 @@ static void random_number(struct rng *g, char *dst)
 	*dst = '\0';
 }
 
+/* "-0012.50": one to nine digits, or these, a point and one to nine more. */
+static void random_decimal(struct rng *g, char *dst)
+{
+	int whole = (int)rng_below(g, 9) + 1, places = (int)rng_below(g, 12) - 2, few = (int)rng_below(g, 4);
+
+	if (rng_below(g, 3) == 0)
+		*dst++ = '-';
+	for (int i = 0; i < whole; i++)
+		*dst++ = (char)('0' + (few ? rng_below(g, 10) : rng_below(g, 2) * 9));
+	if (places > 0)
+		*dst++ = '.';
+	for (int i = 0; i < places; i++)
+		*dst++ = (char)('0' + (few > 1 ? rng_below(g, 10) : 0));
+	*dst = '\0';
+}
+
 TEST(number_order_is_the_order_of_rationals)
 {
 	enum { N = 60 };
@@ -162,7 +178,10 @@ TEST(number_order_is_the_order_of_rationals)
 
 		table_start(&t, 1, names, types);
 		for (int i = 0; i < N; i++) {
-			random_number(&g, text[i]);
+			if (round % 2)
+				random_number(&g, text[i]);
+			else
+				random_decimal(&g, text[i]);
 			put(&t, 0, str_of(text[i]));
 			mpq_init(q[i]);
 			rational(q[i], text[i]);
@@ -182,6 +201,45 @@ TEST(number_order_is_the_order_of_rationals)
 		for (int i = 0; i < N; i++)
 			mpq_clear(q[i]);
 		table_free(&t);
+		arena_reset(&a);
+	}
+}
+
+/* A batch of short decimals is encoded in a quicker way than one where some other number is among them: to the same keys. */
+TEST(keys_of_decimals_do_not_depend_on_their_neighbours)
+{
+	enum { N = 40 };
+	static const char *const names[] = { "x" }, *const specs[] = { "x:num", "x:num:desc", "x:num:nullsfirst", "x:num:desc,x:num" };
+	const struct type *types[] = { &TYPE_TEXT };
+	cleanup_arena struct arena a = { 0 };
+	struct rng g;
+
+	rng_seed(&g, 9);
+	for (int round = 0; round < 400; round++) {
+		struct table alone, beside;
+		struct keys quick, general;
+		int n = (int)rng_below(&g, N) + 1;
+
+		table_start(&alone, 1, names, types);
+		table_start(&beside, 1, names, types);
+		for (int i = 0; i < n; i++) {
+			bool null = rng_below(&g, 12) == 0;
+			char text[32];
+
+			random_decimal(&g, text);
+			put(&alone, 0, null ? (struct str){ 0 } : str_of(text));
+			put(&beside, 0, null ? (struct str){ 0 } : str_of(text));
+		}
+		put(&beside, 0, STR("123456789012345678901e-7"));
+		table_end(&alone);
+		table_end(&beside);
+		for (int k = 0; k < 4; k++) {
+			CHECK(encode(specs[k], alone.b, &a, &quick) == 0 && encode(specs[k], beside.b, &a, &general) == 0);
+			for (int i = 0; i < n; i++)
+				CHECK(str_eq(keys_at(&quick, i), keys_at(&general, i)));
+		}
+		table_free(&alone);
+		table_free(&beside);
 		arena_reset(&a);
 	}
 }
@@ -894,7 +952,8 @@ TEST(text_comes_back_from_keys)
 
 int main(void)
 {
-	return RUN_TABLE(T1(number_order_is_the_order_of_rationals), T1(keys_behind_a_bound_may_be_empty), T1(special_numbers_and_nulls), T1(ints_floats_and_exact_across_types),
+	return RUN_TABLE(T1(number_order_is_the_order_of_rationals), T1(keys_of_decimals_do_not_depend_on_their_neighbours),
+			 T1(keys_behind_a_bound_may_be_empty), T1(special_numbers_and_nulls), T1(ints_floats_and_exact_across_types),
 			 T1(float_edges), T1(times_across_units), T1(text_parts_delimit_themselves), T1(natural_order), T1(natural_long_runs), T1(folding),
 			 T1(text_reading_of_typed_values), T1(bad_values_in_keys), T1(key_specs), T1(fields), T1(described_keys_parse_again),
 			 T1(matching), T1(placement_hashes), T1(text_comes_back_from_keys));
