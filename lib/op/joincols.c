@@ -37,7 +37,7 @@ static bool taken(const struct join *j, const struct schema *right, struct str n
 {
 	if (schema_find(j->out, name) >= 0)
 		return true;
-	for (int i = 0; i < right->nfields; i++)
+	for (int i = schema_find(right, name); i >= 0 && i < right->nfields; i++)
 		if (!is_key(j, i) && str_eq(right->fields[i].name, name))
 			return true;
 	return false;

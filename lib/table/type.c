@@ -2,9 +2,12 @@
 #include "lib/table/type.h"
 
 #include "lib/base/buf.h"
+#include "lib/base/hash.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+
+#define FEW_FIELDS 16 /* are looked through for a name */
 
 static const struct type_row {
 	const char *name;
@@ -211,6 +214,43 @@ static struct field *add_slot(struct schema *s)
 	return &s->fields[s->nfields];
 }
 
+/* The place of a name's first field, or the free one for it. */
+static int *place_of(const struct schema *s, struct str name)
+{
+	size_t i = hash64(name.p, name.n, 0) & (s->nplaces - 1);
+
+	while (s->places[i] && !str_eq(s->fields[s->places[i] - 1].name, name))
+		i = (i + 1) & (s->nplaces - 1);
+	return &s->places[i];
+}
+
+static void note_name(struct schema *s, int field)
+{
+	int *place = place_of(s, s->fields[field].name);
+
+	if (!*place)
+		*place = field + 1;
+}
+
+/* Notes the last field's name: places are doubled, and made anew, when half of them are taken. */
+static int note_last(struct schema *s)
+{
+	size_t n = s->nplaces ? s->nplaces * 2 : 4 * FEW_FIELDS;
+
+	if (s->nfields <= FEW_FIELDS)
+		return 0;
+	if ((size_t)s->nfields * 2 <= s->nplaces) {
+		note_name(s, s->nfields - 1);
+		return 0;
+	}
+	if (!(s->places = arena_calloc(&s->arena, n, sizeof *s->places)))
+		return -1;
+	s->nplaces = n;
+	for (int i = 0; i < s->nfields; i++)
+		note_name(s, i);
+	return 0;
+}
+
 int schema_add_field(struct schema *s, const struct field *f, struct err *e)
 {
 	struct field copy = *f, *slot = add_slot(s); /* f may lie in s->fields */
@@ -218,7 +258,7 @@ int schema_add_field(struct schema *s, const struct field *f, struct err *e)
 	if (!slot || copy_field(&s->arena, slot, &copy))
 		return err_oom(e);
 	s->nfields++;
-	return 0;
+	return note_last(s) ? err_oom(e) : 0;
 }
 
 int schema_add(struct schema *s, struct str name, const struct type *type, bool nullable, struct err *e)
@@ -304,6 +344,8 @@ const struct str *kvs_get(const struct kvs *kvs, struct str key)
 
 int schema_find(const struct schema *s, struct str name)
 {
+	if (s->places)
+		return *place_of(s, name) - 1;
 	for (int i = 0; i < s->nfields; i++)
 		if (str_eq(s->fields[i].name, name))
 			return i;

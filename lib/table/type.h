@@ -86,6 +86,8 @@ struct schema {
 	struct kvs meta;
 	struct arena arena;
 	int cap;
+	int *places;  /* by hash of the name, nplaces of them, a power of two: the first field of that name, plus 1. NULL: few fields */
+	size_t nplaces;
 };
 
 #define TYPE_NULL ((struct type){ .id = T_NULL, .layout = LAY_NULL })

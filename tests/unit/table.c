@@ -233,7 +233,34 @@ TEST(schemas_know_their_fields)
 	schema_unref(s);
 }
 
+/* However many there are; of equal names the first. */
+TEST(fields_are_found_by_their_names)
+{
+	enum { N = 700 };
+	struct schema *s = schema_new();
+	int first[N];
+	char name[32];
+	struct err e;
+
+	for (int i = 0; i < N; i++)
+		first[i] = -1;
+	for (int i = 0; i < N; i++) {
+		int which = (int)draw(N);
+
+		sprintf(name, "field %d", which);
+		CHECK(schema_add(s, str_of(name), &TYPE_TEXT, true, &e) == 0);
+		if (first[which] < 0)
+			first[which] = i;
+		for (int k = 0; k < N; k += i % 50 ? 97 : 1) {
+			sprintf(name, "field %d", k);
+			CHECK_I64(schema_find(s, str_of(name)), first[k]);
+		}
+	}
+	schema_unref(s);
+}
+
 int main(void)
 {
-	return RUN_TABLE(T1(slices_show_the_rows), T1(gathered_rows_are_the_rows), T1(ranges_appended_are_the_rows), T1(schemas_know_their_fields));
+	return RUN_TABLE(T1(slices_show_the_rows), T1(gathered_rows_are_the_rows), T1(ranges_appended_are_the_rows), T1(schemas_know_their_fields),
+			 T1(fields_are_found_by_their_names));
 }
