@@ -16,10 +16,24 @@ struct dialect {
 /* Options to a dialect; `delimiter` is the format's own. ST_USAGE when two roles share a byte and the like. */
 int dialect_read(const struct read_opts *o, char delimiter, struct dialect *ret, struct err *e) nodiscard;
 
-/* Fields of complete records: field f of record r spans text[begin1[i] + 1 .. end[i]) with i = r * ncols + f, quotes included,
- * its terminator not (but see `cr`). In a regular index begin1[i] is end[i - 1]: fields are what lies between separators. */
+/* The separators of a record that are looked for: separator i ends field i. Of the others it is known only that they are there. */
+struct csv_keep {
+	int n;       /* of them; 0: all */
+	int first;   /* the first one's number */
+	int *gaps;   /* [n]: from one to the next, from the last to the first of the next record */
+	int *slots;  /* [ncols]: how many come before separator i */
+};
+
+/* Those that bound the columns that are wanted, and the last. Room for ncols in gaps and slots. Where they are most of all: all. */
+void csv_keep_wanted(struct csv_keep *k, const bool *unwanted, int ncols);
+
+/* Fields of complete records, `stride` entries each: field f of record r spans text[begin1[i] + 1 .. end[j]) with
+ * i = r * stride + fields_begin(f) and j = r * stride + fields_end(f), quotes included, its terminator not (but see `cr`). In a
+ * regular index begin1[i] is end[i - 1]: fields are what lies between separators. */
 struct fields {
 	int64_t nrows;
+	size_t stride;    /* the number of columns, unless: */
+	const int *slots; /* only some separators were looked for: those of a csv_keep; NULL: all */
 	uint32_t *begin1, *end;
 	bool irregular; /* some fields may be absent (begin1 == FIELD_ABSENT) */
 	bool quotes;    /* fields may begin with a quote */
@@ -36,6 +50,17 @@ struct fields {
 };
 
 #define FIELD_ABSENT (UINT32_MAX - 1)
+
+/* Of a column, counted from its record's first entry. Only columns whose separators were looked for have them. */
+static inline size_t fields_end(const struct fields *f, int col)
+{
+	return (size_t)(f->slots ? f->slots[col] : col);
+}
+
+static inline size_t fields_begin(const struct fields *f, int col)
+{
+	return col ? fields_end(f, col - 1) + 1 : 0;
+}
 
 void fields_free(struct fields *f);
 
@@ -61,15 +86,15 @@ struct fault_at {
 /* Finds the fields of the complete records of text[0 .. n), n < UINT32_MAX - 1. `last`: the input ends at n, so that the last
  * record needs no line end. With `pad`, records of the wrong length are cut or filled with absent fields, and fields with
  * something behind their closing quote are absent, instead of being faults. A fault stops the scan: the records before it are
- * in *f. */
-int csv_scan(const struct dialect *d, const uint8_t *text, size_t n, bool last, int ncols, bool pad, struct fields *f,
-	     struct fault_at *fault, struct err *e) nodiscard;
+ * in *f. Where all is ASCII, without quotes, and lines end with LF, only the separators in `keep` (NULL: all) may be in *f. */
+int csv_scan(const struct dialect *d, const uint8_t *text, size_t n, bool last, int ncols, bool pad, const struct csv_keep *keep,
+	     struct fields *f, struct fault_at *fault, struct err *e) nodiscard;
 
 /* The two scanners under it. The quick one answers false when the text is not plain enough for it; it gives the same answer
  * with the best vectors that the processor has, with those that every one has, and without. */
 enum vectors { VECTORS_BEST, VECTORS_BASE, VECTORS_NONE };
-bool csv_scan_quick(const struct dialect *d, const uint8_t *text, size_t n, int ncols, enum vectors v, struct fields *f,
-		    bool *nomem);
+bool csv_scan_quick(const struct dialect *d, const uint8_t *text, size_t n, int ncols, const struct csv_keep *keep, enum vectors v,
+		    struct fields *f, bool *nomem);
 int csv_scan_careful(const struct dialect *d, const uint8_t *text, size_t n, bool last, int ncols, bool pad, struct fields *f,
 		     struct fault_at *fault, struct err *e) nodiscard;
 
@@ -108,8 +133,7 @@ int csv_origin(struct origin *o, const struct dialect *d, int ncols, int64_t lin
 void csv_locate_bad_byte(const struct origin *o, int64_t row, int field, int64_t *line, int64_t *column);
 
 /* Notes the rows of o->text that did not end in the usual way of their input. */
-int csv_line_ends(struct origin *o, const struct fields *f, int ncols, enum line_end usual, struct arena *a,
-		  struct err *e) nodiscard;
+int csv_line_ends(struct origin *o, const struct fields *f, enum line_end usual, struct arena *a, struct err *e) nodiscard;
 
 /* Such a batch was not the first: before it came rows and lines. Only before the batch is shared. */
 void csv_origin_move(struct origin *o, int64_t rows, int64_t lines);

@@ -177,11 +177,13 @@ static void finish_target(const struct target *t, struct column *c)
 static bool fill_strip(const struct dialect *d, const uint8_t *text, const struct fields *f, int64_t row, int64_t n,
 		       struct target *t, struct batch *b)
 {
-	size_t ncols = (size_t)b->schema->nfields, at = (size_t)row * ncols;
+	int ncols = b->schema->nfields;
+	size_t at = (size_t)row * f->stride;
 	bool careful = f->quotes || f->irregular || d->null.n || d->escape >= 0, ok = true;
 
-	for (size_t i = 0; i < ncols && ok; i++) {
-		struct strip s = { d, text, f->begin1 + at + i, f->end + at + i, ncols, row, n, f->cr && i == ncols - 1 };
+	for (int i = 0; i < ncols && ok; i++) {
+		struct strip s = { d, text, f->begin1 + at + fields_begin(f, i), f->end + at + fields_end(f, i), f->stride, row, n,
+				   f->cr && i == ncols - 1 };
 
 		if (!t[i].unwanted)
 			ok = careful || s.cr ? fill_careful(&s, &t[i], f->nrows, &b->arena)

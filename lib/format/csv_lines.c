@@ -36,13 +36,13 @@ static bool minimally_quoted(const struct dialect *d, const uint8_t *text, const
 }
 
 /* at[i]: where row i begins. Returns how many end with CRLF, the others with LF. */
-static int64_t cut_lines(const uint8_t *text, const struct fields *f, size_t ncols, uint32_t *at)
+static int64_t cut_lines(const uint8_t *text, const struct fields *f, uint32_t *at)
 {
 	int64_t crlf = 0;
 
 	at[0] = 0;
 	for (int64_t i = 0; i < f->nrows; i++) {
-		uint32_t end = f->end[(size_t)(i + 1) * ncols - 1];
+		uint32_t end = f->end[(size_t)(i + 1) * f->stride - 1];
 
 		at[i + 1] = end + 1;
 		crlf += end > at[i] && text[end - 1] == '\r';
@@ -76,7 +76,7 @@ int csv_lines(const struct reader *r, struct batch *b, struct err *e)
 		return 0;
 	if (!(at = arena_alloc(&b->arena, ((size_t)f->nrows + 1) * sizeof *at)))
 		return err_oom(e);
-	if (end_well(r, form, cut_lines(r->text + r->at, f, (size_t)b->schema->nfields, at)) && look_well(r, form))
+	if (end_well(r, form, cut_lines(r->text + r->at, f, at)) && look_well(r, form))
 		b->lines = (struct text_lines){ r->text + r->at, at };
 	return 0;
 }

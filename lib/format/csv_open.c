@@ -258,7 +258,9 @@ static int mark_binary(struct reader *r, const char *fields, const struct schema
 
 	if (!(r->binary = arena_calloc(&r->arena, (size_t)text->nfields, sizeof(bool))) ||
 	    !(r->wants = arena_new(&r->arena, struct csv_wants)) ||
-	    !(r->wants->unwanted = arena_calloc(&r->arena, (size_t)text->nfields, sizeof(bool))))
+	    !(r->wants->unwanted = arena_calloc(&r->arena, (size_t)text->nfields, sizeof(bool))) ||
+	    !(r->wants->keep.gaps = arena_array(&r->arena, int, (size_t)text->nfields)) ||
+	    !(r->wants->keep.slots = arena_array(&r->arena, int, (size_t)text->nfields)))
 		return err_oom(e);
 	if (!fields)
 		return 0;

@@ -125,12 +125,12 @@ static enum line_end end_of(const uint8_t *text, const struct fields *f, size_t 
 	return text[at] == '\n' ? LINE_LF : LINE_USUAL;
 }
 
-int csv_line_ends(struct origin *o, const struct fields *f, int ncols, enum line_end usual, struct arena *a, struct err *e)
+int csv_line_ends(struct origin *o, const struct fields *f, enum line_end usual, struct arena *a, struct err *e)
 {
 	uint8_t *ends = NULL;
 
 	for (int64_t r = 0; r < f->nrows && !(f->lf && usual == LINE_LF); r++) {
-		enum line_end end = end_of(o->text, f, (size_t)(r + 1) * (size_t)ncols - 1);
+		enum line_end end = end_of(o->text, f, (size_t)(r + 1) * f->stride - 1);
 
 		if (end == LINE_USUAL || end == usual)
 			continue;

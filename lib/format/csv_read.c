@@ -217,7 +217,7 @@ static int make_batch(struct reader *r, struct err *e)
 	};
 	if ((rc = csv_origin(&b->origin, &r->d, b->schema->nfields, r->line, &b->arena, e)) < 0)
 		return rc;
-	if ((rc = csv_line_ends(&b->origin, f, b->schema->nfields, r->eol, &b->arena, e)) < 0)
+	if ((rc = csv_line_ends(&b->origin, f, r->eol, &b->arena, e)) < 0)
 		return rc;
 	if (!(b->origin.name = arena_strdup(&b->arena, str_of(in_name(r->in)))))
 		return err_oom(e);
@@ -249,8 +249,8 @@ static void step_over(struct reader *r)
 int csv_scan_text(struct reader *r, struct err *e)
 {
 	bool pad = r->on_bad == BAD_NULL;
-	int rc = csv_scan(&r->d, r->text + r->at, r->n - r->at, r->last, r->source.schema->nfields, pad, &r->fields, &r->fault,
-			  e);
+	int rc = csv_scan(&r->d, r->text + r->at, r->n - r->at, r->last, r->source.schema->nfields, pad, &r->wants->keep, &r->fields,
+			  &r->fault, e);
 	size_t base = r->at;
 
 	if (rc < 0)
@@ -344,6 +344,9 @@ void csv_want(struct source *s, const bool *cols, const struct line_form *lines)
 		r->wants->form = *lines;
 	else if (lines)
 		memset(r->wants->unwanted, 0, (size_t)s->schema->nfields);
+	csv_keep_wanted(&r->wants->keep, r->wants->unwanted, s->schema->nfields);
+	if (r->wants->lines && lines->end != LINE_LF) /* values may be wanted where there are no such lines */
+		r->wants->keep.n = 0;
 }
 
 void csv_close(struct source *s)

@@ -10,6 +10,7 @@ struct csv_wants {
 	bool *unwanted;       /* a column: its values are not; where there are lines, if those are asked for */
 	bool lines;
 	struct line_form form;
+	struct csv_keep keep; /* what is to be found for that */
 };
 
 struct reader {

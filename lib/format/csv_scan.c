@@ -295,19 +295,21 @@ int csv_scan_careful(const struct dialect *d, const uint8_t *text, size_t n, boo
 			rc = take_record(d, text, n, last, pad, &c, fault);
 		}
 	}
+	f->stride = (size_t)ncols;
+	f->slots = NULL;
 	f->begin1 = f->space[0];
 	f->end = f->space[1];
 	return rc < 0 ? err_oom(e) : 0;
 }
 
-int csv_scan(const struct dialect *d, const uint8_t *text, size_t n, bool last, int ncols, bool pad, struct fields *f,
-	     struct fault_at *fault, struct err *e)
+int csv_scan(const struct dialect *d, const uint8_t *text, size_t n, bool last, int ncols, bool pad, const struct csv_keep *keep,
+	     struct fields *f, struct fault_at *fault, struct err *e)
 {
 	bool nomem = false;
 
 	f->padded.n = 0;
 	*fault = (struct fault_at){ FAULT_NONE, 0, 0, 0 };
-	if (ncols > 0 && csv_scan_quick(d, text, n, ncols, VECTORS_BEST, f, &nomem) && (f->nrows || !last))
+	if (ncols > 0 && csv_scan_quick(d, text, n, ncols, keep, VECTORS_BEST, f, &nomem) && (f->nrows || !last))
 		return 0;
 	if (nomem)
 		return err_oom(e);

@@ -10,10 +10,10 @@ static struct str raw_row(const struct reader *r, int64_t i)
 {
 	const char *text = (const char *)r->text + r->at;
 	const struct fields *f = &r->fields;
-	size_t ncols = (size_t)r->source.schema->nfields, first = (size_t)i * ncols;
+	size_t first = (size_t)i * f->stride;
 	size_t begin = f->begin1[first] == FIELD_ABSENT ? 0 : f->begin1[first] + 1u, end = begin;
 
-	for (size_t k = 0; k < ncols; k++)
+	for (size_t k = 0; k < f->stride; k++)
 		if (f->begin1[first + k] != FIELD_ABSENT)
 			end = f->end[first + k];
 	end -= f->cr && end > begin && text[end - 1] == '\r';

@@ -229,7 +229,7 @@ TEST(scanners_agree)
 		     k++) /* regular from the start to somewhere, or nothing is compared */
 			if (text[k] == ',' || text[k] == '\n' || text[k] == '\r')
 				text[k] = fields++ % (size_t)ncols ? ',' : '\n';
-		if (!csv_scan_quick(&d, text, n, ncols, (enum vectors)(round % 3), &quick, &nomem))
+		if (!csv_scan_quick(&d, text, n, ncols, NULL, (enum vectors)(round % 3), &quick, &nomem))
 			continue;
 		answered++;
 		CHECK_I64(csv_scan_careful(&d, text, n, false, ncols, false, &careful, &fault, &e), 0);
@@ -247,6 +247,52 @@ TEST(scanners_agree)
 	CHECK(answered > 3000 && answered < 29000);
 	fields_free(&quick);
 	fields_free(&careful);
+}
+
+/* The fields of columns that are wanted are the same whether those of the others are found or not. */
+TEST(some_fields_are_those_of_all)
+{
+	enum { COLS = 12 };
+	const struct dialect d = { ',', '"', -1, -1, { "", 0 }, INT64_MAX };
+	struct fields all = { 0 }, some = { 0 };
+	int slots[COLS], gaps[COLS], fewer = 0;
+	struct csv_keep keep = { .slots = slots, .gaps = gaps };
+
+	for (int round = 0; round < 20000; round++) {
+		uint8_t text[6000 + TEXT_SLACK] = { 0 };
+		size_t n = below(round % 50 ? 400 : 6000);
+		int ncols = 1 + (int)below(COLS), sparse = 1 + (int)below(12);
+		bool unwanted[COLS], found, nomem;
+
+		for (int i = 0; i < ncols; i++)
+			unwanted[i] = below(6) > 0;
+		for (size_t k = 0, fields = 1; k < n; k++) {
+			text[k] = below((uint32_t)sparse) ? 'x' : fields++ % (size_t)ncols ? ',' : '\n';
+			if (below(20000) == 0)
+				text[k] = (uint8_t)"\"\r,\n\xc3"[below(5)];
+		}
+		csv_keep_wanted(&keep, unwanted, ncols);
+		found = csv_scan_quick(&d, text, n, ncols, NULL, VECTORS_NONE, &all, &nomem);
+		CHECK_I64(csv_scan_quick(&d, text, n, ncols, &keep, (enum vectors)(round % 3), &some, &nomem), found);
+		if (!found)
+			continue;
+		CHECK(some.nrows == all.nrows && some.used == all.used && some.lines == all.lines && some.suspect == all.suspect);
+		fewer += some.slots && all.nrows > 1;
+		for (int64_t r = 0; r < all.nrows; r++)
+			for (int i = 0; i < ncols; i++) {
+				size_t at = (size_t)r * some.stride, in_all = (size_t)(r * ncols + i);
+
+				if (some.slots && unwanted[i])
+					continue;
+				CHECK_I64(some.begin1[at + fields_begin(&some, i)], all.begin1[in_all]);
+				CHECK_I64(some.end[at + fields_end(&some, i)], all.end[in_all]);
+			}
+	}
+#if defined(__x86_64__)
+	CHECK(fewer > 1000 || !__builtin_cpu_supports("bmi2") || __builtin_cpu_is("znver1") || __builtin_cpu_is("znver2"));
+#endif
+	fields_free(&all);
+	fields_free(&some);
 }
 
 /* Text read and written again, its lines copied where that can be or every value written anew; *copied: batches of lines. Batches are
@@ -339,6 +385,6 @@ TEST(lines_are_what_would_be_written)
 int main(void)
 {
 	return RUN_TABLE(T1(small_tables), T1(large_plain_table), T1(large_nasty_table), T1(one_column), T1(many_columns),
-			 T1(escapes_and_no_quotes), T1(null_text_and_delimiters), T1(without_header), T1(scanners_agree),
+			 T1(escapes_and_no_quotes), T1(null_text_and_delimiters), T1(without_header), T1(scanners_agree), T1(some_fields_are_those_of_all),
 			 T1(lines_are_what_would_be_written));
 }
