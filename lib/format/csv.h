@@ -19,6 +19,7 @@ int dialect_read(const struct read_opts *o, char delimiter, struct dialect *ret,
 /* The separators of a record that are looked for: separator i ends field i. Of the others it is known only that they are there. */
 struct csv_keep {
 	int n;       /* of them; 0: all */
+	bool plain;  /* where the text has quotes or CRs: all */
 	int first;   /* the first one's number */
 	int *gaps;   /* [n]: from one to the next, from the last to the first of the next record */
 	int *slots;  /* [ncols]: how many come before separator i */
@@ -39,7 +40,8 @@ struct fields {
 	bool quotes;    /* fields may begin with a quote */
 	bool cr;        /* the last field of a record may be followed by a CR that its span includes */
 	bool lf;        /* all records are known to end with LF */
-	bool suspect;   /* some byte is not ASCII; when the text has been looked at: it is not UTF-8 */
+	bool ascii;     /* every byte is known to be */
+	bool suspect;   /* set by csv_scan(): the records are not UTF-8 */
 	size_t used;    /* bytes of the records, terminators included */
 	int64_t lines;  /* line ends in them */
 	int64_t lead;   /* line ends before the first record: blank lines, comments */
@@ -86,7 +88,7 @@ struct fault_at {
 /* Finds the fields of the complete records of text[0 .. n), n < UINT32_MAX - 1. `last`: the input ends at n, so that the last
  * record needs no line end. With `pad`, records of the wrong length are cut or filled with absent fields, and fields with
  * something behind their closing quote are absent, instead of being faults. A fault stops the scan: the records before it are
- * in *f. Where all is ASCII, without quotes, and lines end with LF, only the separators in `keep` (NULL: all) may be in *f. */
+ * in *f. Where all is well, only the separators in `keep` (NULL: all) may be in *f. */
 int csv_scan(const struct dialect *d, const uint8_t *text, size_t n, bool last, int ncols, bool pad, const struct csv_keep *keep,
 	     struct fields *f, struct fault_at *fault, struct err *e) nodiscard;
 

@@ -1,7 +1,6 @@
 /* The rows of a batch as lines of the text that they came from, for a writer that would make the same bytes of their values: where
  * the quick scanner has found plain records, it remains to see that each ends as the writer ends lines and that no value is quoted
  * without need. */
-#include "lib/base/utf8.h"
 #include "lib/format/csv_reader.h"
 
 bool csv_lines_fit(const struct reader *r, const struct line_form *form)
@@ -61,7 +60,7 @@ static bool look_well(const struct reader *r, const struct line_form *form)
 	const struct fields *f = &r->fields;
 	const uint8_t *text = r->text + r->at;
 
-	return (!f->suspect || (form->any_start && utf8_valid(text, f->used))) &&
+	return (f->ascii || (form->any_start && !f->suspect)) &&
 	       (!f->quotes || minimally_quoted(&r->d, text, f, (size_t)r->source.schema->nfields * (size_t)f->nrows));
 }
 

@@ -3,7 +3,6 @@
  * `text[at .. n)` is what has been read and not yet been made into rows; it always begins at a record. The text lives in a
  * batch of its own, the carrier, which the batches made from it keep alive: places are found in it when there is an error. A
  * record that cannot be taken ends its batch, so that rows, lines and text of a batch always run together. */
-#include "lib/base/utf8.h"
 #include "lib/format/csv_reader.h"
 
 #include "lib/table/badlog.h"
@@ -223,7 +222,6 @@ static int make_batch(struct reader *r, struct err *e)
 		return err_oom(e);
 	if ((rc = csv_lines(r, b, e)) < 0)
 		return rc;
-	f->suspect = f->suspect && !utf8_valid(r->text + r->at, f->used);
 	unwanted = b->lines.at || !r->wants->lines ? r->wants->unwanted : NULL;
 	if ((rc = csv_fill(&r->d, r->text + r->at, f, unwanted, b, e)) < 0)
 		return rc;
@@ -345,7 +343,8 @@ void csv_want(struct source *s, const bool *cols, const struct line_form *lines)
 	else if (lines)
 		memset(r->wants->unwanted, 0, (size_t)s->schema->nfields);
 	csv_keep_wanted(&r->wants->keep, r->wants->unwanted, s->schema->nfields);
-	if (r->wants->lines && lines->end != LINE_LF) /* values may be wanted where there are no such lines */
+	r->wants->keep.plain = r->wants->lines;
+	if (r->wants->lines && (lines->end != LINE_LF || !lines->any_start)) /* there may be none, and values are wanted instead */
 		r->wants->keep.n = 0;
 }
 

@@ -6,6 +6,8 @@
  * empty line is no record, unless there is just one column: then it is a record whose field is empty. */
 #include "lib/format/csv.h"
 
+#include "lib/base/utf8.h"
+
 #include <stdlib.h>
 
 void fields_free(struct fields *f)
@@ -282,7 +284,7 @@ int csv_scan_careful(const struct dialect *d, const uint8_t *text, size_t n, boo
 	f->used = 0;
 	f->irregular = f->cr = f->lf = false;
 	f->quotes = d->quote >= 0;
-	f->suspect = true;
+	f->ascii = false;
 	*fault = (struct fault_at){ FAULT_NONE, 0, 0, 0 };
 	while (rc > 0 && f->used < n) {
 		if (csv_is_comment(d, text, n, f->used)) {
@@ -305,15 +307,18 @@ int csv_scan_careful(const struct dialect *d, const uint8_t *text, size_t n, boo
 int csv_scan(const struct dialect *d, const uint8_t *text, size_t n, bool last, int ncols, bool pad, const struct csv_keep *keep,
 	     struct fields *f, struct fault_at *fault, struct err *e)
 {
-	bool nomem = false;
+	bool nomem = false, quick = ncols > 0 && csv_scan_quick(d, text, n, ncols, keep, VECTORS_BEST, f, &nomem) && (f->nrows || !last);
 
-	f->padded.n = 0;
-	*fault = (struct fault_at){ FAULT_NONE, 0, 0, 0 };
-	if (ncols > 0 && csv_scan_quick(d, text, n, ncols, keep, VECTORS_BEST, f, &nomem) && (f->nrows || !last))
-		return 0;
 	if (nomem)
 		return err_oom(e);
-	return csv_scan_careful(d, text, n, last, ncols, pad, f, fault, e);
+	f->padded.n = 0;
+	*fault = (struct fault_at){ FAULT_NONE, 0, 0, 0 };
+	if (!quick && csv_scan_careful(d, text, n, last, ncols, pad, f, fault, e) < 0)
+		return -e->status;
+	f->suspect = !f->ascii && !utf8_valid(text, f->used);
+	if (f->suspect && f->slots) /* to be found in any field */
+		return csv_scan(d, text, n, last, ncols, pad, NULL, f, fault, e);
+	return 0;
 }
 
 size_t csv_unquote(const struct dialect *d, struct str raw, uint8_t *dst)

@@ -6,8 +6,7 @@
  * not, or a record has another number of fields, or lines end in other ways than LF or CRLF, the answer is false and the
  * careful scanner decides.
  *
- * Where few columns are wanted of text without quotes, their separators alone become positions: the masks' bits are counted, and the
- * n-th one is found by depositing a bit (Pandey, Bender, Johnson, "A fast x86 implementation of select", 2017). */
+ * Where few columns are wanted, their separators alone become positions: the masks' bits are counted, and the n-th one is found by depositing a bit (Pandey, Bender, Johnson, "A fast x86 implementation of select", 2017). */
 #include "lib/format/csv.h"
 
 #include <stdlib.h>
@@ -146,6 +145,10 @@ struct carry {
 	uint64_t closed, cr; /* 1: it was a closing quote; an unquoted CR */
 	uint64_t bad;        /* some bit: the text is not plain */
 	uint64_t any_quote, any_cr;
+	int64_t seps, lines; /* so far */
+	const struct csv_keep *keep; /* NULL: all separators */
+	int kept;            /* the number among keep's of the one that is looked for, */
+	int64_t next;        /* and of the separators that come before it in the next block */
 };
 
 static inline uint64_t prefix_xor(uint64_t m)
@@ -195,61 +198,97 @@ static inline uint32_t *put_positions(uint32_t *to, uint64_t m, uint32_t base)
 	return end;
 }
 
-/* Appends the separators' positions of one window; returns the new end. */
-static inline __attribute__((always_inline)) uint32_t *flatten(struct masks *m, size_t nblocks, uint32_t base, uint32_t *to,
-							       int64_t *nlines, struct carry *c)
+/* A block's masks without what is quoted; what is found is noted in *c. */
+static inline __attribute__((always_inline)) struct masks take_block(const struct masks *m, struct carry *c)
 {
-	for (size_t b = 0; b < nblocks; b++, base += BLOCK) {
-		struct masks x = m[b];
+	struct masks x = *m;
 
-		if (x.quote | c->inside | c->closed) {
-			apply_quotes(&x, c);
-		} else {
-			c->boundary = (x.sep | x.lf | x.cr) >> 63;
-		}
-		c->bad |= (x.cr << 1 | c->cr) & ~x.lf; /* a CR without its LF */
-		c->cr = x.cr >> 63;
-		c->any_cr |= x.cr;
-		*nlines += __builtin_popcountll(x.lf);
+	if (x.quote | c->inside | c->closed) {
+		apply_quotes(&x, c);
+	} else {
+		c->boundary = (x.sep | x.lf | x.cr) >> 63;
+	}
+	c->bad |= (x.cr << 1 | c->cr) & ~x.lf; /* a CR without its LF */
+	c->cr = x.cr >> 63;
+	c->any_cr |= x.cr;
+	c->lines += __builtin_popcountll(x.lf);
+	return x;
+}
+
+/* Appends the separators' positions of one window; returns the new end. */
+static inline __attribute__((always_inline)) uint32_t *flatten(const struct masks *m, size_t nblocks, uint32_t base, uint32_t *to,
+							       struct carry *c)
+{
+	uint32_t *from = to;
+
+	for (size_t b = 0; b < nblocks; b++, base += BLOCK) {
+		struct masks x = take_block(&m[b], c);
+
 		to = put_positions(to, x.sep | x.lf, base);
 	}
+	c->seps += to - from;
 	return to;
 }
 
-static uint32_t *flatten_any(struct masks *m, size_t nblocks, uint32_t base, uint32_t *to, int64_t *nlines, struct carry *c)
+static uint32_t *flatten_any(const struct masks *m, size_t nblocks, uint32_t base, uint32_t *to, struct carry *c)
 {
-	return flatten(m, nblocks, base, to, nlines, c);
+	return flatten(m, nblocks, base, to, c);
 }
 
 #if defined(__x86_64__)
-AVX2 static uint32_t *flatten_avx2(struct masks *m, size_t nblocks, uint32_t base, uint32_t *to, int64_t *nlines,
-				   struct carry *c)
+AVX2 static uint32_t *flatten_avx2(const struct masks *m, size_t nblocks, uint32_t base, uint32_t *to, struct carry *c)
 {
-	return flatten(m, nblocks, base, to, nlines, c);
+	return flatten(m, nblocks, base, to, c);
+}
+
+/* The positions of those that are kept. The n-th bit of a mask is found by depositing a single one among the mask's. */
+AVX2 static uint32_t *select_bmi2(const struct masks *m, size_t nblocks, uint32_t base, uint32_t *to, struct carry *c)
+{
+	const struct csv_keep *keep = c->keep;
+	int64_t next = c->next;
+	int kept = c->kept;
+
+	for (size_t b = 0; b < nblocks; b++, base += BLOCK) {
+		struct masks x = take_block(&m[b], c);
+		uint64_t seps = x.sep | x.lf;
+		int64_t count = __builtin_popcountll(seps);
+
+		for (; next < count; next += keep->gaps[kept], kept = kept + 1 == keep->n ? 0 : kept + 1)
+			*to++ = base + (uint32_t)__builtin_ctzll(_pdep_u64(1ull << next, seps));
+		next -= count;
+		c->seps += count;
+	}
+	c->next = next;
+	c->kept = kept;
+	return to;
 }
 #endif
 
-typedef uint32_t *flatten_fn(struct masks *m, size_t nblocks, uint32_t base, uint32_t *to, int64_t *nlines, struct carry *c);
+typedef uint32_t *flatten_fn(const struct masks *m, size_t nblocks, uint32_t base, uint32_t *to, struct carry *c);
 
-static void choose(enum vectors v, find_masks **find, flatten_fn **flat)
+/* keep NULL: all separators, which it becomes where finding some is not worth it. */
+static void choose(enum vectors v, find_masks **find, flatten_fn **flat, const struct csv_keep **keep)
 {
+	bool some = false;
+
 	*flat = flatten_any;
 	*find = find_plain;
 #if defined(__x86_64__)
 	if (v != VECTORS_NONE)
 		*find = find_sse2;
 	if (v == VECTORS_BEST && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2")) {
+		some = *keep && !__builtin_cpu_is("znver1") && !__builtin_cpu_is("znver2"); /* to deposit takes these a cycle a bit */
 		*find = find_avx2;
-		*flat = flatten_avx2;
+		*flat = some ? select_bmi2 : flatten_avx2;
 	}
 #elif defined(__aarch64__)
 	if (v != VECTORS_NONE)
 		*find = find_neon;
 #endif
 	(void)v;
+	if (!some)
+		*keep = NULL;
 }
-
-/* ---- some of the separators ---- */
 
 void csv_keep_wanted(struct csv_keep *k, const bool *unwanted, int ncols)
 {
@@ -264,54 +303,6 @@ void csv_keep_wanted(struct csv_keep *k, const bool *unwanted, int ncols)
 		k->gaps[i] = (i + 1 < k->n ? k->gaps[i + 1] : k->first + ncols) - k->gaps[i];
 	if (k->n * 3 > ncols * 2) /* finding one takes half as long again as taking the next one */
 		k->n = 0;
-}
-
-/* Where the search stands. */
-struct search {
-	const struct csv_keep *keep;
-	int at;              /* the next one of them */
-	int64_t next;        /* separators from the block's start to it */
-	int64_t seps, lines; /* in all blocks so far */
-	uint64_t odd;        /* some bit: a quote or a CR */
-};
-
-typedef uint32_t *select_fn(const struct masks *m, size_t nblocks, uint32_t base, uint32_t *to, struct search *s);
-
-#if defined(__x86_64__)
-/* The n-th bit of a mask: it is set where a single one is deposited among the mask's. */
-AVX2 static uint32_t *select_bmi2(const struct masks *m, size_t nblocks, uint32_t base, uint32_t *to, struct search *s)
-{
-	const int *gaps = s->keep->gaps;
-	int at = s->at, n = s->keep->n;
-	int64_t next = s->next;
-
-	for (size_t b = 0; b < nblocks; b++, base += BLOCK) {
-		uint64_t seps = m[b].sep | m[b].lf;
-		int64_t count = __builtin_popcountll(seps);
-
-		for (; next < count; next += gaps[at], at = at + 1 == n ? 0 : at + 1)
-			*to++ = base + (uint32_t)__builtin_ctzll(_pdep_u64(1ull << next, seps));
-		next -= count;
-		s->seps += count;
-		s->lines += __builtin_popcountll(m[b].lf);
-		s->odd |= m[b].quote | m[b].cr;
-	}
-	s->next = next;
-	s->at = at;
-	return to;
-}
-#endif
-
-/* NULL: it is not worth it. */
-static select_fn *choose_select(enum vectors v)
-{
-#if defined(__x86_64__)
-	if (v == VECTORS_BEST && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2") && !__builtin_cpu_is("znver1") &&
-	    !__builtin_cpu_is("znver2")) /* these take a cycle a bit */
-		return select_bmi2;
-#endif
-	(void)v;
-	return NULL;
 }
 
 static bool room(struct fields *f, size_t have, size_t more)
@@ -344,52 +335,32 @@ static size_t find_tail(find_masks *find, const struct needles *k, const uint8_t
 	return 1;
 }
 
-/* All positions into f->space[1], from entry 1 on; entry 0 stands for the byte before the text. SIZE_MAX: out of memory. */
-static size_t all_positions(const struct needles *k, const uint8_t *text, size_t n, enum vectors v, struct fields *f,
-			    int64_t *nlines, struct carry *c)
+/* What the reader will not want only some fields of. */
+static bool too_odd(const struct carry *c)
 {
-	struct masks m[WINDOW];
-	find_masks *find;
-	flatten_fn *flat;
-	size_t count = 1, blocks;
-
-	choose(v, &find, &flat);
-	for (size_t at = 0; at < n && !c->bad; at += blocks * BLOCK) {
-		blocks = (n - at) / BLOCK < WINDOW ? (n - at) / BLOCK : WINDOW;
-		if (!room(f, count, WINDOW * BLOCK + 8))
-			return SIZE_MAX;
-		f->suspect |= find(k, text + at, blocks, m);
-		if (blocks == 0)
-			blocks = find_tail(find, k, text + at, n - at, m, &f->suspect);
-		count = (size_t)(flat(m, blocks, (uint32_t)at, f->space[1] + count, nlines, c) - f->space[1]);
-	}
-	f->space[1][0] = UINT32_MAX;
-	return count - 1;
+	return c->keep && c->keep->plain && (c->any_quote | c->any_cr);
 }
 
-/* The same for those of `keep` alone; false: the text is not as simple as that. */
-static bool some_positions(const struct needles *k, const uint8_t *text, size_t n, const struct csv_keep *keep, select_fn *some,
-			   struct fields *f, struct search *s)
+/* Positions into f->space[1], from entry 1 on; entry 0 stands for the byte before the text. false: out of memory. */
+static bool find_positions(const struct needles *k, const uint8_t *text, size_t n, find_masks *find, flatten_fn *flat, struct fields *f,
+			   struct carry *c)
 {
 	struct masks m[WINDOW];
-	find_masks *find;
-	flatten_fn *flat;
 	size_t count = 1, blocks;
 	bool high = false;
 
-	choose(VECTORS_BEST, &find, &flat);
-	*s = (struct search){ .keep = keep, .next = keep->first };
-	for (size_t at = 0; at < n && !high && !s->odd; at += blocks * BLOCK) {
+	for (size_t at = 0; at < n && !c->bad && !too_odd(c); at += blocks * BLOCK) {
 		blocks = (n - at) / BLOCK < WINDOW ? (n - at) / BLOCK : WINDOW;
-		if (!room(f, count, WINDOW * BLOCK))
+		if (!room(f, count, WINDOW * BLOCK + 8))
 			return false;
-		high = find(k, text + at, blocks, m);
+		high |= find(k, text + at, blocks, m);
 		if (blocks == 0)
 			blocks = find_tail(find, k, text + at, n - at, m, &high);
-		count = (size_t)(some(m, blocks, (uint32_t)at, f->space[1] + count, s) - f->space[1]);
+		count = (size_t)(flat(m, blocks, (uint32_t)at, f->space[1] + count, c) - f->space[1]);
 	}
 	f->space[1][0] = UINT32_MAX;
-	return !high && !s->odd;
+	f->ascii = !high;
+	return true;
 }
 
 /* Every ncols-th separator, and no other, is a line end. */
@@ -419,23 +390,22 @@ static bool quick_enough(const struct dialect *d, const uint8_t *text, size_t n)
 	       (d->escape < 0 || d->escape == d->quote || !memchr(text, d->escape, n));
 }
 
-/* The index is in f->space[1]. Says whether it is one of `lines` records among `seps` separators, and completes it. */
-static bool complete(const uint8_t *text, int ncols, const struct csv_keep *keep, size_t seps, int64_t lines, const struct carry *c,
-		     struct fields *f)
+/* The index is in f->space[1]. Says whether it is one of whole records, and completes it. */
+static bool complete(const uint8_t *text, int ncols, const struct carry *c, struct fields *f)
 {
-	f->stride = (size_t)(keep ? keep->n : ncols);
-	f->slots = keep ? keep->slots : NULL;
+	f->stride = (size_t)(c->keep ? c->keep->n : ncols);
+	f->slots = c->keep ? c->keep->slots : NULL;
 	f->end = f->space[1] + 1;
 	f->begin1 = f->space[1];
-	if ((int64_t)(seps / (size_t)ncols) < lines || !check_records(text, f->end, f->stride, lines))
+	if (c->bad || c->seps / ncols < c->lines || !check_records(text, f->end, f->stride, c->lines))
 		return false;
-	f->nrows = lines;
+	f->nrows = c->lines;
 	f->irregular = false;
 	f->quotes = c->any_quote != 0;
 	f->cr = c->any_cr != 0;
 	f->lf = !f->cr;
-	f->used = lines ? f->end[(size_t)lines * f->stride - 1] + 1u : 0;
-	f->lines = c->any_quote ? count_lf(text, f->used) : lines;
+	f->used = f->nrows ? f->end[(size_t)f->nrows * f->stride - 1] + 1u : 0;
+	f->lines = f->quotes ? count_lf(text, f->used) : f->nrows;
 	f->lead = 0;
 	return true;
 }
@@ -444,19 +414,20 @@ bool csv_scan_quick(const struct dialect *d, const uint8_t *text, size_t n, int 
 		    struct fields *f, bool *nomem)
 {
 	struct needles k = { d->delimiter, (uint8_t)(d->quote >= 0 ? d->quote : 0), d->quote >= 0 };
-	select_fn *some = keep && keep->n ? choose_select(v) : NULL;
-	struct carry c = { .boundary = 1 };
-	struct search s;
-	int64_t nlines = 0;
-	size_t count;
+	struct carry c;
+	find_masks *find;
+	flatten_fn *flat;
 
 	*nomem = false;
 	if (n == 0 || !quick_enough(d, text, n))
 		return false;
-	f->suspect = false;
-	if (some && some_positions(&k, text, n, keep, some, f, &s))
-		return complete(text, ncols, keep, (size_t)s.seps, s.lines, &c, f);
-	count = all_positions(&k, text, n, v, f, &nlines, &c);
-	*nomem = count == SIZE_MAX;
-	return !*nomem && !c.bad && complete(text, ncols, NULL, count, nlines, &c, f);
+	if (keep && !keep->n)
+		keep = NULL;
+	do {
+		choose(v, &find, &flat, &keep);
+		c = (struct carry){ .boundary = 1, .keep = keep, .next = keep ? keep->first : 0 };
+		*nomem = !find_positions(&k, text, n, find, flat, f, &c);
+		keep = NULL;
+	} while (!*nomem && too_odd(&c));
+	return !*nomem && complete(text, ncols, &c, f);
 }
