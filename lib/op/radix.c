@@ -51,7 +51,7 @@ static bool next_words(struct entry *v, int64_t n, size_t depth)
 		if (i + 16 < n)
 			__builtin_prefetch(v[i + 16].row);
 		more |= key.n > depth;
-		v[i].word = key_word(key, depth);
+		v[i].word = key.n > depth ? word_at(key.p + depth, key.n - depth) : 0;
 	}
 	return more;
 }

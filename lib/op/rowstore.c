@@ -7,6 +7,7 @@
 
 #define FIRST_BLOCK ((size_t)64 << 10)
 #define STRIP 128  /* rows packed between two looks at the room left */
+#define SHORT 256  /* bytes that are not worth a call */
 #define AHEAD 12   /* rows whose memory is asked for in advance */
 
 enum { CODE_LONG = 253, CODE_NULL = 254 };
@@ -77,8 +78,8 @@ static int make_room(struct rowstore *s, size_t n, struct store_block **ret, str
 
 /* Packing. */
 
-/* `roomy`: 16 bytes can be read from `from` whatever n is. 16 can always be written. */
-static inline uint8_t *put_bytes(uint8_t *p, const void *from, size_t n, bool roomy)
+/* So many bytes can be read at `from`: n of them, or more. COPY_SLACK more than n can be written. */
+static inline uint8_t *put_bytes(uint8_t *p, const void *from, size_t n, size_t readable)
 {
 	uint32_t n32 = (uint32_t)n;
 
@@ -89,9 +90,9 @@ static inline uint8_t *put_bytes(uint8_t *p, const void *from, size_t n, bool ro
 		memcpy(p, &n32, 4);
 		p += 4;
 	}
-	if (n <= 16 && roomy)
-		memcpy(p, from, 16);
-	else if (n)
+	if (n <= SHORT && readable >= n + COPY_SLACK)
+		return copy_long(p, from, n);
+	if (n)
 		memcpy(p, from, n);
 	return p + n;
 }
@@ -201,7 +202,7 @@ static inline uint8_t *put_text(uint8_t *p, const struct column *c, int64_t i)
 {
 	int32_t at = c->offsets[i];
 
-	return put_bytes(p, c->values + at, (size_t)(c->offsets[i + 1] - at), at + 16 <= c->offsets[c->length]);
+	return put_bytes(p, c->values + at, (size_t)(c->offsets[i + 1] - at), (size_t)(c->offsets[c->length] - at));
 }
 
 static uint8_t *put_column(uint8_t *p, const struct column *c, int64_t i, const uint8_t **nested)
@@ -210,7 +211,7 @@ static uint8_t *put_column(uint8_t *p, const struct column *c, int64_t i, const 
 
 	if (is_nested(c->type)) {
 		memcpy(&n, *nested, 4);
-		p = put_bytes(p, *nested + 4, n, false);
+		p = put_bytes(p, *nested + 4, n, n);
 		*nested += 4 + n;
 		return p;
 	}
@@ -246,7 +247,7 @@ static uint8_t *pack_row(const struct rowstore *s, const struct batch *b, int64_
 {
 	const uint8_t *nested = s->nested.p;
 	struct str key = keys_at(k, i);
-	uint8_t *p = put_bytes(row + 4, key.p, key.n, k->offsets[i] + 16 <= k->offsets[k->n]);
+	uint8_t *p = put_bytes(row + 4, key.p, key.n, k->offsets[k->n] - k->offsets[i]);
 	uint32_t size;
 
 	for (int c = 0; c < s->schema->nfields; c++) {
@@ -257,6 +258,13 @@ static uint8_t *pack_row(const struct rowstore *s, const struct batch *b, int64_
 	size = (uint32_t)(p - row);
 	memcpy(row, &size, 4);
 	return p;
+}
+
+static inline uint64_t first_word(const struct keys *k, int64_t i)
+{
+	struct str key = keys_at(k, i);
+
+	return k->offsets[k->n] - k->offsets[i] >= 8 ? word_at(key.p, key.n) : key_word(key, 0);
 }
 
 /* Where the next row of a block starts. */
@@ -293,7 +301,7 @@ static int add_strip(struct rowstore *s, const struct batch *b, const uint32_t *
 		uint8_t *to = next_row(s, block);
 
 		block->n = (size_t)(pack_row(s, b, row, k, to) - block->p);
-		ret[i] = (struct entry){ key_word(keys_at(k, row), 0), to };
+		ret[i] = (struct entry){ first_word(k, row), to };
 	}
 	return 0;
 }

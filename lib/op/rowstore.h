@@ -112,15 +112,21 @@ static inline struct str row_text(const uint8_t *row)
 	return (struct str){ (const char *)p, n };
 }
 
-/* The first 8 bytes of a row's key: a load, where ROW_PADDING bytes may be read behind it. */
+/* The first 8 bytes of a key of n bytes, of which 8 may be read in any case. */
+static inline uint64_t word_at(const void *key, size_t n)
+{
+	uint64_t w;
+
+	memcpy(&w, key, 8);
+	w = __builtin_bswap64(w);
+	return n >= 8 ? w : n ? w & ~(uint64_t)0 << (64 - 8 * n) : 0;
+}
+
 static inline uint64_t row_word(const uint8_t *row)
 {
 	struct str key = row_key(row);
-	uint64_t w;
 
-	memcpy(&w, key.p, 8);
-	w = __builtin_bswap64(w);
-	return key.n >= 8 ? w : key.n ? w & ~(uint64_t)0 << (64 - 8 * key.n) : 0;
+	return word_at(key.p, key.n);
 }
 
 static inline struct entry row_entry(const uint8_t *row)
