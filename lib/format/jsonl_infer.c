@@ -128,6 +128,7 @@ static int emit(const struct infer *x, const struct jsonl_node *o, struct schema
 /* Declared columns that the sample does not have: later records may; if there are none, it is a mistake. */
 static int emit_declared(const struct infer *x, struct schema *s, bool complete)
 {
+	bool any = s->nfields;
 	int rc;
 
 	for (int i = 0; i < x->declared->n; i++) {
@@ -135,7 +136,7 @@ static int emit_declared(const struct infer *x, struct schema *s, bool complete)
 
 		if (schema_find(s, d->name) >= 0)
 			continue;
-		if (complete && s->nfields)
+		if (complete && any)
 			return schema_no_field(s, d->name, x->e);
 		if ((rc = schema_add_field(s, d, x->e)) < 0)
 			return rc;

@@ -40,9 +40,11 @@ static struct key alternative(const struct join *j, int a)
 	return k;
 }
 
-/* Makes both sides' keys comparable; with `any` every left field with the one on the right. */
+/* Makes both sides' keys comparable; with `any` every left field with the one on the right: in the exact encoding, all of them, if one
+ * needs that. */
 static int match_keys(struct join *j, const struct schema *l, const struct schema *r, struct err *e)
 {
+	bool exact = false;
 	int rc = 0;
 
 	if (!j->opts.any)
@@ -51,9 +53,11 @@ static int match_keys(struct join *j, const struct schema *l, const struct schem
 		struct key k = alternative(j, a);
 
 		rc = key_match(&k, l, &j->key[RIGHT], r, e);
+		exact |= j->key[RIGHT].parts[0].exact;
 	}
 	for (int a = 0; a < j->nalts; a++)
-		j->key[LEFT].parts[a].exact |= j->key[RIGHT].parts[0].exact;
+		j->key[LEFT].parts[a].exact = exact;
+	j->key[RIGHT].parts[0].exact = exact;
 	return rc;
 }
 

@@ -297,7 +297,7 @@ static int check_order(struct feed *f, const struct batch *b, struct err *e)
 	int rc;
 
 	k.n = f->n;
-	if ((rc = order_check(f->order, &k, false, &wrong, e)) < 0 || wrong < 0)
+	if ((rc = order_check(f->order, &k, NULL, false, &wrong, e)) < 0 || wrong < 0)
 		return rc;
 	order_error(f->order, b, wrong, f->j->opts.asof ? &f->j->on[f->side] : &f->j->key[f->side], ST_DATA, &f->failure);
 	err_hint(&f->failure, "its metadata stook.sorted says otherwise: sort this input again");

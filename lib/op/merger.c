@@ -152,7 +152,7 @@ static int cursor_load(struct merger *m, struct cursor *c, struct err *e)
 	c->at = c->n = 0;
 	if (b->nrows == 0)
 		return 0;
-	if ((rc = encode(m, c, &b, e)) < 0 || (rc = order_check(&c->order, &c->keys, false, &wrong, e)) < 0)
+	if ((rc = encode(m, c, &b, e)) < 0 || (rc = order_check(&c->order, &c->keys, NULL, false, &wrong, e)) < 0)
 		return rc;
 	if (wrong >= 0) {
 		order_error(&c->order, b, wrong, m->key, ST_DATA, e);

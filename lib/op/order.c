@@ -7,30 +7,29 @@ void order_free(struct order *o)
 	o->any = false;
 }
 
-int order_check(struct order *o, const struct keys *k, bool strict, int64_t *ret, struct err *e)
+int order_check(struct order *o, const struct keys *k, const uint8_t *skip, bool strict, int64_t *ret, struct err *e)
 {
-	struct str last = buf_view(&o->last);
-	int64_t i = 0;
+	struct str last = buf_view(&o->last), before = last;
 
 	*ret = -1;
-	if (k->n == 0)
-		return 0;
-	if (!o->any)
-		last = keys_at(k, i++);
-	o->any = true;
-	for (; i < k->n; i++) {
+	for (int64_t i = 0; i < k->n && *ret < 0; i++) {
 		struct str key = keys_at(k, i);
-		int c = str_cmp(last, key);
+		int c;
 
+		if (skip && bit_get(skip, i))
+			continue;
+		c = o->any ? str_cmp(last, key) : -1;
 		if (c > 0 || (strict && c == 0)) {
 			*ret = i;
 			o->repeated = c == 0;
-			break;
 		}
+		o->any = true;
 		last = key;
 	}
+	if (last.p == before.p)
+		return 0;
 	o->last.n = 0;
-	return buf_str(&o->last, keys_at(k, k->n - 1)) ? err_oom(e) : 0;
+	return buf_str(&o->last, last) ? err_oom(e) : 0;
 }
 
 int order_error(const struct order *o, const struct batch *b, int64_t row, const struct key *key, enum status status, struct err *e)

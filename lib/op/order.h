@@ -13,9 +13,9 @@ struct order { /* zeroed: nothing seen yet */
 
 void order_free(struct order *o);
 
-/* Compares the keys of the next rows with their predecessors. *ret = the first row that is smaller than the one before it (with
- * `strict`: not greater), or -1. */
-int order_check(struct order *o, const struct keys *k, bool strict, int64_t *ret, struct err *e) nodiscard;
+/* Compares the keys of the next rows with their predecessors; rows whose bits are set in `skip` (NULL: none) do not count. *ret = the
+ * first row that is smaller than the one before it (with `strict`: not greater), or -1. */
+int order_check(struct order *o, const struct keys *k, const uint8_t *skip, bool strict, int64_t *ret, struct err *e) nodiscard;
 
 /* Fills *e with `status`: row `row` of b, which order_check() found, is out of order by the key. Returns -status. */
 int order_error(const struct order *o, const struct batch *b, int64_t row, const struct key *key, enum status status, struct err *e);

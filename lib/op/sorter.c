@@ -459,7 +459,7 @@ int sort_merge_open(struct source **from, int n, const struct sort_opts *o, stru
 
 static int check_batch(struct order *order, const struct key *key, const struct sort_opts *o, struct batch *b, struct arena *a, struct err *e)
 {
-	struct bad_values bad = { .policy = o->on_bad == BAD_SKIP ? BAD_NULL : o->on_bad, .bad_row = -1 };
+	struct bad_values bad = bad_values_of(o->on_bad);
 	struct keys keys;
 	int64_t wrong;
 	int rc;
@@ -467,10 +467,12 @@ static int check_batch(struct order *order, const struct key *key, const struct 
 	if ((rc = keys_encode(key, b, &bad, a, &keys, e)) < 0)
 		return rc;
 	if (bad.bad_row >= 0)
-		return -e->status;
-	if ((rc = bad_values_done(&bad, b, e)) < 0 || (rc = order_check(order, &keys, o->unique, &wrong, e)) < 0)
+		keys.n = bad.bad_row;
+	if ((rc = bad_values_done(&bad, b, e)) < 0 || (rc = order_check(order, &keys, bad.skip, o->unique, &wrong, e)) < 0)
 		return rc;
-	return wrong < 0 ? 0 : order_error(order, b, wrong, key, ST_NO, e);
+	if (wrong >= 0)
+		return order_error(order, b, wrong, key, ST_NO, e);
+	return bad.bad_row >= 0 ? -e->status : 0;
 }
 
 int sort_check(struct source *from, const struct sort_opts *o, struct err *e)
