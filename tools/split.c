@@ -258,6 +258,7 @@ const struct tool tool_split = {
 		"--manifest appears last: where it is, all parts are. It holds an object with the mode, the keys, the seed, the number of\n"
 		"records, and for each part its name, file (or command), rows, bytes as written and their XXH3 digest of 128 bits, as\n"
 		"xxh128sum prints it.\n",
+	.own_files = true,
 	.groups = groups,
 	.size = sizeof(struct split_args),
 	.defaults = defaults,

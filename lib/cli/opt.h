@@ -120,6 +120,7 @@ struct tool {
 	int (*describe)(struct buf *b); /* appends more mdoc to it (map: its functions), 0 or -1; NULL: nothing */
 	int (*list)(struct buf *b); /* appends more to --help (reduce: its aggregates), 0 or -1; NULL: nothing */
 	int leading;                /* operands before the files (map: 1, its program) */
+	bool own_files;             /* standard output is not where it writes to */
 	const struct opt *const *groups; /* NULL terminated; the tool's own first */
 	size_t size;                /* of its argument struct */
 	void (*defaults)(void *args);                         /* NULL: all zero */

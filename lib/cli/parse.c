@@ -303,10 +303,9 @@ static int set_on_bad(struct common *c, struct err *e)
 	return 0;
 }
 
-/* --compress and -j into the struct that outputs read. */
+/* --compress into the struct that outputs read. */
 static int set_packing(struct common *c, struct err *e)
 {
-	c->write.packing.threads = cli_threads(c);
 	c->write.compress = c->compress != NULL;
 	return c->compress ? packing_parse(str_of(c->compress), "--compress", &c->write.packing, e) : 0;
 }
@@ -321,6 +320,20 @@ static int set_output(struct common *c, struct err *e)
 	if (c->output && c->read.side && strcmp(c->output, c->read.side) == 0)
 		return err_set(e, ST_USAGE, "--on-bad side= and --output name the same file, \"%s\"", c->output);
 	return 0;
+}
+
+/* All arguments, also behind a mistake: what the output would have been counts even then (output_abandon()). The first one is told. */
+static int parse_all(struct parser *p, struct err *e)
+{
+	struct err later;
+	int first = 0, rc;
+
+	for (p->i = 1; p->i < p->argc; p->i++)
+		if ((rc = parse_one(p, first ? &later : e)) < 0 && !first)
+			first = rc;
+	if ((rc = set_packing(p->common, first ? &later : e)) < 0 && !first)
+		first = rc;
+	return first;
 }
 
 int opt_parse(const struct tool *t, int argc, char **argv, void *args, struct err *e)
@@ -340,17 +353,15 @@ int opt_parse(const struct tool *t, int argc, char **argv, void *args, struct er
 	p.common->state = arena_new(&p.common->arena, struct run_state);
 	if (!p.common->operands || !p.common->parsed || !p.common->state)
 		return err_oom(e);
-	for (p.i = 1; p.i < argc; p.i++)
-		if ((rc = parse_one(&p, e)) < 0)
-			return rc;
-	if (p.common->help || p.common->version)
-		return 0;
+	rc = parse_all(&p, e);
+	if (rc < 0 || p.common->help || p.common->version)
+		return rc;
 	if (!p.common->memory)
 		p.common->memory = limits_memory() / 4;
 	p.common->write.comment = p.common->read.comment;
 	p.common->read.threads = p.common->threads > 0 ? (int)p.common->threads : limits_threads();
-	if ((rc = set_on_bad(p.common, e)) < 0 || (rc = bad_check(p.common, e)) < 0 || (rc = set_packing(p.common, e)) < 0 ||
-	    (rc = set_output(p.common, e)) < 0)
+	p.common->write.packing.threads = cli_threads(p.common);
+	if ((rc = set_on_bad(p.common, e)) < 0 || (rc = bad_check(p.common, e)) < 0 || (rc = set_output(p.common, e)) < 0)
 		return rc;
 	return t->check ? t->check(args, e) : 0;
 }

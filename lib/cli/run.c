@@ -170,6 +170,13 @@ static int finish(const struct tool *t, const struct common *c, int status)
 	return status;
 }
 
+/* It failed: before the output was opened? */
+static void abandon(const struct tool *t, const struct common *c)
+{
+	if (c && c->state && !c->state->draining && !c->output && !t->own_files && !term_is(1))
+		output_abandon(&c->write);
+}
+
 static void stop_progress(const struct common *c)
 {
 	if (c && c->state)
@@ -193,6 +200,7 @@ int tool_main(const struct tool *t, int argc, char **argv)
 	} else if (e.status == ST_CLOSED) {
 		status = 0;
 	} else {
+		abandon(t, args);
 		report(t, args, &e);
 		status = e.status;
 	}

@@ -308,6 +308,18 @@ int output_open(const char *path, const struct write_opts *o, const struct schem
 	return f->write(out, s, &mine, ret, e);
 }
 
+void output_abandon(const struct write_opts *o)
+{
+	struct write_opts mine;
+	const struct format *f;
+	struct out *out;
+	struct err e;
+
+	if (settle_options(NULL, o, &f, &mine, &e) == 0 && mine.packing.codec != CODEC_NONE &&
+	    out_open_packed(&out, NULL, &mine.packing, &e) == 0)
+		out_close(out);
+}
+
 bool output_lines(const char *path, const struct write_opts *o, const struct schema *s, struct line_form *ret)
 {
 	cleanup_buf struct buf text = { 0 };

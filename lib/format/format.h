@@ -85,6 +85,9 @@ int inputs_open(int n, char *const *names, const struct read_opts *o, struct sou
 /* The sink for an output: -o path (NULL: stdout) and options, per the rules of product.md section 3. */
 int output_open(const char *path, const struct write_opts *o, const struct schema *s, struct sink **ret, struct err *e) nodiscard;
 
+/* There will be no output: if it would have been compressed text on a pipe, whoever reads it is not to take nothing for all of it. */
+void output_abandon(const struct write_opts *o);
+
 /* One of several outputs: the file `path`, or the open descriptor fd (owned from now on). *out is the caller's to close too. A file's
  * sink only writes in finish(); out_sync() or out_park() and then out_commit() follow (out.h). */
 int output_open_part(const char *path, int fd, const struct write_opts *o, const struct schema *s, bool digest, struct sink **ret,

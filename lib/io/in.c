@@ -248,7 +248,7 @@ static ssize_t fill_raw(struct in *in, int timeout_ms, struct err *e)
 
 static int truncated(struct in *in, const char *codec, struct err *e)
 {
-	err_set(e, ST_DATA, "the %s data ends early, at byte %lld of the compressed file: it is truncated", codec,
+	err_set(e, ST_STREAM, "the %s data ends early, at byte %lld of the compressed file: it is truncated", codec,
 		(long long)in->taken);
 	return err_at(e, in->name, 0, 0);
 }

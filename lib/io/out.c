@@ -41,6 +41,7 @@ struct out {
 	struct place place; /* atomic only */
 	const struct codec_row *codec;
 	void *encoder;
+	size_t ahead;       /* bytes of the encoder's that have gone out already */
 	struct buf block;
 	int64_t bytes;
 	int failed, failed_errno; /* the first failure: its status, negative */
@@ -56,15 +57,34 @@ static int fail(struct out *o, int errnum, struct err *e)
 	return o->failed;
 }
 
+static int put(struct out *o, struct iovec *v, int n, struct err *e);
+
+/* What all text of the codec begins with goes out at once: who reads it sees that it is not whole, should we fail before there is more. */
+static int put_magic(struct out *o, struct err *e)
+{
+	struct str magic = o->codec->magic;
+	struct iovec v = { (void *)(uintptr_t)magic.p, magic.n };
+	int rc = put(o, &v, 1, e);
+
+	o->ahead = magic.n;
+	return rc;
+}
+
 /* The room for a block and the encoder. Frees o when it fails. */
 static int prepare(struct out **ret, struct out *o, const struct packing *how, struct err *e)
 {
+	int rc;
+
 	o->codec = codec_row(how->codec);
 	if (o->codec)
 		o->encoder = o->codec->encoder(how->level ? how->level : o->codec->level, how->threads);
 	if ((o->codec && !o->encoder) || buf_reserve(&o->block, BLOCK)) {
 		out_close(o);
 		return err_oom(e);
+	}
+	if (o->codec && !o->atomic && !o->memory && (rc = put_magic(o, e)) < 0) {
+		out_close(o);
+		return rc;
 	}
 	*ret = o;
 	return 0;
@@ -199,9 +219,21 @@ static void flush_early(struct out *o)
 	o->flushed = o->written;
 }
 
+static void skip_ahead(struct out *o, struct iovec *v, int n)
+{
+	for (int i = 0; i < n && o->ahead; i++) {
+		size_t skip = o->ahead < v[i].iov_len ? o->ahead : v[i].iov_len;
+
+		v[i].iov_base = (char *)v[i].iov_base + skip;
+		v[i].iov_len -= skip;
+		o->ahead -= skip;
+	}
+}
+
 /* Hands v[0 .. n) to the descriptor. */
 static int put(struct out *o, struct iovec *v, int n, struct err *e)
 {
+	skip_ahead(o, v, n);
 	account(o, v, n);
 	for (int i = 0; o->memory && i < n; i++)
 		if (buf_add(o->memory, v[i].iov_base, v[i].iov_len))

@@ -41,9 +41,36 @@ setup() {
 		head -c 5000 whole >cut
 		status=0
 		stook cat --from csv cut -o out.csv 2>err || status=$?
-		[ "$status" = 65 ]
+		[ "$status" = 76 ]
 		grep -q 'cut: .* ends early, at byte 5000 of the compressed file' err
 		[ ! -e out.csv ]
+	done
+}
+
+@test "compressed text of a stage that failed early is not taken for an empty input" {
+	printf '{"a":1}\n{"a":}\n' >bad.jsonl
+	printf 'a,b\n1\n' >ragged.csv
+	for z in gz zst xz bz2 lz4; do
+		for writer in "cat bad.jsonl --to jsonl.$z" "cat nofile.jsonl --to jsonl.$z" "cat bad.jsonl --to jsonl --compress $z" \
+			"sort -k nofield bad.jsonl --to jsonl.$z" "sort --bogus --to jsonl.$z bad.jsonl" "sort --to jsonl.$z --bogus bad.jsonl" \
+			"cat --from csv ragged.csv --to csv.$z --no-header-out"; do
+			for reader in "sort --from jsonl" "cat -N --from csv" "cat --from text"; do
+				status=0
+				stook $writer 2>/dev/null | stook $reader -o out.jsonl 2>err || status=$?
+				[ "$status" = 76 ] || { echo "$writer | $reader: $status"; cat err; return 1; }
+				grep -q ' ends early, at byte [1-9]' err
+				[ ! -e out.jsonl ]
+			done
+		done
+		mkfifo fifo.$z
+		stook cat --from jsonl --to jsonl.$z fifo.$z >cut & # killed before there is anything to write
+		exec 8>fifo.$z
+		printf '{"a":1}\n' >&8
+		until [ -s cut ]; do sleep 0.05; done
+		kill -9 $!
+		exec 8>&-
+		run ! stook cat --from jsonl cut
+		stook cat --from jsonl --to jsonl.$z </dev/null | cmp - <(stook cat --from jsonl /dev/null -o nothing.jsonl.$z && cat nothing.jsonl.$z)
 	done
 }
 
