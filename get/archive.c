@@ -61,7 +61,7 @@ static int damaged(struct reader *r, const char *what)
 {
 	if (r->rc < 0)
 		return r->rc;
-	return err_set(r->e, ST_DATA, "%s: %s", what, r->past_end ? "it is cut off" : says(r));
+	return err_set(r->e, r->past_end ? ST_STREAM : ST_DATA, "%s: %s", what, r->past_end ? "it is cut off" : says(r));
 }
 
 /* All of a zip that is no plain file here. */
@@ -169,7 +169,7 @@ static int drain(struct reader *r)
 	ssize_t got = 0;
 
 	if (r->past_end)
-		return err_set(r->e, ST_DATA, "this tar archive ends without its end marker: it is cut off");
+		return err_set(r->e, ST_STREAM, "this tar archive ends without its end marker: it is cut off");
 	while (r->fd < 0 && (got = in_read(r->in, r->block, BLOCK, IN_WAIT, r->e)) > 0)
 		;
 	return got < 0 ? (int)got : 0;

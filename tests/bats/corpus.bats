@@ -129,7 +129,7 @@ place() { # want, status, command...: standard error begins with stook-cat: WANT
 	done
 	seq 20000 | awk '{ print "{\"a\":" $1 ",\"t\":\"" $1 * 7919 % 10007 "\"}" }' >in.jsonl
 	gzip -c in.jsonl | head -c 50000 >cut.jsonl
-	place cut.jsonl 65 stook cat cut.jsonl --to jsonl
+	place cut.jsonl 76 stook cat cut.jsonl --to jsonl
 	[ "$(stat -c %s out)" -gt 100000 ] # the rows before are given
 	cmp -n "$(stat -c %s out)" out in.jsonl
 }
