@@ -104,6 +104,9 @@ int output_format(const char *path, const struct write_opts *o, const struct for
 #define REST_NAME "_rest"
 int rest_column(const struct schema *s); /* its index, or -1 */
 int rest_refused(const struct batch *b, int col, struct err *e) nodiscard; /* -ST_DATA with the place of its first value; 0: all null */
+/* Makes `to`, which is empty, an object of a's members, then b's: a key that has come before gets `suffix` (NULL: _2, or _3, ...). -1: out of memory; 1: they
+ * are no objects, or the suffix does not help. */
+int rest_merge(struct str a, struct str b, const char *suffix, struct buf *to);
 
 /* Value -> text, shared by csv, jsonl, table, text and map's text(): appends the plain text of row i (not null). Floats shortest,
  * timestamps ISO, bool true/false, decimals with their scale, nested values as JSON. 0 or -1 (memory). */

@@ -156,6 +156,91 @@ int rest_column(const struct schema *s)
 	return i >= 0 && s->fields[i].type.mark == MARK_JSON ? i : -1;
 }
 
+/* Members of an object's text that is known to be good, one after another: *key with its quotes, *value; false: there is no further. */
+static bool next_member(const char **p, struct str *key, struct str *value)
+{
+	struct json_fault f;
+	const char *at = json_blanks(*p + 1, NULL), *end; /* behind the brace or a comma */
+
+	if (*at == '}' || **p == '}')
+		return false;
+	end = json_skip_string(at, &f);
+	*key = (struct str){ at, (size_t)(end - at) };
+	at = json_blanks(json_blanks(end, NULL) + 1, NULL);
+	end = json_value(at, NULL, &f);
+	*value = (struct str){ at, (size_t)(end - at) };
+	*p = json_blanks(end, NULL);
+	return true;
+}
+
+static bool has_member(const char *p, struct str key)
+{
+	struct str other, value;
+
+	while (next_member(&p, &other, &value))
+		if (str_eq(other, key))
+			return true;
+	return false;
+}
+
+/* A copy that can be scanned; *ret NULL: it is no object. -1: out of memory. */
+static int scannable(struct str text, struct buf *copy, const char **ret)
+{
+	struct json_fault f;
+	const char *end;
+
+	if (json_put_json(copy, text) || buf_byte(copy, '\n') || buf_zero(copy, JSON_PAD))
+		return -1;
+	*ret = json_blanks((const char *)copy->p, NULL);
+	end = **ret == '{' ? json_value(*ret, NULL, &f) : NULL;
+	*ret = end ? *ret : NULL;
+	return 0;
+}
+
+/* The key, with its quotes, or another if the objects at a or b have it: 1 when none is free. */
+static int free_key(const char *a, const char *b, struct str key, const char *suffix, struct buf *ret)
+{
+	cleanup_buf struct buf end = { 0 };
+
+	ret->n = 0;
+	if (!has_member(a, key))
+		return buf_str(ret, key);
+	for (int i = 2; ret->n == 0 || has_member(a, buf_view(ret)) || has_member(b, buf_view(ret)); i++) {
+		if (suffix && i > 2)
+			return 1;
+		ret->n = end.n = 0;
+		if ((suffix ? json_put_string(&end, str_of(suffix)) : buf_printf(&end, "\"_%d\"", i)) || buf_add(ret, key.p, key.n - 1) ||
+		    buf_add(ret, end.p + 1, end.n - 1))
+			return -1;
+	}
+	return 0;
+}
+
+static int put_member(struct buf *to, struct str key, struct str value)
+{
+	return buf_byte(to, to->n ? ',' : '{') || buf_str(to, key) || buf_byte(to, ':') || buf_str(to, value);
+}
+
+int rest_merge(struct str a, struct str b, const char *suffix, struct buf *to)
+{
+	cleanup_buf struct buf left = { 0 }, right = { 0 }, name = { 0 };
+	const char *l, *r, *p;
+	struct str key, value;
+	int rc;
+
+	if (scannable(a, &left, &l) || scannable(b, &right, &r))
+		return -1;
+	if (!l || !r)
+		return 1;
+	for (p = l; next_member(&p, &key, &value);)
+		if (put_member(to, key, value))
+			return -1;
+	for (p = r; next_member(&p, &key, &value);)
+		if ((rc = free_key(l, r, key, suffix, &name)) != 0 || (rc = put_member(to, buf_view(&name), value) ? -1 : 0) != 0)
+			return rc;
+	return (to->n ? 0 : buf_byte(to, '{')) || buf_byte(to, '}') ? -1 : 0;
+}
+
 int rest_refused(const struct batch *b, int col, struct err *e)
 {
 	const struct column *c = &b->cols[col];

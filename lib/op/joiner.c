@@ -1,6 +1,7 @@
 /* What kind of join it is, and the hash join that fits into memory; what does not goes to joinpart.c, sorted inputs to joinmerge.c. */
 #include "lib/op/joiner.h"
 
+#include "lib/format/format.h"
 #include "lib/op/joinwork.h"
 
 #include <stdlib.h>
@@ -221,10 +222,21 @@ static int prepare(struct joiner *o, struct err *e)
 	return 0;
 }
 
+/* Where the right's column of late JSON keys goes out, if the left has one too; else 0. */
+static int second_rest(const struct join *j, const struct schema *right)
+{
+	int rest = rest_column(right);
+
+	for (int i = 0; i < j->nright && rest >= 0 && rest_column(j->left) >= 0; i++)
+		if (j->payload_col[i] == rest)
+			return j->nleft + i;
+	return 0;
+}
+
 int join_open(struct source *left, struct source *right, const struct join_opts *opts, struct source **ret, struct err *e)
 {
 	struct joiner *o = calloc(1, sizeof *o);
-	int rc;
+	int second, rc;
 
 	if (!o) {
 		source_close(left);
@@ -241,5 +253,6 @@ int join_open(struct source *left, struct source *right, const struct join_opts 
 		return rc;
 	}
 	*ret = &o->source;
-	return 0;
+	second = second_rest(&o->join, right->schema);
+	return second ? join_one_rest(&o->source, rest_column(left->schema), second, opts->suffix, ret, e) : 0;
 }

@@ -71,6 +71,10 @@ static inline bool join_left_only(const struct join *j)
 int join_columns(struct join *j, const struct schema *left, const struct schema *right, struct err *e) nodiscard;
 void join_free(struct join *j);
 
+/* A result where both inputs had late JSON keys (REST_NAME): `left` and `right` in one column, the left's. Keys of the right that the left
+ * has too get `suffix` (NULL: _2, _3, ...). Takes `from`, also when it fails (joinrest.c). */
+int join_one_rest(struct source *from, int left, int right, const char *suffix, struct source **ret, struct err *e) nodiscard;
+
 /* Rows idx[0 .. n) of b, as cheaply as can be: itself, a slice, or gathered. */
 int join_rows(struct batch *b, const uint32_t *idx, int64_t n, struct batch **ret, struct err *e) nodiscard;
 
