@@ -188,14 +188,21 @@ static inline struct str tail(const struct joined *o, int64_t i)
 	return o->hits[i] == NO_MATCH ? o->j->null_tail : row_text(build_row(o->build, o->hits[i]));
 }
 
-static size_t measure(const struct joined *o)
+/* Bytes of the lines, of so many of them as are at most `most` together; at least `least` lines. */
+static size_t measure(struct joined *o, int64_t least, size_t most)
 {
 	size_t sum = 0;
 
 	for (int64_t i = 0; i < o->n; i++) {
+		size_t n;
+
 		if (o->j->nright && i + AHEAD < o->n && o->hits[i + AHEAD] != NO_MATCH)
 			__builtin_prefetch(build_row(o->build, o->hits[i + AHEAD]));
-		sum += left_line(o, i).n + (o->j->nright ? tail(o, i).n : 0);
+		n = left_line(o, i).n + (o->j->nright ? tail(o, i).n : 0);
+		if (sum + n > most && i >= least)
+			o->n = i;
+		else
+			sum += n;
 	}
 	return sum;
 }
@@ -235,13 +242,17 @@ static int find_left(struct joined *o, struct batch *left, struct arena *a, stru
 }
 
 int join_add_lines(const struct join *j, const struct build *build, struct batch *left, const uint32_t *idx, const uint32_t *hits, int64_t n,
-		   struct line_batch *ret, struct err *e)
+		   size_t most, struct line_batch *ret, struct err *e)
 {
 	cleanup_arena struct arena scratch = { 0 };
 	struct joined o = { .j = j, .build = build, .idx = idx, .hits = hits, .n = n };
 	int rc = find_left(&o, left, &scratch, e);
+	size_t bytes;
 
-	if (rc < 0 || (rc = line_batch_room(ret, n, measure(&o), e)) < 0)
+	if (rc < 0)
+		return rc;
+	bytes = measure(&o, ret->n == 0, most > ret->bytes ? most - ret->bytes : 0);
+	if ((rc = line_batch_room(ret, o.n, bytes, e)) < 0)
 		return rc;
 	put_lines(&o, ret);
 	return 0;

@@ -317,7 +317,12 @@ static void look_up(struct probe *x)
 	x->looked = to;
 }
 
-/* Lines of the pairs that have none yet. */
+static int64_t batch_bytes_wanted(const struct probe *x)
+{
+	return x->o->batch_bytes ? x->o->batch_bytes : LARGEST_BATCH;
+}
+
+/* Lines of the pairs that have none yet, as far as they fit into the batch: most rows may be far longer than the average. */
 static int add_lines(struct probe *x, int64_t max, struct err *e)
 {
 	int64_t from = x->lines.n;
@@ -327,7 +332,8 @@ static int add_lines(struct probe *x, int64_t max, struct err *e)
 		return 0;
 	if (!from && (rc = line_batch_open(&x->lines, x->o->tagged ? x->j->line : x->j->out, max, e)) < 0)
 		return rc;
-	return join_add_lines(x->j, x->build, x->left.batch, x->idx + from, x->hits + from, x->npairs - from, &x->lines, e);
+	return join_add_lines(x->j, x->build, x->left.batch, x->idx + from, x->hits + from, x->npairs - from,
+			      (size_t)(2 * batch_bytes_wanted(x)), &x->lines, e);
 }
 
 static int pair_rows(struct probe *x, int64_t max, struct err *e)
@@ -336,7 +342,7 @@ static int pair_rows(struct probe *x, int64_t max, struct err *e)
 		int rc;
 
 		if (x->row >= x->looked) {
-			if ((rc = add_lines(x, max, e)) < 0)
+			if ((rc = add_lines(x, max, e)) < 0 || (x->j->lines.print && x->lines.n < x->npairs))
 				return rc;
 			look_up(x);
 		}
@@ -360,7 +366,6 @@ static int compose(struct probe *x, struct batch *left, bool payload, struct bat
 	int64_t n = x->npairs;
 	int rc = payload ? build_payload(x->build, x->hits, n, &right, e) : 0;
 
-	x->npairs = 0;
 	if (rc < 0)
 		return rc;
 	return join_compose(x->j, left, right, n, x->o->tagged ? x->l : NULL, x->r, ret, e);
@@ -376,17 +381,15 @@ static void as_column(const struct join *j, struct batch *b)
 static int emit(struct probe *x, struct batch **ret, struct err *e)
 {
 	cleanup_batch struct batch *left = NULL;
-	int64_t n = x->npairs;
 	int rc;
 
 	if (x->j->lines.print) {
-		x->npairs = 0;
 		*ret = line_batch_take(&x->lines);
 		if (x->o->tagged)
 			as_column(x->j, *ret);
 		return 0;
 	}
-	rc = join_rows(x->left.batch, x->idx, n, &left, e);
+	rc = join_rows(x->left.batch, x->idx, x->npairs, &left, e);
 	return rc < 0 ? rc : compose(x, left, !join_left_only(x->j), ret, e);
 }
 
@@ -394,7 +397,7 @@ static int64_t batch_rows(const struct probe *x)
 {
 	const struct batch *b = x->left.batch;
 	int64_t right = x->build->n ? x->build->data / x->build->n : 0;
-	int64_t n = rows_per_batch((b ? batch_size(b) / b->nrows : 0) + right, 1, x->o->batch_bytes ? x->o->batch_bytes : LARGEST_BATCH);
+	int64_t n = rows_per_batch((b ? batch_size(b) / b->nrows : 0) + right, 1, batch_bytes_wanted(x));
 
 	return x->j->lines.print && n > LINES ? LINES : n;
 }
@@ -443,12 +446,33 @@ static int pack(struct probe *x, const struct batch *b, struct err *e)
 	return 0;
 }
 
-static int emit_packed(struct probe *x, struct err *e)
+/* The first n pairs have been given out. */
+static void drop_pairs(struct probe *x, int64_t n)
+{
+	size_t left = (size_t)(x->npairs -= n);
+
+	memmove(x->idx, x->idx + n, left * sizeof *x->idx);
+	memmove(x->hits, x->hits + n, left * sizeof *x->hits);
+	if (!x->o->tagged)
+		return;
+	memmove(x->l, x->l + n, left * sizeof *x->l);
+	memmove(x->r, x->r + n, left * sizeof *x->r);
+}
+
+/* A batch of the pairs, or of the first of them. */
+static int make_batch(struct probe *x, struct err *e)
 {
 	cleanup_batch struct batch *b = NULL;
 	int rc = emit(x, &b, e);
 
-	return rc < 0 ? rc : pack(x, b, e);
+	if (rc < 0 || (x->o->tagged && (rc = pack(x, b, e)) < 0))
+		return rc;
+	drop_pairs(x, b->nrows);
+	if (!x->o->tagged) {
+		x->out[x->nout++] = b;
+		b = NULL;
+	}
+	return 0;
 }
 
 /* What has been packed, as blocks. */
@@ -474,10 +498,8 @@ static int make_batches(struct probe *x, struct err *e)
 			return rc;
 		if (!x->npairs)
 			x->done = true;
-		else if (x->o->tagged)
-			rc = emit_packed(x, e);
-		else if ((rc = emit(x, &x->out[x->nout], e)) == 0)
-			x->nout++;
+		else
+			rc = make_batch(x, e);
 	}
 	return rc < 0 || !x->o->tagged ? rc : make_blocks(x, e);
 }
@@ -577,6 +599,7 @@ static int next_rest(struct pass *p, struct batch **ret, struct err *e)
 	struct probe *x = &p->ring[0];
 	int64_t max = batch_rows(x);
 	uint32_t place;
+	int rc;
 
 	if (!join_wants_rest(p->j))
 		return 0;
@@ -593,7 +616,9 @@ static int next_rest(struct pass *p, struct batch **ret, struct err *e)
 		}
 		x->npairs++;
 	}
-	return x->npairs ? compose(x, NULL, true, ret, e) : 0;
+	rc = x->npairs ? compose(x, NULL, true, ret, e) : 0;
+	x->npairs = 0;
+	return rc;
 }
 
 /* The probe whose output is next; NULL: the left side is done. */

@@ -92,10 +92,11 @@ int join_untag(const struct join *j, struct batch *b, int64_t n, struct batch **
 bool join_lines_apply(const struct join *j, const struct line_form *form);
 int join_ask_for_lines(struct join *j, struct source *left, struct source *right, const struct line_form *form, struct err *e) nodiscard;
 
-/* join_rows(), build_payload() and join_compose() in one, of lines: n more. */
+/* join_rows(), build_payload() and join_compose() in one, of lines: n more, or so many of them that all together are at most `most` bytes;
+ * one at least in any case. */
 struct build;
 int join_add_lines(const struct join *j, const struct build *build, struct batch *left, const uint32_t *idx, const uint32_t *hits, int64_t n,
-		   struct line_batch *ret, struct err *e) nodiscard;
+		   size_t most, struct line_batch *ret, struct err *e) nodiscard;
 
 /* Of joined rows that leave memory. */
 static inline const struct schema *join_run_schema(const struct join *j)

@@ -12,6 +12,7 @@
 
 #define GIVE_BACK 32  /* ranges between two givings back of pages */
 #define SAMPLE_STEP 4 /* index entries to a sample */
+#define LEAST_PORTION ((size_t)256 << 10)
 
 /* Where a piece has been cut last. */
 struct place {
@@ -29,6 +30,9 @@ struct range {
 	const struct ranges *of;
 	struct section *sections;    /* one a piece */
 	int64_t n;                   /* rows */
+	size_t bytes;                /* of them */
+	struct entry *v;             /* the rows in order, while some of them have not become output */
+	int64_t sorted, made;        /* how many there are, and have */
 	struct rowout out;
 	bool given;
 	int rc;
@@ -141,12 +145,15 @@ static bool cut_range(struct ranges *g, struct range *x)
 	if (g->cut++ > g->nsplitters)
 		return false;
 	x->n = 0;
+	x->bytes = 0;
 	for (int i = 0; i < g->run->npieces; i++) {
+		const struct sorted *s = piece_of(g, i);
 		const uint8_t *p = g->places[i].p;
-		int64_t n = splitter ? move_cut(g, i, splitter, own) : piece_of(g, i)->n - g->places[i].row;
+		int64_t n = splitter ? move_cut(g, i, splitter, own) : s->n - g->places[i].row;
 
 		x->sections[i] = (struct section){ p, n };
 		x->n += n;
+		x->bytes += (size_t)((splitter ? g->places[i].p : s->p + s->bytes) - p);
 	}
 	return true;
 }
@@ -166,18 +173,44 @@ static struct entry *list_sections(const struct range *x)
 	return v;
 }
 
+static int sort_range(struct range *x)
+{
+	x->v = list_sections(x);
+	x->made = 0;
+	x->sorted = x->v ? entries_sort(x->v, x->n, x->of->run->rules.unique, &x->e) : err_oom(&x->e);
+	return x->sorted < 0 ? (int)x->sorted : 0;
+}
+
+/* How many of the rows that are left become output at once: all, but where they are far longer than most of the run's. */
+static int64_t portion(const struct range *x)
+{
+	size_t most = 2 * (size_t)x->of->run->piece_bytes, bytes = 0;
+	int64_t i = x->made;
+
+	if (most < LEAST_PORTION)
+		most = LEAST_PORTION;
+	if (x->bytes <= most)
+		return x->sorted - x->made;
+	while (i < x->sorted && (i == x->made || bytes + row_size(x->v[i].row) <= most))
+		bytes += row_size(x->v[i++].row);
+	return i - x->made;
+}
+
 static void range_run(struct job *job)
 {
 	struct range *x = (struct range *)job;
-	struct entry *v = list_sections(x);
 	int64_t n;
 
-	x->rc = v ? 0 : err_oom(&x->e);
-	if (v) {
-		n = entries_sort(v, x->n, x->of->run->rules.unique, &x->e);
-		x->rc = n < 0 ? (int)n : rowout_make(&x->out, &x->of->form, v, n, &x->e);
+	x->rc = x->v ? 0 : sort_range(x);
+	if (x->rc == 0) {
+		n = portion(x);
+		x->rc = rowout_make(&x->out, &x->of->form, x->v + x->made, n, &x->e);
+		x->made += n;
 	}
-	free(v);
+	if (x->rc < 0 || x->made == x->sorted) {
+		free(x->v);
+		x->v = NULL;
+	}
 }
 
 /* The next range to a slot, its job under way. */
@@ -221,6 +254,7 @@ static void ranges_close(struct rowstream *s)
 			pool_wait(g->run->pool, &g->slots[i].job);
 	for (int i = 0; g->slots && i < g->nslots; i++) {
 		rowout_free(&g->slots[i].out);
+		free(g->slots[i].v);
 		free(g->slots[i].sections);
 	}
 	free(g->slots);
@@ -263,6 +297,10 @@ static int ranges_next(struct rowstream *s, struct rowout **ret, struct err *e)
 		if (x->out.at < x->out.n) {
 			*ret = &x->out;
 			return 0;
+		}
+		if (x->v) { /* the next portion */
+			pool_give(g->run->pool, &x->job);
+			continue;
 		}
 		give_back(g, x);
 		fill_slot(g, x);

@@ -9,6 +9,8 @@
 
 #include <stdlib.h>
 
+#define LARGEST_JOB ((size_t)BATCH_BYTES / 4 * 5) /* rows of a job may be far longer than the average */
+
 struct row_cursor {
 	struct row_feed feed;
 	struct row_block block;
@@ -150,6 +152,8 @@ static bool before(const void *merge, int a, int b)
 /* Notes the next rows, all of the last key if only one row of a key is wanted. */
 static int collect(struct rowmerge *m, struct merge_job *x, struct err *e)
 {
+	size_t bytes = 0;
+
 	for (;;) {
 		int winner = m->tree[0], rc;
 		struct row_cursor *c = &m->cursors[winner];
@@ -158,7 +162,8 @@ static int collect(struct rowmerge *m, struct merge_job *x, struct err *e)
 		if (c->done)
 			return 0;
 		again = m->unique && x->n && entry_cmp(&x->v[x->n - 1], &c->row) == 0;
-		if (!again && x->n == m->rows)
+		bytes += row_size(c->row.row);
+		if (!again && (x->n == m->rows || (x->n && bytes > LARGEST_JOB)))
 			return 0;
 		if (!again)
 			x->v[x->n++] = c->row;

@@ -90,6 +90,27 @@ nasty() {
 	done
 }
 
+@test "long records that come together among short ones: the memory stays within its setting and 32 MiB" {
+	[ -x /usr/bin/time ] || skip "needs GNU time"
+	peak() { # MiB, command
+		/usr/bin/time -f %M -o peak "${@:2}"
+		[ "$(tail -n 1 peak)" -le $((($1 + 32) * 1024)) ] || { echo "${@:2}: $(cat peak)"; false; }
+	}
+	perl -e 'srand 5; print "k,p\n"; for (1 .. 400000) { printf "%07d,%s\n", 1e6 + rand 1e6, "s" x 20; printf "%07d,%s\n", $_, "L" x 150000 if $_ % 800 == 0 }' >in.csv
+	{ head -n 1 in.csv && tail -n +2 in.csv | LC_ALL=C sort -s -t, -k1,1; } >want.csv
+	for s in 16 64; do
+		peak $s stook sort -S ${s}M -k k in.csv -o out.csv
+		cmp out.csv want.csv
+	done
+	peak 16 stook sort -S 16M -k k -u in.csv -o out.csv
+	stook sort -k k -u in.csv -S 1G --to csv | cmp - out.csv
+	perl -e 'print "id,p\n"; printf "%d,%s\n", $_ + 100, "z" x 40 for 1 .. 40000; print "7,zz\n" x 20; print "7,", "L" x 1200000, "\n" for 1 .. 3' >heavy.csv
+	peak 16 stook join -j 1 -S 16M -k id heavy.csv heavy.csv -o out.csv
+	peak 16 stook join -j 1 -S 1M -k id heavy.csv heavy.csv -o few.csv
+	cmp out.csv few.csv
+	[ "$(stat -c %s out.csv)" = $((9 + 40000 * 83 + $(seq 101 40100 | tr -d '\n' | wc -c) + 23 * 23 * 4 + 2 * 23 * (40 + 3600000))) ]
+}
+
 @test "records of a MiB: the memory stays within its setting and 32 MiB" {
 	[ -x /usr/bin/time ] || skip "needs GNU time"
 	peak() { # MiB, command
