@@ -12,7 +12,7 @@
 #include <stdlib.h>
 
 #define PIPE_ROWS ((int64_t)1 << 20)
-#define MESSAGE_BYTES ((int64_t)64 << 20)
+#define MESSAGE_BYTES ((int64_t)8 << 20)
 
 struct arrow_sink {
 	struct sink base;

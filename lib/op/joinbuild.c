@@ -265,6 +265,7 @@ static int settle_one(struct build *b, struct err *e)
 	b->settled++;
 	b->pending -= p->data;
 	b->data += p->data;
+	b->largest = p->store.largest > b->largest ? p->store.largest : b->largest;
 	if (p->rc < 0) {
 		*e = p->e;
 		return p->rc;

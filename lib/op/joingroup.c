@@ -4,6 +4,7 @@
 #include "lib/op/joinwork.h"
 
 #define LARGEST_BATCH (2 * BATCH_BYTES)
+#define LARGEST (2 * LARGEST_BATCH) /* with records that are longer than the average */
 #define MOST_HELD 8 /* batches of pairs noted, beside the group's */
 
 int group_open(struct group *g, struct join *j, struct err *e)
@@ -30,6 +31,8 @@ void group_reset(struct group *g)
 {
 	source_close(g->again);
 	g->again = NULL;
+	batch_unref(g->part);
+	g->part = NULL;
 	spill_close(&g->spill);
 	g->on_disk = false;
 	g->first = g->nheld;
@@ -122,7 +125,7 @@ int group_add(struct group *g, const struct feed *right, int64_t from, int64_t t
 
 bool group_is_full(const struct group *g)
 {
-	return g->npairs == g->max || (g->npairs && g->first > MOST_HELD);
+	return g->npairs >= g->max || (g->npairs && g->first > MOST_HELD);
 }
 
 void group_note(struct group *g, int64_t i, struct rowref r)
@@ -136,30 +139,48 @@ void group_note_none(struct group *g, int64_t i)
 	group_note(g, i, (struct rowref){ 0, ROW_NULL });
 }
 
+/* The next batch of a group on disk; NULL: it is done. */
+static int load_part(struct group *g, struct err *e)
+{
+	int rc = g->again ? 0 : spill_again(&g->spill, &g->again, e);
+
+	if (rc < 0 || (rc = source_next(g->again, &g->part, e)) < 0)
+		return rc;
+	g->part_at = 0;
+	if (!g->part) {
+		source_close(g->again);
+		g->again = NULL;
+	}
+	return 0;
+}
+
 /* The next rows of a group on disk, each with left row i. What was noted before goes first. */
 static int pair_on_disk(struct group *g, struct batch *left, int64_t i, bool *done, struct batch **ret, struct err *e)
 {
 	cleanup_batch struct batch *right = NULL, *rows = NULL;
-	int64_t n = 0;
+	int64_t n = 0, bytes = 0, each;
 	int rc;
 
 	*done = false;
 	if (g->npairs)
 		return group_flush(g, left, ret, e);
-	if (!g->again && (rc = spill_again(&g->spill, &g->again, e)) < 0)
+	if (!g->part && (rc = load_part(g, e)) < 0)
 		return rc;
-	if ((rc = source_next(g->again, &right, e)) < 0)
-		return rc;
-	if (!right) {
-		source_close(g->again);
-		g->again = NULL;
-		*done = true;
+	*done = !g->part;
+	if (*done)
 		return 0;
-	}
-	for (; n < right->nrows; n++)
+	each = row_bytes(left, i);
+	while (g->part_at + n < g->part->nrows && (!n || bytes <= LARGEST)) {
 		g->idx[n] = (uint32_t)i;
-	if ((rc = batch_gather(left, g->idx, n, &rows, e)) < 0)
+		bytes += each + row_bytes(g->part, g->part_at + n++);
+	}
+	if ((rc = batch_gather(left, g->idx, n, &rows, e)) < 0 || (rc = batch_slice(g->part, g->part_at, n, &right, e)) < 0)
 		return rc;
+	g->part_at += n;
+	if (g->part_at == g->part->nrows) {
+		batch_unref(g->part);
+		g->part = NULL;
+	}
 	return join_compose(g->j, rows, right, n, NULL, NULL, ret, e);
 }
 
@@ -200,24 +221,44 @@ static int64_t most_pairs(const struct group *g, const struct batch *left)
 	return rows_per_batch(bytes, 1, LARGEST_BATCH);
 }
 
+/* The first pairs, as many as are at most LARGEST bytes; one at least. */
+static int64_t first_pairs(const struct group *g, const struct batch *left)
+{
+	int64_t n = 0, bytes = 0, each = 0;
+
+	while (n < g->npairs && bytes <= LARGEST) {
+		struct rowref r = g->pairs[n];
+
+		if (!n || g->idx[n] != g->idx[n - 1])
+			each = row_bytes(left, g->idx[n]);
+		bytes += each + (r.row == ROW_NULL ? 0 : row_bytes(g->held[r.batch], r.row));
+		n++;
+	}
+	return n;
+}
+
 int group_flush(struct group *g, struct batch *left, struct batch **ret, struct err *e)
 {
 	cleanup_batch struct batch *rows = NULL, *payload = NULL;
 	struct rows right = { 0 };
 	const int64_t *number = NULL;
-	int rc = join_rows(left, g->idx, g->npairs, &rows, e);
+	int64_t n = first_pairs(g, left);
+	int rc = join_rows(left, g->idx, n, &rows, e);
 
 	if (rc == 0 && !join_left_only(g->j) && (rc = rows_init(&right, g->j->payload, e)) == 0) {
-		if ((rc = pick_rows(&right, g->held, g->pairs, g->npairs, e)) == 0)
+		if ((rc = pick_rows(&right, g->held, g->pairs, n, e)) == 0)
 			rc = rows_take(&right, &payload, e);
 		rows_free(&right);
 	}
 	if (rc == 0 && g->number_col >= 0)
 		number = (const int64_t *)(const void *)rows->cols[g->number_col].values;
 	if (rc == 0)
-		rc = join_compose(g->j, rows, payload, g->npairs, number, number, ret, e);
-	g->npairs = 0;
+		rc = join_compose(g->j, rows, payload, n, number, number, ret, e);
+	g->npairs -= n;
+	memmove(g->idx, g->idx + n, (size_t)g->npairs * sizeof *g->idx);
+	memmove(g->pairs, g->pairs + n, (size_t)g->npairs * sizeof *g->pairs);
 	g->max = most_pairs(g, left);
-	group_release(g);
+	if (!g->npairs)
+		group_release(g);
 	return rc;
 }

@@ -26,7 +26,8 @@ struct probe {
 	uint32_t *now;          /* the next match of each alternative */
 	bool started, done;
 	int64_t n, row;         /* rows to look at; the next one */
-	int64_t npairs;
+	int64_t longest;        /* left row */
+	int64_t npairs, given;  /* the last phase: given out, of the pairs */
 	uint32_t *idx, *hits;   /* of one output batch: left rows, right rows */
 	int64_t *l, *r;         /* their numbers, tagged */
 	struct line_batch lines; /* of the first of them; or none are made */
@@ -360,10 +361,42 @@ static int pair_rows(struct probe *x, int64_t max, struct err *e)
 
 /* Output. */
 
-static int compose(struct probe *x, struct batch *left, bool payload, struct batch **ret, struct err *e)
+/* A row of the left batch has at most so many bytes; not much more than that. */
+static int64_t longest_left(const struct batch *b)
+{
+	int64_t sum = 0;
+
+	for (int i = 0; b && i < b->schema->nfields; i++) {
+		const struct column *c = &b->cols[i];
+		int32_t most = 0;
+
+		for (int64_t row = 0; c->type->layout == LAY_VAR && row < b->nrows; row++)
+			most = c->offsets[row + 1] - c->offsets[row] > most ? c->offsets[row + 1] - c->offsets[row] : most;
+		sum += most + (c->type->layout > LAY_VAR ? column_bytes(c, 0, b->nrows) : 16);
+	}
+	return sum;
+}
+
+/* The first pairs, as many as fit into a batch, as those of lines do; one at least. */
+static int64_t first_pairs(const struct probe *x)
+{
+	int64_t most = 2 * batch_bytes_wanted(x), bytes = 0, n = 0;
+
+	if (x->npairs * (x->longest + (int64_t)x->build->largest) <= most)
+		return x->npairs;
+	while (n < x->npairs && bytes <= most) {
+		if (x->left.batch)
+			bytes += row_bytes(x->left.batch, x->idx[n]);
+		if (x->hits[n] != NO_MATCH && !join_left_only(x->j))
+			bytes += row_measure(build_row(x->build, x->hits[n]), x->j->payload);
+		n++;
+	}
+	return n;
+}
+
+static int compose(struct probe *x, struct batch *left, int64_t n, bool payload, struct batch **ret, struct err *e)
 {
 	cleanup_batch struct batch *right = NULL;
-	int64_t n = x->npairs;
 	int rc = payload ? build_payload(x->build, x->hits, n, &right, e) : 0;
 
 	if (rc < 0)
@@ -381,6 +414,7 @@ static void as_column(const struct join *j, struct batch *b)
 static int emit(struct probe *x, struct batch **ret, struct err *e)
 {
 	cleanup_batch struct batch *left = NULL;
+	int64_t n;
 	int rc;
 
 	if (x->j->lines.print) {
@@ -389,8 +423,9 @@ static int emit(struct probe *x, struct batch **ret, struct err *e)
 			as_column(x->j, *ret);
 		return 0;
 	}
-	rc = join_rows(x->left.batch, x->idx, x->npairs, &left, e);
-	return rc < 0 ? rc : compose(x, left, !join_left_only(x->j), ret, e);
+	n = first_pairs(x);
+	rc = join_rows(x->left.batch, x->idx, n, &left, e);
+	return rc < 0 ? rc : compose(x, left, n, !join_left_only(x->j), ret, e);
 }
 
 static int64_t batch_rows(const struct probe *x)
@@ -491,7 +526,12 @@ static int make_blocks(struct probe *x, struct err *e)
 static int make_batches(struct probe *x, struct err *e)
 {
 	int64_t max = batch_rows(x);
-	int rc = x->found ? 0 : make_found(x, e);
+	int rc = 0;
+
+	if (!x->found) {
+		rc = make_found(x, e);
+		x->longest = x->j->lines.print ? 0 : longest_left(x->left.batch);
+	}
 
 	for (int n = 0; rc == 0 && !x->done && n < x->most_out; n++) {
 		if ((rc = pair_rows(x, max, e)) < 0)
@@ -599,11 +639,10 @@ static int next_rest(struct pass *p, struct batch **ret, struct err *e)
 	struct probe *x = &p->ring[0];
 	int64_t max = batch_rows(x);
 	uint32_t place;
-	int rc;
 
 	if (!join_wants_rest(p->j))
 		return 0;
-
+	drop_pairs(x, x->given);
 	while (x->npairs < max && build_each(p->build, &p->rest, &place)) {
 		uint8_t *row = build_row(p->build, place);
 
@@ -616,9 +655,8 @@ static int next_rest(struct pass *p, struct batch **ret, struct err *e)
 		}
 		x->npairs++;
 	}
-	rc = x->npairs ? compose(x, NULL, true, ret, e) : 0;
-	x->npairs = 0;
-	return rc;
+	x->given = x->npairs ? first_pairs(x) : 0;
+	return x->given ? compose(x, NULL, x->given, true, ret, e) : 0;
 }
 
 /* The probe whose output is next; NULL: the left side is done. */

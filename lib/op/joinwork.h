@@ -190,6 +190,7 @@ struct build {
 	int64_t pending;          /* data of those that are not settled */
 	int64_t n, bytes;         /* rows and memory of those settled */
 	int64_t data;             /* bytes of the payload, as columns: how large a row is */
+	size_t largest;           /* of the rows there have been, at least */
 	uint64_t seed;
 	struct build_bucket {
 		uint8_t tags[BUCKET_ROWS]; /* of the rows' hashes; 0: free */
@@ -308,7 +309,9 @@ struct group {
 	int64_t left_place;      /* of the first left row that matched */
 	bool on_disk;
 	struct spill spill;
-	struct source *again;    /* on disk: for the left row at hand */
+	struct source *again;    /* on disk: for the left row at hand, */
+	struct batch *part;      /* of which these rows are at hand, */
+	int64_t part_at;         /* from this one on */
 	int64_t at;              /* the next to be paired with the left row at hand */
 
 	uint32_t *idx;           /* noted pairs: left rows, */
@@ -331,7 +334,7 @@ void group_release(struct group *g); /* forgets the batches before `first` */
 int group_pair(struct group *g, struct batch *left, int64_t i, bool *done, struct batch **ret, struct err *e) nodiscard;
 /* Is it time to flush? */
 bool group_is_full(const struct group *g);
-/* The pairs noted as joined rows. */
+/* The pairs noted as joined rows, or the first of them: ask again while there are some. */
 int group_flush(struct group *g, struct batch *left, struct batch **ret, struct err *e) nodiscard;
 
 /* Merge join (joinmerge.c): both inputs claim an order that has the keys first. *ret = false: they do not. Reorders the keys. */

@@ -166,6 +166,15 @@ int64_t batch_bytes(const struct batch *b)
 	return sum;
 }
 
+int64_t row_bytes(const struct batch *b, int64_t row)
+{
+	int64_t sum = 0;
+
+	for (int i = 0; i < b->schema->nfields; i++)
+		sum += column_bytes(&b->cols[i], row, 1);
+	return sum;
+}
+
 int64_t batch_size(const struct batch *b)
 {
 	return b->lines.at ? b->lines.at[b->nrows] - b->lines.at[0] : batch_bytes(b);

@@ -21,6 +21,7 @@ int pick_rows(struct rows *r, struct batch *const *batches, const struct rowref 
 
 /* Bytes of all columns of b, as they would be written. */
 int64_t batch_bytes(const struct batch *b);
+int64_t row_bytes(const struct batch *b, int64_t row); /* of one row */
 int64_t batch_size(const struct batch *b); /* of its lines if it has them, else of its columns */
 
 /* How many rows of `bytes` / `rows` bytes each make a batch of `size` bytes (0: the usual size): at least 1, at most BATCH_ROWS. */

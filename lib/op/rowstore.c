@@ -301,6 +301,7 @@ static int add_strip(struct rowstore *s, const struct batch *b, const uint32_t *
 		uint8_t *to = next_row(s, block);
 
 		block->n = (size_t)(pack_row(s, b, row, k, to) - block->p);
+		s->largest = row_size(to) > s->largest ? row_size(to) : s->largest;
 		ret[i] = (struct entry){ first_word(k, row), to };
 	}
 	return 0;

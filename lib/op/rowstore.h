@@ -34,6 +34,7 @@ struct rowstore {
 	} *blocks;
 	uint32_t nblocks, cap;
 	int64_t bytes;               /* held */
+	size_t largest;              /* row */
 	struct buf nested;           /* scratch */
 };
 

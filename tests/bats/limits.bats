@@ -108,6 +108,21 @@ nasty() {
 	peak 16 stook join -j 1 -S 16M -k id heavy.csv heavy.csv -o out.csv
 	peak 16 stook join -j 1 -S 1M -k id heavy.csv heavy.csv -o few.csv
 	cmp out.csv few.csv
+	perl -e 'print "id,x\n"; printf "%d,%d\n", $_ % 20 ? $_ + 10 : 5, $_ for 1 .. 40000' >l.csv
+	perl -e 'print "id,p\n"; printf "%d,%s\n", $_, "L" x ($_ == 5 ? 200000 : 5) for 1 .. 40000' >r.csv
+	stook sort -k id l.csv -o l.arrow
+	stook sort -k id r.csv -o r.arrow
+	for kind in inner left full right; do
+		for to in jsonl arrow; do
+			peak 64 stook join --$kind -S 64M -k id l.csv r.csv -o joined.$to
+			peak 64 stook join --$kind -S 64M -k id l.arrow r.arrow -o merged.$to
+		done
+		case $kind in
+		inner | left) [ "$(grep -c LLLLLLLL joined.jsonl)" = 2000 ] ;;
+		esac
+		cmp <(stook sort -k x,id joined.jsonl --to csv) <(stook sort -k x,id merged.jsonl --to csv)
+	done
+	peak 64 stook join -S 64M --cross <(stook take -n 200 l.csv --to csv) <(grep LLL r.csv | sed '1iid,p') --to csv >crossed
 	[ "$(stat -c %s out.csv)" = $((9 + 40000 * 83 + $(seq 101 40100 | tr -d '\n' | wc -c) + 23 * 23 * 4 + 2 * 23 * (40 + 3600000))) ]
 }
 

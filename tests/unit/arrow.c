@@ -776,9 +776,9 @@ TEST(large_batches_are_cut_by_bytes)
 	big = batch_new(s, 20);
 	o = arena_array(&big->arena, int32_t, 21);
 	for (int i = 0; i <= 20; i++)
-		o[i] = i * (10 << 20);
+		o[i] = i * (10 << 17);
 	big->cols[0].offsets = o;
-	big->cols[0].values = arena_calloc(&big->arena, 200, 1 << 20);
+	big->cols[0].values = arena_calloc(&big->arena, 200, 1 << 17);
 	CHECK_I64(table_add(&t, big), 0);
 	write_ok(&t, false, &b);
 	CHECK_I64(table_read(b.p, b.n, &got, &e), 0);
