@@ -122,7 +122,10 @@ nasty() {
 		esac
 		cmp <(stook sort -k x,id joined.jsonl --to csv) <(stook sort -k x,id merged.jsonl --to csv)
 	done
-	peak 64 stook join -S 64M --cross <(stook take -n 200 l.csv --to csv) <(grep LLL r.csv | sed '1iid,p') --to csv >crossed
+	stook take -n 2000 l.csv -o few.csv
+	stook take --rows 1..9 r.csv -o nine.csv
+	peak 64 stook join -S 64M --cross few.csv nine.csv -o crossed.csv
+	[ "$(wc -l <crossed.csv)" = 18001 ]
 	[ "$(stat -c %s out.csv)" = $((9 + 40000 * 83 + $(seq 101 40100 | tr -d '\n' | wc -c) + 23 * 23 * 4 + 2 * 23 * (40 + 3600000))) ]
 }
 
