@@ -197,6 +197,7 @@ const struct tool tool_join = {
 		".Pp\n"
 		"Text is equal when its bytes are, numbers are equal by value (1.0 and 1), and a null equals nothing, not even a null. Text\n"
 		"against a numeric field is an error unless the key says how it is read (id:num or id:text).\n"
+		"Late keys of JSON that have no column (_rest, see\n.Xr stook 1 )\non both sides are one object in the result; of equal ones RIGHT's is renamed as a field is.\n"
 		".Pp\n"
 		"With --asof each record of LEFT gets at most one of RIGHT: with equal keys (-k, which may be missing) and the nearest time or\n"
 		"number. backward takes the last one that is not after it, of equal times the last in RIGHT; forward the first that is not\n"

@@ -41,9 +41,11 @@ static int check_pattern(const struct split_args *a, struct err *e)
 static int check_mode(const struct split_args *a, struct err *e)
 {
 	bool hashed = a->weights || (a->n >= 0 && a->by.n) || a->sample;
+	int modes = (a->n >= 0) + (a->rows >= 0) + (a->bytes >= 0) + (a->weights != NULL) + (a->value != NULL) + (a->sample != NULL);
 
-	if ((a->n >= 0) + (a->rows >= 0) + (a->bytes >= 0) + (a->weights != NULL) + (a->value != NULL) + (a->sample != NULL) != 1)
-		return err_set(e, ST_USAGE, "split needs one of -n, --rows, --bytes, --weights, --value and --sample");
+	if (modes != 1)
+		return err_set(e, ST_USAGE, "split needs one of -n, --rows, --bytes, --weights, --value and --sample%s",
+			       modes ? ", and no other of them" : "");
 	if (a->n == 0 || a->n > 1000000)
 		return err_set(e, ST_USAGE, "-n: between 1 and 1000000 parts");
 	if (a->rows == 0 || a->bytes == 0)
@@ -237,9 +239,9 @@ const struct tool tool_split = {
 		"when they are empty. -n numbers its parts with leading zeros. There may be any number of parts: those that cannot be open at\n"
 		"once, for want of descriptors or memory, are written one after another at the end.\n"
 		".Pp\n"
-		"The hash is fixed for ever, and depends on key and seed only: XXH3, 64 bits, with the seed, over each field of the key, text\n"
-		"as its bytes, numbers as their canonical decimal text (1.50 and 1.5 agree), the fields separated by their lengths as 8\n"
-		"bytes, little-endian. -n takes it modulo N; --weights puts it, as a fraction of 2^64, where it falls among the weights laid\n"
+		"The hash is fixed for ever, and depends on key and seed only: XXH3, 64 bits, with the seed, over the field of the key, text\n"
+		"as its bytes, numbers as their canonical decimal text (1.50 and 1.5 agree), a null as eight bytes FF. Of several fields, each\n"
+		"is preceded by its length as 8 bytes, little-endian; a null is these 8 bytes alone, FF all of them. -n takes it modulo N; --weights puts it, as a fraction of 2^64, where it falls among the weights laid\n"
 		"end to end. Without --by, -n takes the record's number (from 0) modulo N, and --weights hashes it as 8 bytes, little-endian.\n"
 		".Pp\n"
 		"--sample P% is --weights sample=P,rest=100-P, with or without --by; with 0% the sample is there and has no record. --sample N\n"

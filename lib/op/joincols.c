@@ -122,7 +122,10 @@ static int check_rest_types(const struct join *j, const struct schema *left, con
 			continue;
 		err_set(e, ST_USAGE, "the key is %s on the left and %s on the right: rows of the right alone have no place in it",
 			type_name(&l->type, a, sizeof a), type_name(&r->type, b, sizeof b));
-		err_hint(e, "declare one type for both: --type %.*s=num", STR_ARG(l->name));
+		if (r->type.id == T_UTF8)
+			err_hint(e, "read the right's text as that: --type %.*s=%s", STR_ARG(r->name), a);
+		else
+			err_hint(e, "declare one type for both: --type %.*s=num", STR_ARG(l->name));
 		return err_field(e, l->name.p, (int)l->name.n);
 	}
 	return 0;
