@@ -90,12 +90,14 @@ nasty() {
 	done
 }
 
+# The command's peak is within its setting and 32 MiB.
+peak() { # MiB, command
+	/usr/bin/time -f %M -o peak "${@:2}"
+	[ "$(tail -n 1 peak)" -le $((($1 + 32) * 1024)) ] || { echo "${@:2}: $(cat peak)"; false; }
+}
+
 @test "long records that come together among short ones: the memory stays within its setting and 32 MiB" {
 	[ -x /usr/bin/time ] || skip "needs GNU time"
-	peak() { # MiB, command
-		/usr/bin/time -f %M -o peak "${@:2}"
-		[ "$(tail -n 1 peak)" -le $((($1 + 32) * 1024)) ] || { echo "${@:2}: $(cat peak)"; false; }
-	}
 	perl -e 'srand 5; print "k,p\n"; for (1 .. 400000) { printf "%07d,%s\n", 1e6 + rand 1e6, "s" x 20; printf "%07d,%s\n", $_, "L" x 150000 if $_ % 800 == 0 }' >in.csv
 	{ head -n 1 in.csv && tail -n +2 in.csv | LC_ALL=C sort -s -t, -k1,1; } >want.csv
 	for s in 16 64; do
@@ -131,10 +133,6 @@ nasty() {
 
 @test "records of a MiB: the memory stays within its setting and 32 MiB" {
 	[ -x /usr/bin/time ] || skip "needs GNU time"
-	peak() { # MiB, command
-		/usr/bin/time -f %M -o peak "${@:2}"
-		[ "$(tail -n 1 peak)" -le $((($1 + 32) * 1024)) ] || { echo "${@:2}: $(cat peak)"; false; }
-	}
 	perl -e 'srand 3; print "id,k,t\n"; printf "%d,%d,%s\n", $_, rand 50, sprintf("%08d", rand 1e8) x 131072 for 1 .. 200' >in.csv
 	peak 64 stook sort -S 64M -j 2 -k t in.csv -o sorted.csv
 	{ head -n 1 in.csv && tail -n +2 in.csv | LC_ALL=C sort -t, -k3,3; } | cmp - sorted.csv
