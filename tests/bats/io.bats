@@ -63,13 +63,17 @@ setup() {
 			done
 		done
 		mkfifo fifo.$z
-		stook cat --from jsonl --to jsonl.$z fifo.$z >cut & # killed before there is anything to write
+		stook cat --from csv --to csv.$z fifo.$z >cut & # killed before there is anything to write
 		exec 8>fifo.$z
-		printf '{"a":1}\n' >&8
-		until [ -s cut ]; do sleep 0.05; done
+		printf 'a,b\n' >&8
+		for ((i = 0; i < 200; i++)); do
+			[ ! -s cut ] || break
+			sleep 0.05
+		done
 		kill -9 $!
 		exec 8>&-
-		run ! stook cat --from jsonl cut
+		run ! stook cat -N --from csv cut
+		grep -q 'ends early' <<<"$output"
 		stook cat --from jsonl --to jsonl.$z </dev/null | cmp - <(stook cat --from jsonl /dev/null -o nothing.jsonl.$z && cat nothing.jsonl.$z)
 	done
 }
