@@ -182,7 +182,7 @@ TEST(every_truncation_is_seen)
 			cleanup_buf struct buf b = { 0 };
 			struct err e = { 0 };
 
-			CHECK_I64(decode(&z, n, 512, &b, &e), -ST_DATA);
+			CHECK_I64(decode(&z, n, 512, &b, &e), -ST_STREAM);
 			CHECK_STR(str_of(e.input), "z");
 			CHECK(strstr(e.msg, "truncated") != NULL);
 		}
@@ -204,7 +204,7 @@ TEST(flipped_bits_are_seen)
 			z.p[i] ^= bit;
 			rc = decode(&z, z.n, 512, &b, &e);
 			z.p[i] ^= bit;
-			CHECK(rc == -ST_DATA || (rc == 0 && b.n == plain.n && memcmp(b.p, plain.p, b.n) == 0));
+			CHECK(rc == -ST_DATA || rc == -ST_STREAM || (rc == 0 && b.n == plain.n && memcmp(b.p, plain.p, b.n) == 0));
 		}
 	}
 }
@@ -234,7 +234,6 @@ TEST(text_that_begins_like_a_codec_is_text)
 {
 	static const char *const texts[] = { "B",
 					     "BZ",
-					     "BZh",
 					     "BZh9",
 					     "BZh91,2,3",
 					     "(a",
@@ -251,6 +250,22 @@ TEST(text_that_begins_like_a_codec_is_text)
 
 		CHECK_I64(decode(&z, z.n, 512, &b, &e), 0);
 		CHECK_STR(buf_view(&b), texts[i]);
+	}
+}
+
+/* What an output of each codec leaves that fails before there is more. */
+TEST(the_magic_alone_is_cut_off)
+{
+	static const enum codec all[] = { CODEC_GZIP, CODEC_ZSTD, CODEC_XZ, CODEC_BZ2, CODEC_LZ4 };
+
+	for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+		struct str magic = codec_row(all[i])->magic;
+		struct buf z = { (uint8_t *)(uintptr_t)magic.p, magic.n, 0 };
+		cleanup_buf struct buf b = { 0 };
+		struct err e = { 0 };
+
+		CHECK_I64(decode(&z, z.n, 512, &b, &e), -ST_STREAM);
+		CHECK_I64(b.n, 0);
 	}
 }
 
@@ -332,7 +347,7 @@ TEST(decoding_ahead_changes_nothing)
 			CHECK_I64(decode_ahead(&z, i > 4 ? z.n : n, true, &b, &eb), rc);
 			CHECK(memcmp(a.p, b.p, a.n < b.n ? a.n : b.n) == 0);
 			CHECK_STR(str_of(ea.msg), eb.msg);
-			CHECK(i ? rc == -ST_DATA : rc == 0 && a.n == plain.n);
+			CHECK(i ? rc == -ST_DATA || rc == -ST_STREAM : rc == 0 && a.n == plain.n);
 			if (i > 4)
 				z.p[n - 1] ^= 0x10;
 		}
@@ -598,7 +613,7 @@ TEST(a_cut_below_the_magic)
 
 			CHECK(write(fd, z.p, n) == (ssize_t)n && close(fd) == 0);
 			CHECK_I64(in_open(&in, path(names[c]), &e), 0);
-			CHECK_I64(read_all(in, 100, &b, &e), -ST_DATA);
+			CHECK_I64(read_all(in, 100, &b, &e), -ST_STREAM);
 			in_close(in);
 		}
 		CHECK(unlink(path(names[c])) == 0);
@@ -694,7 +709,7 @@ int main(void)
 	rc = RUN_TABLE(T1(codecs_there_and_back), T1(compressed_bytes_do_not_depend_on_the_cut), T1(compressed_bytes_do_not_depend_on_threads), T1(levels),
 		       T1(packing_from_text), T1(members_follow_one_another),
 		       T1(every_truncation_is_seen), T1(flipped_bits_are_seen), T1(garbage_behind_a_member_is_an_error),
-		       T1(zero_padding_behind_gzip_is_none), T1(text_that_begins_like_a_codec_is_text),
+		       T1(zero_padding_behind_gzip_is_none), T1(text_that_begins_like_a_codec_is_text), T1(the_magic_alone_is_cut_off),
 		       T1(short_reads_from_a_pipe), T1(decoding_ahead_changes_nothing), T1(decoding_ahead_from_a_silent_pipe),
 		       T1(peeking_takes_nothing_away), T1(a_time_limit_ends_the_wait),
 		       T1(what_cannot_be_opened), T1(a_named_output_appears_at_commit),
