@@ -8,7 +8,7 @@
 #include "lib/op/grow.h"
 
 #define LARGEST_BATCH (2 * BATCH_BYTES)
-#define STEP 1024   /* rows that are looked up, paired and put together while what was found is in the processor's cache */
+#define STEP 256    /* rows that are looked up, paired and put together while the processor has what was found, and where its pages are, at hand */
 #define LINES 16384 /* most rows of a batch of lines */
 #define MOST_OUT 8  /* batches that a probe makes before they are taken */
 

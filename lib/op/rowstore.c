@@ -182,20 +182,32 @@ static int gather_nested(struct rowstore *s, const struct batch *b, int64_t i, s
 	return 0;
 }
 
-/* Most bytes that rows [from, to) can take, keys and nested columns not counted. */
-static size_t rows_bound(const struct batch *b, int64_t from, int64_t to)
+/* Bytes of n values: of rows idx[0 .. n), or where idx is NULL from `from` on. */
+static inline size_t values_size(const uint32_t *offsets, const uint32_t *idx, int64_t from, int64_t n)
 {
-	size_t n = (size_t)(to - from) * (10 + (size_t)b->schema->nfields * 5) + ROW_PADDING;
+	size_t sum = 0;
+
+	if (!idx)
+		return offsets[from + n] - offsets[from];
+	for (int64_t i = 0; i < n; i++)
+		sum += offsets[idx[i] + 1] - offsets[idx[i]];
+	return sum;
+}
+
+/* Most bytes that these rows can take, nested columns not counted. */
+static size_t rows_bound(const struct batch *b, const struct keys *k, const uint32_t *idx, int64_t from, int64_t n)
+{
+	size_t each = 10 + (size_t)b->schema->nfields * 5, sum = ROW_PADDING + values_size(k->offsets, idx, from, n);
 
 	for (int c = 0; c < b->schema->nfields; c++) {
 		const struct column *col = &b->cols[c];
 
 		if (col->type->layout == LAY_VAR)
-			n += (size_t)(col->offsets[to] - col->offsets[from]);
+			sum += values_size((const uint32_t *)col->offsets, idx, from, n);
 		else if (col->type->layout == LAY_FIXED)
-			n += (size_t)col->type->width * (size_t)(to - from);
+			each += (size_t)col->type->width;
 	}
-	return n;
+	return sum + (size_t)n * each;
 }
 
 static inline uint8_t *put_text(uint8_t *p, const struct column *c, int64_t i)
@@ -277,17 +289,10 @@ static uint8_t *next_row(const struct rowstore *s, const struct store_block *b)
 static int add_strip(struct rowstore *s, const struct batch *b, const uint32_t *idx, int64_t from, int64_t n, const struct keys *k,
 		     struct entry *ret, struct err *e)
 {
-	size_t need = s->nested.n + (size_t)n * (s->spread ? s->head + 7 : 0);
+	size_t need = s->nested.n + (size_t)n * (s->spread ? s->head + 7 : 0) + rows_bound(b, k, idx, from, n);
 	struct store_block *block;
 	int rc;
 
-	if (!idx)
-		need += rows_bound(b, from, from + n);
-	for (int64_t i = 0; i < n; i++) {
-		int64_t row = idx ? idx[i] : from + i;
-
-		need += (size_t)(k->offsets[row + 1] - k->offsets[row]) + (idx ? rows_bound(b, row, row + 1) : 0);
-	}
 	if (need > ROW_BLOCK && n > 1) {
 		rc = add_strip(s, b, idx, from, n / 2, k, ret, e);
 		return rc < 0 ? rc : add_strip(s, b, idx ? idx + n / 2 : NULL, from + n / 2, n - n / 2, k, ret + n / 2, e);
