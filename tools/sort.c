@@ -42,6 +42,8 @@ static int check(void *args, struct err *e)
 		return err_set(e, ST_USAGE, "--merge and --check exclude each other");
 	if (a->check && a->limit >= 0)
 		return err_set(e, ST_USAGE, "--check reads everything: it takes no -n");
+	if (a->check && a->common.output)
+		return err_set(e, ST_USAGE, "--check writes no records: it takes no -o");
 	if (a->merge && stdin_twice(&a->common))
 		return err_set(e, ST_USAGE, "standard input can be merged once only");
 	return cli_keys(&a->keys, &a->common.arena, &a->spec, e);
