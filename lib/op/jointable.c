@@ -4,7 +4,7 @@
  * the first row of each key and a byte of its hash, so that most keys which are not there are told by it alone (as in F14: Bronson,
  * Shi 2019). row_next() leads on in right order, for the last rows are put in first. A probe costs a bucket and the row, both asked for
  * ahead in groups.
- * Invariant: a bucket's row is the first of its key; its free places are the last; each part has one. */
+ * Invariant: a bucket's row is the first of its key; its free places are the last; each part has one; only full buckets are passed. */
 #include "lib/op/jointable.h"
 
 #include "lib/base/pages.h"
@@ -32,13 +32,18 @@ static inline uint8_t tag_of(uint32_t hash)
 	return (uint8_t)(hash % 255 + 1);
 }
 
-/* The bytes of v that are the tag, a bit each. */
-static inline uint32_t equal_bytes(uint64_t v, uint8_t tag)
+/* 1 in each byte of v that is the tag. */
+static inline uint64_t equal_bytes(uint64_t v, uint8_t tag)
 {
 	const uint64_t low = SWAR_BYTES(0x7fu);
 
 	v ^= SWAR_BYTES((uint64_t)tag);
-	v = ~(((v & low) + low) | v | low) >> 7; /* 1 for each byte that is 0 */
+	return ~(((v & low) + low) | v | low) >> 7;
+}
+
+/* Those bytes, a bit each. */
+static inline uint32_t draw_together(uint64_t v)
+{
 	return (uint32_t)(v * 0x0102040810204080 >> 56);
 }
 
@@ -49,6 +54,7 @@ struct probe_key {
 	uint32_t part_size;
 	uint32_t same; /* rows there that have its tag, and have not been looked at: a bit each */
 	uint8_t tag;
+	int64_t of;    /* the row whose key it is */
 };
 
 static inline struct probe_key probe_key(const struct build *b, uint32_t hash)
@@ -71,17 +77,19 @@ static inline void look_at_tags(struct probe_key *k)
 
 	memcpy(&first, k->bucket->tags, 8);
 	memcpy(&more, k->bucket->tags + 8, 4);
-	k->same = equal_bytes(le64toh(first), k->tag) | equal_bytes(le32toh(more), k->tag) << 8;
+	first = equal_bytes(le64toh(first), k->tag);
+	more = (uint32_t)equal_bytes(le32toh(more), k->tag);
+	k->same = first | more ? draw_together(first) | draw_together(more) << 8 : 0;
 }
 
-/* To the first bucket from here on that has a row of the tag, or a free place. */
+/* To the first bucket from here on that has a row of the tag, or is not passed. */
 static inline void approach_row(struct probe_key *k)
 {
-	for (look_at_tags(k); !k->same && k->bucket->n == BUCKET_ROWS; look_at_tags(k))
+	for (look_at_tags(k); !k->same && k->bucket->passed; look_at_tags(k))
 		next_bucket(k);
 }
 
-/* Where the row of this key is; NULL: there is none, and its bucket has a free place. */
+/* Where the row of this key is; NULL: there is none, and its bucket is not passed. */
 static uint32_t *find_slot(const struct build *b, struct probe_key *k)
 {
 	for (;;) {
@@ -91,7 +99,7 @@ static uint32_t *find_slot(const struct build *b, struct probe_key *k)
 			if (key_same(row_key(build_row(b, *slot)), k->key))
 				return slot;
 		}
-		if (k->bucket->n < BUCKET_ROWS)
+		if (!k->bucket->passed)
 			return NULL;
 		next_bucket(k);
 		approach_row(k);
@@ -129,6 +137,8 @@ static void put_row(struct part_job *o, struct hashed_row new)
 		*slot = new.row;
 		return;
 	}
+	for (; k.bucket->n == BUCKET_ROWS; next_bucket(&k))
+		k.bucket->passed = true;
 	k.bucket->tags[k.bucket->n] = k.tag;
 	k.bucket->rows[k.bucket->n++] = new.row;
 }
@@ -257,34 +267,44 @@ bool build_is_one_key(const struct build *b)
 
 /* Looking up. */
 
-/* Keys [from, from + n): their buckets, then the rows found there, are asked for ahead. */
-static void approach(const struct build *b, const struct keys *keys, int64_t from, int n, struct probe_key *p)
+/* Keys [from, from + n): their buckets, then the rows found there, are asked for ahead. Returns how many of them may be there. */
+static int approach(const struct build *b, const struct keys *keys, int64_t from, int n, struct probe_key *ret)
 {
-	for (int i = 0; i < n; i++) {
-		struct str key = keys_at(keys, from + i);
+	uint32_t hashes[GROUP];
+	int found = 0;
 
-		p[i] = probe_key(b, build_hash(b, key));
-		p[i].key = key;
-		__builtin_prefetch(p[i].bucket);
+	for (int i = 0; i < n; i++) {
+		hashes[i] = build_hash(b, keys_at(keys, from + i));
+		__builtin_prefetch(probe_key(b, hashes[i]).bucket);
 	}
 	for (int i = 0; i < n; i++) {
-		approach_row(&p[i]);
-		if (p[i].same)
-			__builtin_prefetch(build_row(b, p[i].bucket->rows[__builtin_ctz(p[i].same)]));
+		struct probe_key *k = &ret[found];
+
+		*k = probe_key(b, hashes[i]);
+		approach_row(k);
+		if (!k->same)
+			continue;
+		__builtin_prefetch(build_row(b, k->bucket->rows[__builtin_ctz(k->same)]));
+		k->key = keys_at(keys, from + i);
+		k->of = from + i;
+		found++;
 	}
+	return found;
 }
 
 void build_find(const struct build *b, const struct feed *left, int alt, int64_t from, int64_t to, uint32_t *found)
 {
+	for (int64_t i = from; i < to; i++)
+		found[i] = NO_MATCH;
 	for (; from < to; from += GROUP) {
-		int n = to - from < GROUP ? (int)(to - from) : GROUP;
 		struct probe_key p[GROUP];
+		int n = approach(b, &left->keys[alt], from, to - from < GROUP ? (int)(to - from) : GROUP, p);
 
-		approach(b, &left->keys[alt], from, n, p);
 		for (int i = 0; i < n; i++) {
-			uint32_t *slot = feed_null(left, alt, from + i) ? NULL : find_slot(b, &p[i]);
+			uint32_t *slot = feed_null(left, alt, p[i].of) ? NULL : find_slot(b, &p[i]);
 
-			found[from + i] = slot ? *slot : NO_MATCH;
+			if (slot)
+				found[p[i].of] = *slot;
 		}
 	}
 }

@@ -194,7 +194,8 @@ struct build {
 	uint64_t seed;
 	struct build_bucket {
 		uint8_t tags[BUCKET_ROWS]; /* of the rows' hashes; 0: free */
-		uint32_t n;
+		uint16_t n;
+		bool passed;               /* rows that would belong here lie behind it */
 		uint32_t rows[BUCKET_ROWS];
 	} *buckets;
 	uint32_t nparts, part_size; /* the table's parts, and the buckets of each; 0: no table yet */
