@@ -16,6 +16,7 @@
 
 #define PIECE_MAX ((size_t)256 << 10) /* in the nearer caches, while many are in flight */
 #define CREW_MAX 16                   /* more have nothing to do: one thread reads for all */
+#define MORE_PIECES 4                 /* in flight than threads: who waits for the first one seldom finds nothing else to do */
 
 struct piece {
 	struct job job;
@@ -286,7 +287,7 @@ int csv_crew_open(struct reader *r, const struct read_opts *o, struct err *e)
 	if (!c)
 		return err_oom(e);
 	r->crew = c;
-	c->slots = threads + 2;
+	c->slots = threads + MORE_PIECES;
 	if (!(c->ring = calloc((size_t)c->slots, sizeof *c->ring)))
 		return err_oom(e);
 	if (!o->pool && (rc = pool_open(&c->own, threads, e)) < 0)

@@ -1,5 +1,6 @@
 /* Stages on threads of their own: see ahead.h. One bounded queue of batches between two threads; the side that gives closes it with a
- * status, the side that takes may stop it. Whoever leaves last frees it. */
+ * status, the side that takes may stop it. Whoever leaves last frees it. To be woken costs a thread more than most else here: it happens
+ * without the lock, which it would find taken, and to one that found no room when half of it is free. */
 #include "lib/table/ahead.h"
 
 #include <pthread.h>
@@ -48,12 +49,12 @@ static bool queue_give(struct queue *q, struct batch *b)
 	while (q->n >= (batch_memory(b) > LARGE_BATCH ? 1 : AHEAD_DEPTH) && !q->stopped)
 		pthread_cond_wait(&q->changed, &q->lock);
 	open = !q->stopped;
-	if (open) {
+	if (open)
 		q->slot[(q->first + q->n++) % AHEAD_DEPTH] = b;
-		pthread_cond_broadcast(&q->changed);
-	}
 	pthread_mutex_unlock(&q->lock);
-	if (!open)
+	if (open)
+		pthread_cond_broadcast(&q->changed);
+	else
 		batch_unref(b);
 	return open;
 }
@@ -62,6 +63,7 @@ static bool queue_give(struct queue *q, struct batch *b)
 static struct batch *queue_take(struct queue *q)
 {
 	struct batch *b = NULL;
+	bool room;
 
 	pthread_mutex_lock(&q->lock);
 	while (q->n == 0 && !q->ended)
@@ -70,9 +72,11 @@ static struct batch *queue_take(struct queue *q)
 		b = q->slot[q->first];
 		q->first = (q->first + 1) % AHEAD_DEPTH;
 		q->n--;
-		pthread_cond_broadcast(&q->changed);
 	}
+	room = q->n <= AHEAD_DEPTH / 2;
 	pthread_mutex_unlock(&q->lock);
+	if (room)
+		pthread_cond_broadcast(&q->changed);
 	return b;
 }
 
